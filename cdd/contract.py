@@ -1,0 +1,119 @@
+"""What the parts of the library agree on: settings, network outputs, methods and their distillers."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from jaxtyping import Float, Int
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+LossTerms = Mapping[str, Tensor]
+"""Named, weighted scalars of one batch; their sum is minimised."""
+
+Labels = Int[Tensor, " batch"]
+
+
+class Settings(BaseModel):
+    """Base of every declared value: frozen, keyword-only, plain values, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Fidelity(Settings):
+    """Where the text of the paper and the authors' release differ: which of the two a run follows.
+
+    The defaults follow the release, whose numbers are the published ones. `DIFFERENCES.md` has one
+    numbered line per field.
+    """
+
+    tap_reduction: Literal["sum", "mean"] = "sum"
+    """Eq. 1 averages the distance over the residual blocks; the release sums it."""
+    sticky_masks: bool = True
+    """Eq. 11 rebuilds the mask in every step; in the release a masked row stays masked."""
+    teacher_batch_norm: Literal["batch", "running"] = "batch"
+    """A frozen teacher uses running statistics; in the release it normalises by the batch's own."""
+    neck_learning_rate_factor: Annotated[float, Field(ge=0)] = 1.5
+    """The text has one learning rate; the release trains neck and classifier 1.5 times as fast."""
+    compactor_weight_decay: bool = True
+    """Eq. 5 has no weight decay on compactors; the release decays every parameter."""
+    erasing_fill: Literal["mean", "zero"] = "mean"
+    """The release writes the channel means into the already normalised image; zero is the mean there."""
+
+
+CODE = Fidelity()
+PAPER = Fidelity(
+    tap_reduction="mean",
+    sticky_masks=False,
+    teacher_batch_norm="running",
+    neck_learning_rate_factor=1.0,
+    compactor_weight_decay=False,
+    erasing_fill="zero",
+)
+
+
+@dataclass(frozen=True)
+class RetrievalOutput:
+    """What a retrieval network returns for one batch.
+
+    Attributes:
+        pooled: average over the last map, un-normalised; the triplet loss reads it.
+        embedding: the retrieval feature, after the neck's last batch norm.
+        logits: one score per training identity.
+        before_compactor: per block, the average over space of the 3x3 convolution's batch-normed
+            map, before compactor and ReLU; empty unless asked for.
+        after_compactor: the same behind the compactor, before the ReLU.
+    """
+
+    pooled: Float[Tensor, "batch pooled"]
+    embedding: Float[Tensor, "batch embedding"]
+    logits: Float[Tensor, "batch identities"]
+    before_compactor: tuple[Tensor, ...] = ()
+    after_compactor: tuple[Tensor, ...] = ()
+
+
+class Distiller(nn.Module):
+    """What a method does inside the training loop. The base class does nothing.
+
+    A module, so that what it learns or remembers (adapters, queues, masks) is trained with the
+    student, lies on its device and travels in every checkpoint.
+    """
+
+    lossless = True
+    """Whether removing the channels that are not kept leaves the embeddings as they are."""
+
+    def start_epoch(self, epoch: int) -> None:
+        """Called before the first batch of an epoch; epochs count from 1."""
+
+    def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
+        """The method's own weighted losses of a batch, beside the ones every run has."""
+        return {}
+
+    def edit_gradients(self) -> None:
+        """Called between the backward pass and the optimiser's step, gradients unscaled."""
+
+    def kept_channels(self) -> list[Tensor] | None:
+        """Per block, which output channels of the 3x3 convolution survive; None where nothing is pruned."""
+        return None
+
+    def report(self, learning_rate: float) -> dict[str, float]:
+        """Figures of the method itself at the end of an epoch, by name.
+
+        Args:
+            learning_rate: of the epoch's last step; what an oscillating row norm is judged by.
+        """
+        return {}
+
+
+class Method(Settings):
+    """Settings of a distillation or pruning method; `build` makes what runs."""
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether the training needs a frozen teacher."""
+        return True
+
+    @abstractmethod
+    def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
+        """The distiller for this student and teacher."""

@@ -1,0 +1,51 @@
+"""The P x K batch sampler: P identities, K images of each."""
+
+import numpy as np
+from jaxtyping import Int64
+from numpy.typing import NDArray
+
+from cdd.recipe import Batch
+
+
+def identity_batches(
+    labels: Int64[np.ndarray, " images"], batch: Batch, generator: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """Positions of one epoch's images, batch by batch; the images of an identity stand together.
+
+    Each identity's images are shuffled and cut into groups of K; what is left over is dropped, and an
+    identity with fewer than K images is drawn with replacement to K. While at least P identities have
+    a group left, P of them are drawn and give one group each; the groups that remain are dropped.
+
+    Args:
+        labels: identity of every training image.
+        batch: P and K.
+        generator: one epoch's own, so that any epoch can be drawn again without the ones before it.
+
+    Raises:
+        ValueError: if there are fewer than P identities.
+
+    Source: the authors' release, `RandomIdentitySampler`; Section 4.2 for 16 x 6.
+    """
+    groups = {
+        label: _groups(np.flatnonzero(labels == label), batch.images, generator)
+        for label in np.unique(labels)
+    }
+    if len(groups) < batch.identities:
+        raise ValueError(
+            f"a batch holds {batch.identities} identities, but only {len(groups)} are there to train on: "
+            "lower batch.identities"
+        )
+    batches = []
+    remaining = list(groups)
+    while len(remaining) >= batch.identities:
+        drawn = generator.choice(remaining, batch.identities, replace=False)
+        batches.append(np.concatenate([groups[label].pop() for label in drawn]))
+        remaining = [label for label in remaining if groups[label]]
+    return batches
+
+
+def _groups(images: NDArray[np.int64], size: int, generator: np.random.Generator) -> list[NDArray[np.int64]]:
+    if len(images) < size:
+        return [generator.choice(images, size, replace=True)]
+    shuffled = generator.permutation(images)
+    return [shuffled[start : start + size] for start in range(0, len(images) - size + 1, size)]

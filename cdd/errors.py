@@ -1,0 +1,17 @@
+"""Errors whose message tells what happened, what is kept and what to do."""
+
+
+class RunError(RuntimeError):
+    """A run cannot go on; nothing that was finished is lost."""
+
+
+class DivergenceError(RunError):
+    """A loss became NaN or infinite."""
+
+
+class CheckpointError(RunError):
+    """A checkpoint could not be written, or none can be read."""
+
+
+class DataError(RunError):
+    """A data set is missing, incomplete or damaged."""

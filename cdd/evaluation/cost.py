@@ -1,0 +1,87 @@
+"""Parameters and multiply-adds in the paper's convention.
+
+Parameters are those of the deployed network (batch norm folded into biases, head included) without
+the identity classifier. Multiply-adds are what the paper calls FLOPs: convolution and linear
+multiply-adds, convolution bias additions, one per element of `nn.ReLU` modules, one per input element
+of pooling and two per channel of the head's batch norms; the classifier is counted, functional ReLU
+and residual additions are not. The convention of ptflops up to 0.7, not twice the multiply-adds.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from cdd.models.network import RetrievalNetwork
+from cdd.models.zoo import BACKBONES
+from cdd.recipe import Backbone
+
+MSMT17_IDENTITIES = 1041
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a deployed network costs per image.
+
+    Attributes:
+        parameters: without the identity classifier.
+        multiply_adds: of one image, classifier included.
+        breakdown: multiply-adds by kind of layer.
+    """
+
+    parameters: int
+    multiply_adds: int
+    breakdown: dict[str, int]
+
+
+def cost(
+    backbone: Backbone, height: int, width: int, *, channels: Sequence[int] | None = None, identities: int
+) -> Cost:
+    """Cost of the deployed form of a backbone whose bottlenecks keep `channels` each (all by default).
+
+    Counted on a network without storage, so it takes no memory.
+    """
+    with torch.device("meta"):
+        network = RetrievalNetwork(backbone, identities, channels=channels, folded=True).eval()
+        counts: Counter[str] = Counter()
+        for module in network.modules():
+            module.register_forward_hook(
+                lambda m, inputs, output: counts.update(_multiply_adds(m, inputs, output))
+            )
+        network(torch.empty(1, 3, height, width))
+    parameters = sum(p.numel() for p in network.parameters()) - network.classifier.weight.numel()
+    return Cost(parameters, counts.total(), dict(counts))
+
+
+def cost_of(
+    name: str,
+    height: int,
+    width: int,
+    channels: Sequence[int] | None = None,
+    identities: int = MSMT17_IDENTITIES,
+) -> Cost:
+    """Cost of a backbone by name; the classifier is MSMT17's unless told otherwise, as the authors count.
+
+    Raises:
+        ValueError: for an unknown name or channel counts that do not fit.
+    """
+    if name not in BACKBONES:
+        raise ValueError(f"unknown backbone {name!r}: choose one of {', '.join(BACKBONES)}")
+    return cost(BACKBONES[name], height, width, channels=channels, identities=identities)
+
+
+def _multiply_adds(module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> dict[str, int]:
+    if isinstance(module, nn.Conv2d) and isinstance(output, Tensor):
+        bias = 0 if module.bias is None else output.numel()
+        return {"convolution": output.numel() * module.weight[0].numel(), "bias": bias}
+    if isinstance(module, nn.Linear):
+        return {"linear": module.weight.numel()}
+    if isinstance(module, nn.BatchNorm1d):
+        return {"batch_norm": 2 * module.num_features}
+    if isinstance(module, nn.ReLU):
+        return {"relu": inputs[0].numel()}
+    if isinstance(module, nn.MaxPool2d | nn.AdaptiveAvgPool2d):
+        return {"pooling": inputs[0].numel()}
+    return {}

@@ -1,0 +1,10 @@
+"""Gradient editing: retrieval-guided resetting (RGGR) of the compactors' gradients."""
+
+from cdd.gradients.gallery import Gallery
+from cdd.gradients.resetting import (
+    RetrievalGuidedResetting,
+    reset_gradient,
+    unimportant_channels,
+)
+
+__all__ = ["Gallery", "RetrievalGuidedResetting", "reset_gradient", "unimportant_channels"]

@@ -1,0 +1,132 @@
+"""Capacity Dynamic Distillation (CDD) with and without retrieval-guided gradient resetting (RGGR).
+
+Source: Xie et al., "Towards a Smaller Student: Capacity Dynamic Distillation for Efficient Image
+Retrieval", CVPR 2023, Sections 3.1 and 3.2.
+"""
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from cdd.compactor.select import kept_rows
+from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput, Settings
+from cdd.gradients.resetting import RetrievalGuidedResetting, reset_gradient
+from cdd.losses import group_lasso, row_norms, tap_distance
+from cdd.models.network import RetrievalNetwork
+
+
+class RetrievalGuided(Settings):
+    """Settings of RGGR (Section 3.2)."""
+
+    neighbours: Annotated[int, Field(ge=1)] = 2
+    ratio: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    queue: Annotated[int, Field(ge=1)] = 24_000
+    """Gallery size per block; a multiple of the batch size."""
+    after_epoch: Annotated[int, Field(ge=0)] = 20
+    query: Literal["teacher", "student"] = "teacher"
+    """`student` is the supplement's standard retrieval strategy."""
+    distance: Literal["cosine", "euclidean"] = "cosine"
+
+
+class CapacityDynamic(Method):
+    """CDD; with RGGR where `resetting` is given."""
+
+    sparsity: Annotated[float, Field(ge=0)] = 0.004
+    """Weight of the group lasso, alpha in Eq. 3."""
+    tap_weight: Annotated[float, Field(ge=0)] = 0.5
+    """Weight of the block-wise distance, the 1/2 in Eq. 3."""
+    target: Literal["compactor", "filter"] = "compactor"
+    """What the lasso acts on; `filter`, the 3x3 convolution itself, is the paper's "CDD w/o DGC"."""
+    resetting: RetrievalGuided | None = None
+    threshold: Annotated[float, Field(gt=0)] = 1e-5
+    """Rows with a smaller norm are pruned: lambda in Section 3.1.2."""
+
+    def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
+        """The distiller for a student whose compactors are in place."""
+        if not isinstance(student, RetrievalNetwork):
+            raise ValueError(f"CDD compresses a RetrievalNetwork, not a {type(student).__name__}")
+        return CapacityDynamicDistiller(self, student, fidelity)
+
+
+class CapacityDynamicDistiller(Distiller):
+    """Distils block by block and drives rows of the compactors (or 3x3 filters) to zero."""
+
+    def __init__(self, method: CapacityDynamic, student: RetrievalNetwork, fidelity: Fidelity):
+        super().__init__()
+        self.method, self.fidelity = method, fidelity
+        layers = [b.compactor if method.target == "compactor" else b.conv2 for b in student.bottlenecks]
+        if not layers or not all(isinstance(layer, nn.Conv2d) for layer in layers):
+            raise ValueError(
+                "CDD needs a student of bottleneck blocks with compactors: set compactors=true (or "
+                "method.target=filter for CDD without them)"
+            )
+        # In a tuple, so that the student's parameters do not become the distiller's own as well.
+        self.weights = tuple(layer.weight for layer in layers if isinstance(layer, nn.Conv2d))
+        self.all_kept = [
+            torch.ones(len(weight), dtype=torch.bool, device=weight.device) for weight in self.weights
+        ]
+        self.active = False
+        # A filter's batch norm keeps its shift, so removing a dead filter changes what comes after it.
+        self.lossless = method.target == "compactor"
+        settings = method.resetting
+        self.resetting: RetrievalGuidedResetting | None = None
+        if settings is not None:
+            self.resetting = RetrievalGuidedResetting(
+                [len(weight) for weight in self.weights],
+                capacity=settings.queue,
+                neighbours=settings.neighbours,
+                ratio=settings.ratio,
+                distance=settings.distance,
+                sticky=fidelity.sticky_masks,
+                query=settings.query,
+            )
+
+    def start_epoch(self, epoch: int) -> None:
+        """Turns RGGR on after its first epochs; its queues fill only from then on."""
+        self.active = self.method.resetting is not None and epoch > self.method.resetting.after_epoch
+
+    def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
+        """Eq. 1 with its weight; the lasso is added to the gradients instead, which is the same."""
+        if teacher is None:
+            raise ValueError("CDD needs a teacher in every step")
+        if self.active and self.resetting is not None:
+            self.resetting.update(student.after_compactor, teacher.before_compactor)
+        distance = tap_distance(
+            student.before_compactor, teacher.before_compactor, self.fidelity.tap_reduction
+        )
+        return {"tap": self.method.tap_weight * distance}
+
+    def edit_gradients(self) -> None:
+        """Eq. 5: masks the task's gradient, then adds the lasso's, which no mask touches."""
+        kept = self.all_kept if self.resetting is None else self.resetting.kept()
+        for weight, mask in zip(self.weights, kept, strict=True):
+            reset_gradient(weight, mask, self.method.sparsity)
+
+    def kept_channels(self) -> list[Tensor]:
+        """Rows at or above the pruning threshold, at least one per block."""
+        return [kept_rows(weight.detach(), self.method.threshold) for weight in self.weights]
+
+    def report(self, learning_rate: float) -> dict[str, float]:
+        """Lasso, channels left and rows masked, in all and per block.
+
+        `channels/above_oscillation` counts with the threshold below which a row at zero swings while the
+        learning rate is high: only at the end of a run does the pruning threshold itself mean something.
+        """
+        with torch.no_grad():
+            swing = self.method.threshold + 2 * learning_rate * self.method.sparsity
+            above = sum(int((row_norms(weight) >= swing).sum()) for weight in self.weights)
+            figures = {"lasso": float(group_lasso(self.weights)), "channels/above_oscillation": float(above)}
+        kept = [float(mask.sum()) for mask in self.kept_channels()]
+        figures |= {"channels/kept": sum(kept), **_per_block("channels", kept)}
+        if self.resetting is not None:
+            shares = self.resetting.masked_share()
+            rows = [len(weight) for weight in self.weights]
+            masked = sum(share * count for share, count in zip(shares, rows, strict=True))
+            figures |= {"masked/share": masked / sum(rows), **_per_block("masked", shares)}
+        return figures
+
+
+def _per_block(name: str, values: list[float]) -> dict[str, float]:
+    return {f"{name}/block_{index + 1:02d}": value for index, value in enumerate(values)}

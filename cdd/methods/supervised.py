@@ -1,0 +1,18 @@
+"""Training from labels alone: teachers, pretraining, baselines without a teacher."""
+
+from torch import nn
+
+from cdd.contract import Distiller, Fidelity, Method
+
+
+class Supervised(Method):
+    """Cross entropy and triplet loss only; no teacher, nothing pruned."""
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Labels are enough."""
+        return False
+
+    def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
+        """A distiller that adds nothing."""
+        return Distiller()

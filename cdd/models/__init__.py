@@ -1,0 +1,1 @@
+"""Backbones, neck and classifier; the deployed form of a network."""

@@ -1,0 +1,67 @@
+"""The retrieval network: backbone, pooling, neck, classifier."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from cdd.contract import RetrievalOutput
+from cdd.models.resnet import Bottleneck, Images, ResNet
+from cdd.recipe import Backbone
+
+
+class RetrievalNetwork(nn.Module):
+    """Backbone -> average pooling -> BN, ReLU, Linear, BN = embedding -> classifier without bias.
+
+    The training and the deployed network (`folded`, slimmer `channels`) are built by the same code.
+    Source: the authors' release; Section 4.2 for the last stride.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        identities: int,
+        *,
+        channels: Sequence[int] | None = None,
+        folded: bool = False,
+    ):
+        super().__init__()
+        self.backbone = ResNet(backbone, channels=channels, folded=folded)
+        self.pooling = nn.AdaptiveAvgPool2d(1)
+        self.neck = nn.Sequential(
+            nn.BatchNorm1d(self.backbone.outputs),
+            nn.ReLU(),
+            nn.Linear(self.backbone.outputs, backbone.embedding, bias=False),
+            nn.BatchNorm1d(backbone.embedding),
+        )
+        self.classifier = nn.Linear(backbone.embedding, identities, bias=False)
+
+    @property
+    def bottlenecks(self) -> list[Bottleneck]:
+        """The blocks that can be pruned, first to last."""
+        return [block for block in self.backbone.blocks if isinstance(block, Bottleneck)]
+
+    def forward(self, images: Images, *, tapped: bool = False) -> RetrievalOutput:
+        """Everything that the losses read; `tapped` adds the pooled maps around the compactors."""
+        features, taps = self.backbone(images, tapped=tapped)
+        pooled = self.pooling(features).flatten(1)
+        embedding = self.neck(pooled)
+        return RetrievalOutput(
+            pooled=pooled,
+            embedding=embedding,
+            logits=self.classifier(embedding),
+            before_compactor=tuple(before for before, _ in taps),
+            after_compactor=tuple(after for _, after in taps),
+        )
+
+
+def initialise(network: RetrievalNetwork, generator: torch.Generator) -> None:
+    """Draws every weight anew: He initialisation by fan-out, batch norms stay 1 and 0.
+
+    Source: torchvision's ResNet for the backbone, the authors' release for neck and classifier
+    (normal with standard deviation 0.001).
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+    nn.init.normal_(network.classifier.weight, std=0.001, generator=generator)

@@ -1,0 +1,179 @@
+"""ResNet backbones with taps around the 3x3 convolution, trainable or deployed.
+
+Parameters carry torchvision's names, so that its weights load as they are.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from cdd.recipe import Backbone
+
+Images = Float[Tensor, "batch 3 height width"]
+Taps = tuple[Tensor, Tensor]
+EXPANSION = {"bottleneck": 4, "basic": 1}
+
+
+def pooled(features: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels"]:
+    """Average over space, for a batch of one as well."""
+    return features.mean(dim=(2, 3))
+
+
+class Layers:
+    """Makes convolutions and batch norms of one kind: trainable, or folded (bias, no batch norm)."""
+
+    def __init__(self, *, folded: bool) -> None:
+        self.folded = folded
+
+    def convolution(self, inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Conv2d:
+        """A convolution that keeps the map's size at stride 1."""
+        return nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=self.folded)
+
+    def norm(self, channels: int) -> nn.Module:
+        """The batch norm behind a convolution; nothing where it is folded."""
+        return nn.Identity() if self.folded else nn.BatchNorm2d(channels)
+
+    def shortcut(self, inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
+        """A 1x1 convolution where the shapes of the two branches differ."""
+        if stride == 1 and inputs == outputs:
+            return None
+        return nn.Sequential(self.convolution(inputs, outputs, 1, stride), self.norm(outputs))
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3, 1x1 with the stride on the 3x3, from which `channels` go on.
+
+    `compactor` is the place between the 3x3 convolution's batch norm and its ReLU where one can be put.
+    """
+
+    def __init__(self, layers: Layers, inputs: int, planes: int, stride: int, channels: int):
+        super().__init__()
+        outputs = planes * EXPANSION["bottleneck"]
+        self.conv1 = layers.convolution(inputs, planes, 1)
+        self.bn1 = layers.norm(planes)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = layers.convolution(planes, channels, 3, stride)
+        self.bn2 = layers.norm(channels)
+        self.compactor: nn.Module = nn.Identity()
+        self.conv3 = layers.convolution(channels, outputs, 1)
+        self.bn3 = layers.norm(outputs)
+        self.downsample = layers.shortcut(inputs, outputs, stride)
+
+    def forward(self, images: Tensor, *, tapped: bool) -> tuple[Tensor, Taps | None]:
+        """The block's map and, if asked, the pooled maps before and after the compactor."""
+        inner = self.relu(self.bn1(self.conv1(images)))
+        before = self.bn2(self.conv2(inner))
+        after = self.compactor(before)
+        # Functional, because the paper's count of multiply-adds sees ReLU modules only.
+        outer = self.bn3(self.conv3(F.relu(after)))
+        shortcut = images if self.downsample is None else self.downsample(images)
+        return F.relu(outer + shortcut), (pooled(before), pooled(after)) if tapped else None
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions, as in ResNet-18 and ResNet-34; never compacted."""
+
+    def __init__(self, layers: Layers, inputs: int, planes: int, stride: int):
+        super().__init__()
+        self.conv1 = layers.convolution(inputs, planes, 3, stride)
+        self.bn1 = layers.norm(planes)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = layers.convolution(planes, planes, 3)
+        self.bn2 = layers.norm(planes)
+        self.downsample = layers.shortcut(inputs, planes, stride)
+
+    def forward(self, images: Tensor, *, tapped: bool) -> tuple[Tensor, Taps | None]:
+        """The block's map; a basic block has no taps."""
+        outer = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(images)))))
+        shortcut = images if self.downsample is None else self.downsample(images)
+        return F.relu(outer + shortcut), None
+
+
+class ResNet(nn.Module):
+    """A ResNet whose last stage keeps the resolution (last stride 1).
+
+    Args:
+        backbone: what to build.
+        channels: per bottleneck, how many channels its 3x3 convolution keeps; all where not given.
+        folded: convolutions with bias and no batch norm: the deployed form.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        channels: Sequence[int] | None = None,
+        folded: bool = False,
+    ):
+        super().__init__()
+        self.layers = Layers(folded=folded)
+        width = backbone.planes[0]
+        if backbone.stem == "imagenet":
+            self.conv1 = nn.Conv2d(3, width, 7, 2, padding=3, bias=folded)
+            self.maxpool: nn.Module = nn.MaxPool2d(3, 2, padding=1)
+        else:
+            self.conv1 = nn.Conv2d(3, width, 3, 2, padding=1, bias=folded)
+            self.maxpool = nn.Identity()
+        self.bn1 = self.layers.norm(width)
+        self.relu = nn.ReLU(inplace=True)
+        remaining = iter(full_channels(backbone) if channels is None else checked(backbone, channels))
+        inputs = (width, *(planes * EXPANSION[backbone.block] for planes in backbone.planes))
+        for number, (before, _) in enumerate(pairwise(inputs)):
+            self.add_module(f"layer{number + 1}", self._stage(backbone, number, before, remaining))
+        self.outputs = inputs[-1]
+
+    def _stage(self, backbone: Backbone, number: int, inputs: int, channels: Iterator[int]) -> nn.ModuleList:
+        planes, stage = backbone.planes[number], nn.ModuleList()
+        for index in range(backbone.blocks[number]):
+            stride = 2 if index == 0 and number in (1, 2) else 1
+            if backbone.block == "bottleneck":
+                block: nn.Module = Bottleneck(self.layers, inputs, planes, stride, next(channels))
+            else:
+                block = BasicBlock(self.layers, inputs, planes, stride)
+            stage.append(block)
+            inputs = planes * EXPANSION[backbone.block]
+        return stage
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """All residual blocks, first to last."""
+        return [block for number in range(1, 5) for block in getattr(self, f"layer{number}")]
+
+    def forward(self, images: Images, *, tapped: bool = False) -> tuple[Tensor, list[Taps]]:
+        """The last map and, if asked, the taps of every bottleneck."""
+        features = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        taps = []
+        for block in self.blocks:
+            features, tap = block(features, tapped=tapped)
+            if tap is not None:
+                taps.append(tap)
+        return features, taps
+
+
+def full_channels(backbone: Backbone) -> list[int]:
+    """Channels of the 3x3 convolution of every bottleneck before any pruning; empty for basic blocks."""
+    if backbone.block == "basic":
+        return []
+    return [
+        p for planes, count in zip(backbone.planes, backbone.blocks, strict=True) for p in [planes] * count
+    ]
+
+
+def checked(backbone: Backbone, channels: Sequence[int]) -> Sequence[int]:
+    """The given channel counts, if there is one between 1 and the full width for every bottleneck.
+
+    Raises:
+        ValueError: with the first count that does not fit.
+    """
+    full = full_channels(backbone)
+    if len(channels) != len(full):
+        raise ValueError(
+            f"{len(channels)} channel counts given, but this backbone has {len(full)} bottlenecks"
+        )
+    for index, (kept, planes) in enumerate(zip(channels, full, strict=True)):
+        if not 1 <= kept <= planes:
+            raise ValueError(f"block {index + 1} keeps {kept} channels; it can keep 1 to {planes}")
+    return channels

@@ -1,0 +1,227 @@
+"""`run(recipe, folder)`: the only entry point that trains."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cdd.compactor.deploy import deploy
+from cdd.data.catalog import load
+from cdd.data.records import evaluated
+from cdd.errors import RunError
+from cdd.evaluation.cost import cost
+from cdd.evaluation.metrics import RetrievalMetrics
+from cdd.evaluation.retrieval import embed_all, named_metrics, retrieval_metrics
+from cdd.models.deployed import Embedder, channels_of, save_deployed
+from cdd.models.network import RetrievalNetwork
+from cdd.recipe import Recipe
+from cdd.training import checkpoint
+from cdd.training.environment import autocast_dtype, describe, select_device
+from cdd.training.loop import Training
+from cdd.training.networks import placed
+
+RESULT, WEIGHTS, DEPLOYED = "result.json", "weights.pt", "deployed.pt"
+DEPLOYMENT_TOLERANCE = 1e-3
+"""Largest difference between an embedding value of student and deployed network, per largest value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a training stands after one iteration."""
+
+    epoch: int
+    epochs: int
+    step: int  # of the whole run, from 1
+    steps: int  # estimate for the whole run
+    loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """What one finished epoch measured, by metric name; epochs count from 1."""
+
+    number: int
+    metrics: Mapping[str, float]
+
+
+class Observer:
+    """Is told how a training goes; the base class listens to nothing."""
+
+    def stepped(self, progress: Progress) -> None:
+        """After every iteration."""
+
+    def epoch_finished(self, epoch: Epoch) -> None:
+        """After every epoch, before its checkpoint is written; told again, for all epochs, on resume."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a finished run measured.
+
+    Attributes:
+        metrics: of the deployed network, by name; accuracies are fractions.
+        history: every epoch's metrics.
+        channels: channels left behind each 3x3 convolution; None where the method does not prune.
+        average_precision: per protocol, one value per valid query, in query order.
+        environment: versions, device, threads, precision in force, data digest, seconds.
+    """
+
+    run_id: str
+    metrics: dict[str, float]
+    history: list[Epoch]
+    channels: list[int] | None
+    average_precision: dict[str, list[float]] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Writes the result, complete or not at all."""
+        partial = folder / f"{RESULT}.partial"
+        partial.write_text(json.dumps(asdict(self)))
+        partial.replace(folder / RESULT)
+
+
+def load_result(folder: Path) -> Result | None:
+    """The finished run's result in this folder; None where the run has not finished."""
+    path = folder / RESULT
+    if not path.exists():
+        return None
+    values = json.loads(path.read_text())
+    return Result(**{**values, "history": [Epoch(**epoch) for epoch in values["history"]]})
+
+
+def run(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    weights: Mapping[str, Path],
+    data_root: Path | None = None,
+    device: str = "auto",
+    observer: Observer | None = None,
+) -> Result:
+    """Trains the recipe, prunes and folds the student, evaluates what is deployed.
+
+    Continues from the newest readable checkpoint in `folder`; returns the stored result at once
+    where the run has finished.
+
+    Args:
+        recipe: the run.
+        folder: where checkpoints, weights and the result are written; one run each.
+        weights: for every dependency's run id, the file `weights.pt` that its run left.
+        data_root: folder of the real data sets; embedded data need none.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        observer: is told about every iteration and epoch.
+
+    Raises:
+        RunError: if the training diverges, a checkpoint cannot be written or none can be read, or the
+            deployed network does not compute what the student does.
+        ValueError: for a recipe that does not fit the data or the device.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    finished = load_result(folder)
+    return finished or _Run(recipe, folder, weights, data_root, device).complete(observer or Observer())
+
+
+class _Run:
+    """One call of `run`: training from where it stands to its end."""
+
+    def __init__(
+        self, recipe: Recipe, folder: Path, weights: Mapping[str, Path], data_root: Path | None, device: str
+    ):
+        self.recipe, self.folder = recipe, folder
+        self.device = select_device(device)
+        self.dataset = load(recipe.data, data_root)
+        state, self.damaged = checkpoint.read_newest(folder)
+        # A run goes on in the precision it began with, wherever it goes on.
+        self.dtype = getattr(torch, state["dtype"]) if state else autocast_dtype(recipe, self.device)
+        self.training = Training(recipe, self.dataset, weights, self.device, self.dtype)
+        self.history = [Epoch(**epoch) for epoch in state["history"]] if state else []
+        self.seconds = state["seconds"] if state else 0.0
+        if state:
+            self.training.load_state(state["training"])
+
+    def complete(self, observer: Observer) -> Result:
+        """Trains what is left, then deploys and evaluates."""
+        for epoch in self.history:
+            observer.epoch_finished(epoch)
+        for number in range(len(self.history) + 1, self.recipe.schedule.epochs + 1):
+            started = time.monotonic()
+            epoch = Epoch(number=number, metrics=self._epoch(number, observer))
+            self.history.append(epoch)
+            self.seconds += time.monotonic() - started
+            checkpoint.write(self.folder, number, self._state())
+            observer.epoch_finished(epoch)
+        result = self._result()
+        result.save(self.folder)
+        return result
+
+    def _epoch(self, number: int, observer: Observer) -> dict[str, float]:
+        epochs = self.recipe.schedule.epochs
+
+        def stepped(iteration: int, iterations: int, loss: float) -> None:
+            step = (number - 1) * iterations + iteration
+            observer.stepped(
+                Progress(epoch=number, epochs=epochs, step=step, steps=epochs * iterations, loss=loss)
+            )
+
+        metrics = self.training.train_epoch(number, stepped)
+        if self.training.distiller.kept_channels() is not None:
+            metrics |= self._cost()
+        if number % self.recipe.evaluate_every == 0 or number == epochs:
+            metrics |= named_metrics(self._retrieval(self._embed(self.training.student)))
+        return metrics
+
+    def _result(self) -> Result:
+        student = self.training.student
+        kept = self.training.distiller.kept_channels()
+        deployed = placed(deploy(student, self.recipe.student, kept), self.device)
+        wanted, found = self._embed(student), self._embed(deployed)
+        difference = float((wanted - found).abs().max())
+        if self.training.distiller.lossless and difference > DEPLOYMENT_TOLERANCE * float(wanted.abs().max()):
+            raise RunError(
+                f"the deployed network's embeddings differ from the student's by {difference:.3g} (largest "
+                f"value {float(wanted.abs().max()):.3g}): it is not saved. Checkpoints stay in {self.folder}."
+            )
+        save_deployed(deployed.cpu(), self.recipe.student, self.folder / DEPLOYED)
+        torch.save(student.state_dict(), self.folder / WEIGHTS)
+        results = self._retrieval(found)
+        metrics = {**named_metrics(results), **self._cost(), "deployment_difference": difference}
+        return Result(
+            run_id=self.recipe.run_id,
+            metrics={**metrics, "seconds": self.seconds},
+            history=self.history,
+            channels=None if kept is None else channels_of(deployed),
+            average_precision={name: result.average_precision.tolist() for name, result in results.items()},
+            environment={**describe(self.device, self.dtype), "data_digest": self.dataset.digest},
+        )
+
+    def _embed(self, network: RetrievalNetwork) -> Tensor:
+        indices = evaluated(self.dataset, self.recipe.data.use)
+        with torch.backends.cudnn.flags(allow_tf32=False):
+            return embed_all(Embedder(network), self.dataset, indices, self.device)
+
+    def _retrieval(self, embeddings: Tensor) -> dict[str, RetrievalMetrics]:
+        return retrieval_metrics(embeddings, self.dataset, self.recipe.data.use)
+
+    def _cost(self) -> dict[str, float]:
+        kept = self.training.distiller.kept_channels()
+        found = cost(
+            self.recipe.student,
+            self.recipe.data.height,
+            self.recipe.data.width,
+            channels=None if kept is None else [int(mask.sum()) for mask in kept],
+            identities=self.training.examples.identities,
+        )
+        return {"parameters": float(found.parameters), "multiply_adds": float(found.multiply_adds)}
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "training": self.training.state(),
+            "history": [asdict(epoch) for epoch in self.history],
+            "seconds": self.seconds,
+            "dtype": str(self.dtype).removeprefix("torch."),
+        }

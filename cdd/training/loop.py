@@ -1,0 +1,140 @@
+"""One training: student, teacher, distiller and optimiser, epoch by epoch."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cdd.contract import LossTerms, RetrievalOutput
+from cdd.data.augmentation import augment
+from cdd.data.records import Dataset, TrainingSet, training_set
+from cdd.data.sampler import identity_batches
+from cdd.errors import DivergenceError
+from cdd.losses import batch_hard_triplet, identity_loss, logit_divergence
+from cdd.recipe import Recipe
+from cdd.training.networks import build_student, load_teacher, placed, set_teacher_mode
+from cdd.training.optimiser import build_optimiser, set_learning_rates
+
+Stepped = Callable[[int, int, float], None]
+"""Called after an iteration with its number in the epoch, the epoch's iterations and the loss."""
+
+
+class Training:
+    """The state of one run and the way from one epoch to the next.
+
+    Every random draw of an epoch comes from a generator seeded by the recipe and the epoch's number,
+    so a run that goes on from a checkpoint draws what the uninterrupted run would have drawn.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        dataset: Dataset,
+        weights: Mapping[str, Path],
+        device: torch.device,
+        dtype: torch.dtype,
+    ):
+        self.recipe, self.dataset, self.device, self.dtype = recipe, dataset, device, dtype
+        self.examples: TrainingSet = training_set(dataset, recipe.data.use)
+        identities = self.examples.identities
+        self.student = placed(build_student(recipe, identities, weights), device)
+        self.teacher = None
+        if recipe.teacher is not None and recipe.method.needs_teacher:
+            self.teacher = placed(load_teacher(recipe.teacher, identities, weights), device)
+            set_teacher_mode(self.teacher, batch_statistics=recipe.fidelity.teacher_batch_norm == "batch")
+        self.distiller = recipe.method.build(self.student, self.teacher, recipe.fidelity).to(device)
+        self.optimiser = build_optimiser(self.student, self.distiller, recipe)
+
+    def train_epoch(self, epoch: int, stepped: Stepped) -> dict[str, float]:
+        """Trains one epoch, counted from 1, and returns its mean losses and the method's figures.
+
+        Raises:
+            DivergenceError: as soon as a loss is not finite.
+        """
+        self.student.train()
+        self.distiller.start_epoch(epoch)
+        batches = self._batches(epoch)
+        sums: dict[str, float] = {}
+        for iteration, (images, labels) in enumerate(self._loaded(batches, epoch)):
+            finished = epoch - 1 + iteration / len(batches)
+            set_learning_rates(self.optimiser, self.recipe.schedule, finished)
+            values = self._step(images, labels)
+            if not np.isfinite(values["total"]):
+                raise DivergenceError(self._divergence(epoch, iteration, values))
+            sums = {name: sums.get(name, 0.0) + value for name, value in values.items()}
+            stepped(iteration + 1, len(batches), values["total"])
+        losses = {f"loss/{name}": value / len(batches) for name, value in sums.items()}
+        rate = self.optimiser.param_groups[0]["lr"]
+        return {**losses, "learning_rate": rate, **self.distiller.report(rate)}
+
+    def _step(self, images: Tensor, labels: Tensor) -> dict[str, float]:
+        tapped = self.teacher is not None
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32):
+            student = self.student(images, tapped=tapped)
+            with torch.no_grad():
+                teacher = self.teacher(images, tapped=tapped) if self.teacher is not None else None
+        terms = {
+            **self._common_terms(student, teacher, labels),
+            **self.distiller.terms(student, teacher, labels),
+        }
+        total = torch.stack([*terms.values()]).sum()
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        self.distiller.edit_gradients()
+        self.optimiser.step()
+        # One transfer for all terms: each .item() alone would wait for the device.
+        numbers = torch.stack([total, *terms.values()]).detach().tolist()
+        return dict(zip(["total", *terms], numbers, strict=True))
+
+    def _common_terms(
+        self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Tensor
+    ) -> LossTerms:
+        objective = self.recipe.objective
+        terms = {
+            "identity": identity_loss(student.logits, labels, objective.label_smoothing),
+            "triplet": batch_hard_triplet(student.pooled, labels, objective.triplet_margin),
+        }
+        if teacher is not None:
+            divergence = logit_divergence(student.logits, teacher.logits, objective.temperature)
+            terms["logit"] = objective.logit_weight * divergence
+        return terms
+
+    def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        return identity_batches(self.examples.labels, self.recipe.batch, self._generator(epoch, stream=0))
+
+    def _loaded(self, batches: list[NDArray[np.int64]], epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        generator = self._generator(epoch, stream=1)
+        fill = self.recipe.fidelity.erasing_fill
+        for batch in batches:
+            images = self.dataset.pixels(self.examples.indices[batch]).to(self.device)
+            labels = torch.from_numpy(self.examples.labels[batch]).to(self.device)
+            yield augment(images, self.recipe.augmentation, generator, erasing_fill=fill), labels
+
+    def _generator(self, epoch: int, *, stream: int) -> np.random.Generator:
+        return np.random.default_rng([self.recipe.seed, epoch, stream])
+
+    def _divergence(self, epoch: int, iteration: int, values: Mapping[str, float]) -> str:
+        terms = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        kept = f"the checkpoint of epoch {epoch - 1} is kept" if epoch > 1 else "there is no checkpoint yet"
+        return (
+            f"the loss is not finite in epoch {epoch}, iteration {iteration + 1}: {terms}; {kept}. Lower "
+            "schedule.peak_learning_rate, or train with precision=float32."
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next epoch depends on."""
+        return {
+            "student": self.student.state_dict(),
+            "distiller": self.distiller.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Goes back to a state that `state` returned."""
+        self.student.load_state_dict(state["student"])
+        self.distiller.load_state_dict(state["distiller"])
+        self.optimiser.load_state_dict(state["optimiser"])

@@ -1,0 +1,70 @@
+"""The networks of a run: a student at its start, a frozen teacher."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from cdd.compactor.insert import insert_compactors
+from cdd.errors import DataError
+from cdd.models.imagenet import imagenet_weights
+from cdd.models.network import RetrievalNetwork, initialise
+from cdd.recipe import Recipe
+
+
+def build_student(recipe: Recipe, identities: int, weights: Mapping[str, Path]) -> RetrievalNetwork:
+    """The student before its first step.
+
+    The neck and the classifier always start at random; the backbone starts at random, from ImageNet,
+    or from the backbone of the pretraining run. Compactors start as the identity.
+    """
+    network = RetrievalNetwork(recipe.student, identities)
+    initialise(network, torch.Generator().manual_seed(recipe.seed))
+    if isinstance(recipe.initialisation, Recipe):
+        stored = _stored_weights(recipe.initialisation, weights)
+        prefix = "backbone."
+        backbone = {k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)}
+        network.backbone.load_state_dict(backbone)
+    elif recipe.initialisation == "imagenet":
+        network.backbone.load_state_dict(imagenet_weights(recipe.student))
+    if recipe.compactors:
+        insert_compactors(network)
+    return network
+
+
+def load_teacher(teacher: Recipe, identities: int, weights: Mapping[str, Path]) -> RetrievalNetwork:
+    """The frozen network that the teacher's run left, classifier included."""
+    network = RetrievalNetwork(teacher.student, identities)
+    network.load_state_dict(_stored_weights(teacher, weights))
+    return network.requires_grad_(False)
+
+
+def placed(network: RetrievalNetwork, device: torch.device) -> RetrievalNetwork:
+    """The network on the device, its convolutions' weights with channels last in memory."""
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network.to(device)
+
+
+def set_teacher_mode(teacher: RetrievalNetwork, *, batch_statistics: bool) -> None:
+    """Running statistics, or those of each batch; the running ones never move.
+
+    Differs: in the authors' release the running statistics drift as well.
+    """
+    teacher.train(batch_statistics)
+    for module in teacher.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.momentum = 0.0
+
+
+def _stored_weights(recipe: Recipe, weights: Mapping[str, Path]) -> dict[str, Tensor]:
+    path = weights.get(recipe.run_id)
+    if path is None or not path.exists():
+        raise DataError(
+            f"the weights of run {recipe.run_id}, which this run starts from or learns from, are not at "
+            f"{path}: train it first"
+        )
+    stored: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return stored

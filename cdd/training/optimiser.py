@@ -1,0 +1,43 @@
+"""SGD with the groups of the authors' release."""
+
+import torch
+from torch import nn
+from torch.optim import SGD
+
+from cdd.compactor.layer import Compactor
+from cdd.models.network import RetrievalNetwork
+from cdd.recipe import Recipe, Schedule
+from cdd.training.schedule import learning_rate
+
+
+def build_optimiser(student: RetrievalNetwork, distiller: nn.Module, recipe: Recipe) -> SGD:
+    """SGD over the student and whatever the distiller learns.
+
+    Neck and classifier train `neck_learning_rate_factor` times as fast. Weight decay acts on every
+    parameter, biases, batch norms and (by fidelity) compactors included.
+    """
+    compactors = [m.weight for m in student.modules() if isinstance(m, Compactor)]
+    special = {id(parameter) for parameter in compactors}
+    body = [p for p in (*student.backbone.parameters(), *distiller.parameters()) if id(p) not in special]
+    head = [*student.neck.parameters(), *student.classifier.parameters()]
+    settings, fidelity = recipe.optimiser, recipe.fidelity
+    groups = [
+        {"params": body, "factor": 1.0},
+        {"params": head, "factor": fidelity.neck_learning_rate_factor},
+    ]
+    if compactors:
+        decay = settings.weight_decay if fidelity.compactor_weight_decay else 0.0
+        groups.append({"params": compactors, "factor": 1.0, "weight_decay": decay})
+    return SGD(
+        groups,
+        lr=recipe.schedule.peak_learning_rate,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+        fused=all(p.device.type in ("cpu", "cuda") for p in body),
+    )
+
+
+def set_learning_rates(optimiser: torch.optim.Optimizer, schedule: Schedule, finished_epochs: float) -> None:
+    """Sets every group's rate for the iteration that begins after `finished_epochs` epochs."""
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate(schedule, finished_epochs, group["factor"])

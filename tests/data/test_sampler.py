@@ -1,0 +1,68 @@
+"""The P x K batch sampler."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdd.data.sampler import identity_batches
+from cdd.recipe import Batch
+
+COUNTS = st.lists(st.integers(1, 20), min_size=4, max_size=12)
+
+
+def drawn(counts: list[int], batch: Batch, seed: int = 0) -> tuple[np.ndarray, list[np.ndarray]]:
+    labels = np.repeat(np.arange(len(counts)), counts)
+    return labels, identity_batches(labels, batch, np.random.default_rng(seed))
+
+
+@given(COUNTS, st.integers(2, 5))
+def test_every_batch_holds_p_identities_with_k_images_each(counts: list[int], images: int) -> None:
+    batch = Batch(identities=4, images=images)
+    labels, batches = drawn(counts, batch)
+    for positions in batches:
+        groups = labels[positions].reshape(4, images)
+        assert (groups == groups[:, :1]).all()
+        assert len(set(groups[:, 0])) == 4
+
+
+@given(COUNTS)
+def test_no_image_is_seen_twice_unless_its_identity_has_too_few(counts: list[int]) -> None:
+    labels, batches = drawn(counts, Batch(identities=4, images=3))
+    seen = np.concatenate(batches)
+    enough = np.array(counts)[labels[seen]] >= 3
+    assert len(set(seen[enough])) == enough.sum()
+
+
+@given(COUNTS)
+def test_drawing_stops_when_fewer_than_p_identities_have_a_group(counts: list[int]) -> None:
+    labels, batches = drawn(counts, Batch(identities=4, images=3))
+    groups = np.maximum(1, np.array(counts) // 3)
+    used = np.zeros_like(groups)
+    for positions in batches:
+        np.add.at(used, labels[positions[::3]], 1)
+    assert (used <= groups).all()
+    assert (groups - used > 0).sum() < 4
+
+
+def test_an_identity_with_too_few_images_is_drawn_with_replacement() -> None:
+    _, batches = drawn([1, 3, 3, 3], Batch(identities=4, images=3))
+    assert len(batches) == 1
+    assert (batches[0] == 0).sum() == 3
+
+
+def test_equal_identities_use_every_group() -> None:
+    _, batches = drawn([6] * 8, Batch(identities=4, images=3))
+    assert 3 <= len(batches) <= 4
+
+
+def test_an_epoch_is_drawn_again_from_its_seed_and_differs_from_another() -> None:
+    batch = Batch(identities=4, images=2)
+    first, again, other = (np.concatenate(drawn([8] * 6, batch, seed)[1]) for seed in (1, 1, 2))
+    assert (first == again).all()
+    assert len(first) != len(other) or (first != other).any()
+
+
+def test_too_few_identities_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"only 3 .*batch\.identities"):
+        drawn([5, 5, 5], Batch(identities=4, images=2))
