@@ -1,0 +1,96 @@
+"""What stands below a table: scale, data, seeds, versions, device, code."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cdd.recipe import Backbone
+from reproduce.artifact import Scale, Table
+from reproduce.execute import Outcome
+from reproduce.plan import Wish
+
+SCALE_TEXTS = {
+    "mini": "small networks on small embedded images, minutes on two CPU cores: compare directions, not numbers",
+    "bench": "the paper's networks on embedded data: compare directions, not numbers",
+    "paper": "the paper's data, networks and schedule",
+}
+VERSIONS = ("python", "torch", "torchvision", "mlflow", "numpy")
+DIGEST_LENGTH = 12
+COMMIT_LENGTH = 10
+
+
+def caption(
+    table: Table,
+    scale: Scale,
+    wishes: list[Wish],
+    outcomes: Mapping[str, Outcome],
+    overrides: tuple[str, ...],
+) -> list[str]:
+    """The notes, one sentence group each."""
+    shown = [wish for wish in wishes if wish.recipe.run_id in outcomes]
+    made = [outcomes[wish.recipe.run_id].environment for wish in shown]
+    made = [environment for environment in made if environment]
+    notes = [
+        f"Paper: {table.source}. Ours: scale {scale}, {SCALE_TEXTS[scale]}.",
+        _protocols(table),
+        "MP: parameters of the deployed network without the identity classifier. FLOPs: multiply-adds of one "
+        "image as the paper counts them; true FLOPs are twice as many.",
+    ]
+    if overrides:
+        notes.append(f"Overridden, so not the paper's setting: {', '.join(overrides)}.")
+    if scale != "paper":
+        notes.append(_networks(wishes))
+    if not made:
+        return [*notes, "No run of this table has finished."]
+    seeds = _listed(sorted({wish.recipe.seed for wish in shown}))
+    data = _listed(sorted({_data(wish, outcomes[wish.recipe.run_id].environment) for wish in shown}))
+    return [
+        *notes,
+        f"Data: {data}. Seeds: {seeds}; ± is the standard deviation over seeds.",
+        _made_with(made),
+    ]
+
+
+def _protocols(table: Table) -> str:
+    return "Protocols: " + "; ".join(f"{group.title}, {group.protocol_text}" for group in table.groups) + "."
+
+
+def _networks(wishes: list[Wish]) -> str:
+    students = sorted({_network(wish.recipe.student) for wish in wishes})
+    return f"Networks named in the rows are the paper's; ours at this scale: {'; '.join(students)}."
+
+
+def _network(backbone: Backbone) -> str:
+    blocks, planes = ("-".join(map(str, counts)) for counts in (backbone.blocks, backbone.planes))
+    return f"ResNet of {blocks} {backbone.block} blocks, {planes} planes"
+
+
+def _data(wish: Wish, environment: Mapping[str, Any]) -> str:
+    data = wish.recipe.data
+    digest = str(environment.get("data_digest", "unknown"))[:DIGEST_LENGTH]
+    return f"{data.name} at {data.height}x{data.width} (digest {digest})"
+
+
+def _made_with(made: list[dict[str, Any]]) -> str:
+    devices = _listed(sorted({_device(environment) for environment in made}))
+    versions = [
+        f"{name} {_listed(sorted({str(environment[name]) for environment in made if name in environment}))}"
+        for name in VERSIONS
+        if any(name in environment for environment in made)
+    ]
+    commits = _listed(sorted({_commit(environment) for environment in made}))
+    return f"Made on {devices} with {', '.join(versions)}; git commit {commits}."
+
+
+def _device(environment: Mapping[str, Any]) -> str:
+    name, precision = environment.get("device_name"), environment.get("autocast")
+    details = ", ".join(str(detail) for detail in (name, precision) if detail)
+    return f"{environment.get('device', 'unknown device')}{f' ({details})' if details else ''}"
+
+
+def _commit(environment: Mapping[str, Any]) -> str:
+    commit = str(environment.get("git_commit", "unknown"))[:COMMIT_LENGTH]
+    return f"{commit} with uncommitted changes" if environment.get("git_dirty") else commit
+
+
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(str(value) for value in values)

@@ -1,0 +1,85 @@
+"""Finds the declared artifacts by scanning `experiments/`; nothing is listed by hand."""
+
+import ast
+import difflib
+import pkgutil
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import experiments
+from reproduce.errors import UsageError
+
+if TYPE_CHECKING:
+    from reproduce.artifact import Table
+
+CONSTANT = "TABLE"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """An artifact's entry in the list."""
+
+    name: str
+    title: str
+    source: str
+
+
+def summaries() -> list[Summary]:
+    """Every artifact, read from the source of its module: listing them imports none."""
+    found = []
+    for module in pkgutil.iter_modules(experiments.__path__):
+        texts = _declared(Path(experiments.__path__[0], f"{module.name}.py"))
+        if texts is not None:
+            found.append(Summary(module.name, texts.get("title", ""), texts.get("source", "")))
+    return found
+
+
+def check_names(names: list[str]) -> None:
+    """Refuses names that no artifact has.
+
+    Raises:
+        UsageError: with the nearest names.
+    """
+    known = [summary.name for summary in summaries()]
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known
+            raise UsageError(
+                f"unknown artifact {name!r}: did you mean {', '.join(near)}? "
+                "`python -m reproduce list` shows all of them."
+            )
+
+
+def find(name: str) -> "Table":
+    """The artifact of this name.
+
+    Raises:
+        UsageError: for an unknown name.
+    """
+    from reproduce.artifact import Table
+
+    check_names([name])
+    table = getattr(import_module(f"experiments.{name}"), CONSTANT)
+    if not isinstance(table, Table) or table.name != name:
+        raise ValueError(f"experiments/{name}.py must declare {CONSTANT} = Table(name={name!r}, ...)")
+    return table
+
+
+def as_plain(summary: Summary) -> dict[str, str]:
+    """The entry as plain values."""
+    return asdict(summary)
+
+
+def _declared(path: Path) -> dict[str, str] | None:
+    """The texts of a module's `TABLE = Table(...)`; None where it has none."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            if any(isinstance(target, ast.Name) and target.id == CONSTANT for target in node.targets):
+                return {
+                    keyword.arg: str(keyword.value.value)
+                    for keyword in node.value.keywords
+                    if keyword.arg and isinstance(keyword.value, ast.Constant)
+                }
+    return None

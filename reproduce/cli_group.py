@@ -1,0 +1,47 @@
+"""How the command line treats its first word and its errors."""
+
+import sys
+import traceback
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+DEFAULT = "run"
+DEBUG = "--debug"
+FAILURE, USAGE, INTERRUPTED = 1, 2, 130
+
+
+class ArtifactGroup(TyperGroup):
+    """A first word that is no verb is an artifact; expected errors end with one message."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Puts the default verb in front of an artifact, and `--debug` before everything."""
+        own = {"--help", DEBUG, "--install-completion", "--show-completion"}
+        rest = [word for word in args if word != DEBUG]
+        if rest and rest[0] not in self.commands and rest[0] not in own:
+            rest = [DEFAULT, *rest]
+        return super().parse_args(ctx, [*([DEBUG] if DEBUG in args else []), *rest])
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the verb; every expected error becomes a message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            say(
+                "\nInterrupted. Nothing that was finished is lost: give the same command (without --fresh) to go on."
+            )
+            raise typer.Exit(INTERRUPTED) from None
+        except (ValueError, RuntimeError, OSError, ImportError) as error:
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            # The verb's module is loaded by now, so this costs nothing.
+            from reproduce.errors import UsageError
+
+            say(f"Error: {error}")
+            raise typer.Exit(USAGE if isinstance(error, UsageError) else FAILURE) from None
+
+
+def say(text: str) -> None:
+    """A message for people, apart from the output that a script reads."""
+    typer.echo(text, file=sys.stderr)

@@ -1,0 +1,164 @@
+"""The verbs that train nothing and draw nothing: cost, evaluate, ui, doctor."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from reproduce.cli_group import FAILURE
+
+Format = Literal["text", "json"]
+OutputFormat = Annotated[Format, typer.Option("--format", help="json for scripts.")]
+Results = Annotated[Path, typer.Option(help="Folder of stores, checkpoints and tables.")]
+RESULTS = Path("results")
+MSMT17_IDENTITIES = 1041
+
+
+def cost(
+    backbone: Annotated[str, typer.Argument(help="resnet18, resnet34, resnet50 or resnet101.")],
+    image_size: Annotated[str, typer.Option(metavar="HEIGHTxWIDTH")] = "256x256",
+    channels: Annotated[
+        str | None, typer.Option(help="Channels left behind each 3x3, comma-separated.")
+    ] = None,
+    identities: Annotated[
+        int, typer.Option(help="Of the classifier, whose multiply-adds count.")
+    ] = MSMT17_IDENTITIES,
+    output: OutputFormat = "text",
+) -> None:
+    """Parameters and multiply-adds of a deployed backbone, as the paper counts them.
+
+    python -m reproduce cost resnet101 --image-size 256x256 --format json
+    """
+    height, width = _size(image_size)
+    kept = None if channels is None else _integers(channels, "--channels")
+    from cdd.evaluation.cost import cost_of
+    from reproduce.errors import UsageError
+
+    try:
+        found = cost_of(backbone, height, width, channels=kept, identities=identities)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    values = {
+        "backbone": backbone,
+        "height": height,
+        "width": width,
+        "parameters": found.parameters,
+        "multiply_adds": found.multiply_adds,
+        "true_flops": 2 * found.multiply_adds,
+        "breakdown": found.breakdown,
+    }
+    if output == "json":
+        typer.echo(json.dumps(values, indent=2))
+        return
+    typer.echo(
+        f"{backbone} at {height}x{width}: {found.parameters / 1e6:.2f} M parameters without classifier"
+    )
+    typer.echo(
+        f"{found.multiply_adds / 1e9:.2f} G multiply-adds (the paper's FLOPs); true FLOPs are twice as many"
+    )
+
+
+def evaluate(
+    query: Annotated[Path, typer.Option(help="npz file: embeddings, identities, optional cameras.")],
+    gallery: Annotated[Path, typer.Option(help="npz file with the same arrays.")],
+    distance: Annotated[Literal["cosine", "euclidean"], typer.Option()] = "cosine",
+    output: OutputFormat = "text",
+) -> None:
+    """Accuracy of embeddings on disk: mAP, CMC and mINP. With cameras in both files, VeRi-776's rule.
+
+    python -m reproduce evaluate --query q.npz --gallery g.npz --format json
+    """
+    from cdd.evaluation import evaluate_retrieval
+    from reproduce.embeddings import check_cameras, read_embeddings
+
+    ours, theirs = read_embeddings(query), read_embeddings(gallery)
+    check_cameras(ours, theirs)
+    found = evaluate_retrieval(
+        ours.embeddings,
+        theirs.embeddings,
+        ours.identities,
+        theirs.identities,
+        ours.cameras,
+        theirs.cameras,
+        distance=distance,
+    )
+    values = {
+        "mean_average_precision": found.mean_average_precision,
+        "mean_inverse_negative_penalty": found.mean_inverse_negative_penalty,
+        "cmc": {str(rank): value for rank, value in found.cmc.items()},
+        "valid_queries": found.valid_queries,
+        "queries": len(ours.embeddings),
+    }
+    if output == "json":
+        typer.echo(json.dumps(values, indent=2))
+        return
+    ranks = ", ".join(f"R{rank} {100 * value:.2f} %" for rank, value in found.cmc.items())
+    typer.echo(f"mAP {100 * found.mean_average_precision:.2f} %, {ranks}")
+    typer.echo(f"mINP {100 * found.mean_inverse_negative_penalty:.2f} %")
+    typer.echo(f"{found.valid_queries} of {len(ours.embeddings)} queries have a match in the gallery")
+
+
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
+    results: Results = RESULTS,
+) -> None:
+    """MLflow's own pages on the same store, on this machine only.
+
+    python -m reproduce ui --port 5001
+    """
+    import subprocess
+    import sys
+
+    from reproduce import connection
+
+    uri = connection.tracking_uri(results)
+    if not connection.is_database(uri):
+        typer.echo(f"The store is a server: open {uri}")
+        return
+    location = connection.artifact_location(uri, results) or ""
+    typer.echo(f"http://127.0.0.1:{port} shows {uri}; Ctrl-C ends it.")
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", uri, "--default-artifact-root", location]
+    try:
+        code = subprocess.run(command).returncode
+    except KeyboardInterrupt:
+        return
+    raise typer.Exit(FAILURE if code else 0)
+
+
+def doctor(results: Results = RESULTS, output: OutputFormat = "text") -> None:
+    """Checks versions, device, store, results folder, disk, git and the embedded data.
+
+    python -m reproduce doctor --format json
+    """
+    from dataclasses import asdict
+
+    from reproduce.doctor import examine
+
+    checks = examine(results)
+    if output == "json":
+        typer.echo(json.dumps([asdict(check) for check in checks], indent=2))
+    else:
+        for check in checks:
+            typer.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<14} {check.detail}")
+    if not all(check.ok for check in checks):
+        raise typer.Exit(FAILURE)
+
+
+def _size(text: str) -> tuple[int, int]:
+    from reproduce.errors import UsageError
+
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise UsageError(f"--image-size {text}: expected HEIGHTxWIDTH, for example 256x128")
+    return int(parts[0]), int(parts[1])
+
+
+def _integers(text: str, option: str) -> list[int]:
+    from reproduce.errors import UsageError
+
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"{option} {text}: expected whole numbers, for example 64,64,128") from None

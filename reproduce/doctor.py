@@ -1,0 +1,113 @@
+"""Examines an installation: what a run would need, checked one by one."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cdd.errors import RunError
+from reproduce import connection
+from reproduce.errors import UsageError
+from reproduce.source import source, versions
+from reproduce.tracking import Store
+from reproduce.workspace import Workspace
+
+LEAST_FREE_GIGABYTES = 2
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing examined, and what was found."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def examine(results: Path) -> list[Check]:
+    """Every check, in the order in which a run would fail."""
+    workspace = Workspace(results.resolve())
+    checks: dict[str, Callable[[], str]] = {
+        "torch": _torch,
+        "torchvision": _torchvision,
+        "device": _device,
+        "results folder": lambda: _folder(workspace),
+        "disk": lambda: _disk(workspace),
+        "tracking store": lambda: _store(workspace),
+        "git": _git,
+        "embedded data": _data,
+    }
+    return [_checked(name, look) for name, look in checks.items()]
+
+
+def _checked(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, look())
+    except (RunError, ValueError, OSError, ImportError, RuntimeError) as error:
+        return Check(name, False, str(error))
+
+
+def _torch() -> str:
+    import torch
+
+    return f"{torch.__version__}, {torch.get_num_threads()} threads"
+
+
+def _torchvision() -> str:
+    from cdd.models import imagenet  # noqa: F401  (its guard must load torchvision beside this torch)
+
+    found = versions()
+    torch_minor, vision_minor = (int(found[name].split(".")[1]) for name in ("torch", "torchvision"))
+    # torchvision 0.N+15 is built for torch 2.N.
+    if vision_minor != torch_minor + 15:
+        raise ValueError(
+            f"{found['torchvision']} is not the release for torch {found['torch']}: "
+            f"install torchvision 0.{torch_minor + 15}"
+        )
+    return found["torchvision"]
+
+
+def _device() -> str:
+    import torch
+
+    from cdd.training.environment import select_device
+
+    device = select_device("auto")
+    native = (
+        torch.cuda.is_bf16_supported(including_emulation=False)
+        if device.type == "cuda"
+        else device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    )
+    return f"{device.type}, bfloat16 {'native' if native else 'not native: float32 is used'}"
+
+
+def _folder(workspace: Workspace) -> str:
+    workspace.check_writable()
+    return f"{workspace.results} is writable"
+
+
+def _disk(workspace: Workspace) -> str:
+    free = shutil.disk_usage(workspace.results).free / 1e9
+    if free < LEAST_FREE_GIGABYTES:
+        raise UsageError(f"{free:.1f} GB free, checkpoints need about {LEAST_FREE_GIGABYTES} GB")
+    return f"{free:.1f} GB free"
+
+
+def _store(workspace: Workspace) -> str:
+    uri = connection.tracking_uri(workspace.results)
+    runs = Store(uri, workspace, source()).trainings()
+    return f"{uri} answers, {len(runs)} trainings"
+
+
+def _git() -> str:
+    code = source()
+    if code.commit == "unknown":
+        return "no git work tree: results will not name a commit"
+    return f"{code.commit[:10]}, {'uncommitted changes' if code.dirty else 'clean'}"
+
+
+def _data() -> str:
+    from cdd.data.catalog import EMBEDDED
+
+    digests = [f"{name} {make(32, 32).digest[:12]}" for name, make in EMBEDDED.items()]
+    return f"{', '.join(digests)}, as frozen"

@@ -1,0 +1,55 @@
+"""How long a run will take, from finished runs like it on the same device; unknown where there are none."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+
+from cdd.recipe import Recipe
+from reproduce.shape import shape
+from reproduce.tracking import FINISHED, StoredRun
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds of work left and what they were concluded from; None where nothing is known."""
+
+    seconds: float | None
+    basis: str
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds per epoch of finished runs, by shape, on one kind of device."""
+
+    per_epoch: Mapping[str, list[float]]
+    device: str
+
+    @classmethod
+    def measured(cls, trainings: Mapping[str, list[StoredRun]], device: str) -> "Speed":
+        """What the store's finished runs took on this kind of device."""
+        found: dict[str, list[float]] = {}
+        for run in (run for runs in trainings.values() for run in runs):
+            usable = run.status == FINISHED and run.environment.get("device") == device and run.epochs > 0
+            if usable and "seconds" in run.metrics:
+                found.setdefault(run.tags.get("cdd.shape", ""), []).append(
+                    run.metrics["seconds"] / run.epochs
+                )
+        return cls(found, device)
+
+
+def estimate(recipe: Recipe, speed: Speed, epochs_done: int) -> Estimate:
+    """What is left of this run: remaining epochs times the median epoch of runs of its shape."""
+    known = speed.per_epoch.get(shape(recipe), [])
+    if not known:
+        return Estimate(None, f"no finished run of this shape on {speed.device}")
+    left = max(recipe.schedule.epochs - epochs_done, 0)
+    plural = "run" if len(known) == 1 else "runs"
+    return Estimate(
+        round(median(known) * left, 1), f"{len(known)} finished {plural} of this shape on {speed.device}"
+    )
+
+
+def total(estimates: list[Estimate]) -> tuple[float, int]:
+    """Sum of the known estimates in seconds, and how many are unknown."""
+    known = [found.seconds for found in estimates if found.seconds is not None]
+    return sum(known), len(estimates) - len(known)

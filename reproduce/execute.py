@@ -1,0 +1,214 @@
+"""Does what a plan says: trains, continues, delivers, in order; what depends on a failed run is left out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import Timeout
+
+from cdd.recipe import Recipe
+from cdd.run import WEIGHTS, Observer, Result, load_result
+from reproduce.delivery import Delivery
+from reproduce.errors import StoreError
+from reproduce.listener import Listener
+from reproduce.plan import Item, Plan
+from reproduce.records import full_environment, note_source, write_record
+from reproduce.tracked_run import Placement, TrackedRun, open_run
+from reproduce.tracking import FAILED, FINISHED, KILLED, Store, StoredRun
+from reproduce.workspace import Workspace
+
+Train = Callable[..., Result]
+"""`cdd.run.run`, or what stands in for it in a test."""
+
+TRAINING_ERRORS = (RuntimeError, ValueError, OSError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a run: `finished`, `reused`, `failed`, `skipped` or `undelivered`, and why."""
+
+    state: str
+    message: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the run has numbers and weights."""
+        return self.state in ("finished", "reused", "undelivered")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Everything that the runs of one invocation share.
+
+    Attributes:
+        published: folder that records and tables go to.
+        parent: the invocation's run in the store; None where there is nothing to train.
+    """
+
+    store: Store
+    workspace: Workspace
+    published: Path
+    experiment: str
+    parent: str | None
+    train: Train
+    data_root: Path | None
+    device: str
+    listener: Listener
+
+
+def execute(plan: Plan, job: Job) -> dict[str, Outcome]:
+    """The outcome of every run of the plan, by run id."""
+    outcomes: dict[str, Outcome] = {}
+    number = 0
+    for item in plan.items:
+        lost = [before for before in item.recipe.dependencies if not _usable(outcomes, before)]
+        if item.state == "reuse" and item.stored:
+            outcomes[item.run_id] = reused(item.stored)
+            continue
+        number += 1
+        job.listener.run_started(item, number, len(plan.work))
+        if lost and item.state != "deliver":
+            names = ", ".join(before.run_id for before in lost)
+            outcome = Outcome(state="skipped", message=f"it needs {names}, which failed")
+        else:
+            outcome = _Execution(item, job).outcome()
+        outcomes[item.run_id] = outcome
+        job.listener.run_ended(
+            item, f"{outcome.state}: {outcome.message}" if outcome.message else outcome.state
+        )
+    return outcomes
+
+
+def reused(stored: StoredRun) -> Outcome:
+    """The outcome of a run that was finished before."""
+    return Outcome(state="reused", metrics=dict(stored.metrics), environment=dict(stored.environment))
+
+
+def _usable(outcomes: dict[str, Outcome], recipe: Recipe) -> bool:
+    return recipe.run_id not in outcomes or outcomes[recipe.run_id].usable
+
+
+class _Execution:
+    """One run of a plan, alone on its folder."""
+
+    def __init__(self, item: Item, job: Job):
+        self.item, self.job = item, job
+        self.recipe, self.folder = item.recipe, job.workspace.folder(item.run_id)
+        self.store, self.listener = job.store, job.listener
+
+    def outcome(self) -> Outcome:
+        """Waits for the run's lock, then does what is still to be done."""
+        lock = self.job.workspace.lock(self.item.run_id)
+        waited = False
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            self.listener.warned(f"{self.item.name} is being run by another process: waiting for it to end.")
+            lock.acquire()
+            waited = True
+        try:
+            return self._locked(waited)
+        finally:
+            lock.release()
+
+    def _locked(self, waited: bool) -> Outcome:
+        stored = self.item.stored
+        if waited:
+            found = self._newest()
+            if found and found.status == FINISHED:
+                return reused(found)
+            stored = found
+        elif self.item.renew:
+            self._renew()
+        delivery = Delivery(
+            lambda: self._open(stored),
+            self.listener,
+            self.recipe.schedule.epochs,
+            stored.epochs if stored else 0,
+        )
+        try:
+            result = self._result(delivery)
+        except KeyboardInterrupt:
+            self._end(delivery, KILLED, "interrupted")
+            raise
+        except TRAINING_ERRORS as error:
+            self._end(delivery, FAILED, str(error))
+            return Outcome(state="failed", message=str(error))
+        except Exception as error:
+            self._end(delivery, FAILED, f"{type(error).__name__}: {error}")
+            raise
+        return self._deliver(delivery, result)
+
+    def _newest(self) -> StoredRun | None:
+        try:
+            return next(iter(self.store.trainings().get(self.item.run_id, [])), None)
+        except StoreError as error:
+            self.listener.warned(str(error))
+            return None
+
+    def _renew(self) -> None:
+        self.job.workspace.set_aside(self.item.run_id)
+        self.store.supersede(self.store.trainings().get(self.item.run_id, []), self.item.reason)
+
+    def _open(self, stored: StoredRun | None) -> TrackedRun:
+        place = Placement(self.job.experiment, self.job.parent, self.item.name)
+        unfinished = stored if stored and stored.status != FINISHED else None
+        return open_run(self.store, self.recipe, place, unfinished)
+
+    def _result(self, delivery: Delivery) -> Result:
+        finished = load_result(self.folder)
+        if finished:
+            return finished
+        weights = {before.run_id: self._weights(before) for before in self.recipe.dependencies}
+        note_source(self.folder, self.store.code)
+        delivery.connect()
+        return self._trained(weights, delivery)
+
+    def _trained(self, weights: dict[str, Path], observer: Observer) -> Result:
+        return self.job.train(
+            self.recipe,
+            self.folder,
+            weights=weights,
+            data_root=self.job.data_root,
+            device=self.job.device,
+            observer=observer,
+        )
+
+    def _weights(self, recipe: Recipe) -> Path:
+        """The dependency's weights, fetched from the store where its folder is gone."""
+        folder = self.job.workspace.folder(recipe.run_id)
+        if (folder / WEIGHTS).exists():
+            return folder / WEIGHTS
+        for run in self.store.trainings().get(recipe.run_id, []):
+            fetched = self.store.download(
+                run.mlflow_id, WEIGHTS, self.folder / "dependencies" / recipe.run_id
+            )
+            if run.status == FINISHED and fetched:
+                return fetched
+        raise StoreError(
+            f"the weights of {recipe.run_id} are neither in {folder} nor in the store: use --fresh"
+        )
+
+    def _end(self, delivery: Delivery, status: str, message: str) -> None:
+        delivery.close()
+        if delivery.tracked:
+            try:
+                self.store.finish(delivery.tracked.mlflow_id, status, {"cdd.message": message[:5000]})
+            except StoreError as error:
+                self.listener.warned(str(error))
+
+    def _deliver(self, delivery: Delivery, result: Result) -> Outcome:
+        environment = full_environment(self.folder, result)
+        write_record(self.job.published, self.recipe, result, environment)
+        delivery.close()
+        try:
+            tracked = delivery.tracked or self._open(self.item.stored)
+            tracked.complete(self.recipe, result, self.folder)
+        except StoreError as error:
+            return Outcome(
+                state="undelivered", message=str(error), metrics=result.metrics, environment=environment
+            )
+        return Outcome(state="finished", metrics=result.metrics, environment=environment)

@@ -1,0 +1,23 @@
+"""What is told about the work while it goes on; the command line shows it."""
+
+from cdd.run import Epoch, Progress
+from reproduce.plan import Item
+
+
+class Listener:
+    """Hears about every run of a plan; the base class does nothing."""
+
+    def run_started(self, item: Item, number: int, runs: int) -> None:
+        """Before a run is trained, continued or delivered."""
+
+    def stepped(self, progress: Progress) -> None:
+        """After every iteration."""
+
+    def epoch_finished(self, epoch: Epoch, epochs: int) -> None:
+        """After every epoch that was trained now."""
+
+    def run_ended(self, item: Item, outcome: str) -> None:
+        """After a run, with what became of it in words."""
+
+    def warned(self, text: str) -> None:
+        """Something went wrong that does not stop the work."""

@@ -1,0 +1,80 @@
+"""Messages for wrong overrides: the nearest keys and their types, what was given and what is allowed."""
+
+import difflib
+from typing import Any
+
+from pydantic import ValidationError
+
+from cdd.contract import Settings
+from cdd.recipe import Recipe
+
+
+def unknown_key(text: str, key: str, role: str, recipes: list[Recipe]) -> str:
+    """Why an override found no field, with the keys that come nearest."""
+    known: dict[str, str] = {}
+    for recipe in recipes:
+        for link in _chain(recipe):
+            known |= _keys(link)
+    near = difflib.get_close_matches(key, known, n=3, cutoff=0.4)
+    near += [name for name in known if name.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1] and name not in near]
+    shown = near or sorted({name.split(".")[0] for name in known})
+    listing = "; ".join(f"{name} ({known[name]})" if name in known else name for name in shown)
+    where = {"teacher": "no teacher", "initialisation": "no pretraining run"}.get(role, "no run")
+    return f"--set {text}: {where} of this artifact has a field {key!r}. Nearest: {listing}"
+
+
+def explain(error: ValidationError, texts: list[str]) -> str:
+    """A validation error in words: which field, what was given, what is allowed."""
+    lines = []
+    for problem in error.errors():
+        place = ".".join(str(part) for part in problem["loc"])
+        allowed = problem["msg"].removeprefix("Value error, ").replace("Input should be", "allowed is")
+        given = "" if isinstance(problem["input"], dict | Settings) else f" was given {problem['input']!r};"
+        lines.append(f"{place}{given} {allowed}".strip())
+    return (
+        f"--set {' --set '.join(texts)}: "
+        + "; ".join(lines)
+        + ". Change the value and give the command again."
+    )
+
+
+def _chain(recipe: Recipe) -> list[Recipe]:
+    return [recipe, *(link for before in recipe.dependencies for link in _chain(before))]
+
+
+def _keys(settings: Settings, prefix: str = "") -> dict[str, str]:
+    """Path of every field below these settings, with its type and present value in words."""
+    found: dict[str, str] = {}
+    schema = type(settings).model_json_schema()
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, Recipe):
+            continue
+        if isinstance(value, Settings):
+            found |= _keys(value, f"{prefix}{name}.")
+        elif name != "seed":
+            found[prefix + name] = f"{_type(_property(schema, name), value)}, now {_plain(value)}"
+    return found
+
+
+def _property(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    properties = schema.get("properties") or schema["$defs"][schema["$ref"].rsplit("/", 1)[-1]]["properties"]
+    return dict(properties[name])
+
+
+def _type(schema: dict[str, Any], value: Any) -> str:
+    if "enum" in schema:
+        return "one of " + ", ".join(str(choice) for choice in schema["enum"])
+    kind = str(schema.get("type", type(value).__name__))
+    limits = {
+        "minimum": "at least",
+        "exclusiveMinimum": "above",
+        "maximum": "at most",
+        "exclusiveMaximum": "below",
+    }
+    words = [f"{text} {schema[key]}" for key, text in limits.items() if key in schema]
+    return " ".join([kind, " and ".join(words)]).strip()
+
+
+def _plain(value: Any) -> str:
+    return ",".join(str(part) for part in value) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,210 @@
+"""From artifacts to distinct runs in the order in which they can be made, with what is to be done and why."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cdd.recipe import Recipe
+from cdd.run import RESULT, WEIGHTS
+from reproduce.artifact import Scale, Table
+from reproduce.estimate import Estimate, Speed, estimate
+from reproduce.overrides import Overrides
+from reproduce.tracking import FAILED, FINISHED, Store, StoredRun
+from reproduce.workspace import Workspace
+
+State = Literal["run", "resume", "reuse", "deliver"]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A run that an artifact shows."""
+
+    artifact: str
+    label: str
+    group: str
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Item:
+    """One distinct run of a plan.
+
+    Attributes:
+        labels: the rows that show it; or what depends on it.
+        reason: why this state, in words.
+        estimate: of the time that is left.
+        stored: its newest run in the store, finished or not.
+        renew: earlier files and runs of this id are set aside first.
+    """
+
+    recipe: Recipe
+    labels: tuple[str, ...]
+    state: State
+    reason: str
+    estimate: Estimate
+    stored: StoredRun | None = None
+    renew: bool = False
+
+    @property
+    def run_id(self) -> str:
+        """The run's name everywhere."""
+        return self.recipe.run_id
+
+    @property
+    def name(self) -> str:
+        """Its name for people."""
+        return f"{' = '.join(self.labels)}, seed {self.recipe.seed}"
+
+    def as_plain(self) -> dict[str, Any]:
+        """The item as plain values."""
+        return {
+            "run_id": self.run_id,
+            "labels": list(self.labels),
+            "seed": self.recipe.seed,
+            "state": self.state,
+            "reason": self.reason,
+            "depends_on": [before.run_id for before in self.recipe.dependencies],
+            "estimated_seconds": self.estimate.seconds,
+            "estimate_basis": self.estimate.basis,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Distinct runs, each behind the runs whose weights it needs."""
+
+    items: tuple[Item, ...]
+    wishes: tuple[Wish, ...] = ()
+
+    @property
+    def work(self) -> list[Item]:
+        """What is not merely reused."""
+        return [item for item in self.items if item.state != "reuse"]
+
+
+def wishes(table: Table, scale: Scale, seeds: list[int], overrides: Overrides) -> list[Wish]:
+    """The runs that a table shows, with the overrides made."""
+    entries = [entry for seed in seeds for entry in table.recipes(scale, seed)]
+    changed = overrides.apply([recipe for _, _, recipe in entries])
+    return [
+        Wish(table.name, label, group, recipe)
+        for (label, group, _), recipe in zip(entries, changed, strict=True)
+    ]
+
+
+def make_plan(
+    wanted: list[Wish],
+    store: Store | None,
+    workspace: Workspace,
+    device: str,
+    *,
+    fresh: Callable[[str], bool] = lambda run_id: False,
+) -> Plan:
+    """What has to be done for these runs.
+
+    A dependency is planned only where its weights are needed: behind a run that must still train.
+    `fresh` says which run ids are to be trained anew, finished or not.
+
+    Raises:
+        StoreError: if the store does not answer.
+    """
+    trainings = store.trainings() if store else {}
+    return _Planner(trainings, store, workspace, Speed.measured(trainings, device), fresh).plan(wanted)
+
+
+@dataclass
+class _Planner:
+    trainings: Mapping[str, list[StoredRun]]
+    store: Store | None
+    workspace: Workspace
+    speed: Speed
+    fresh: Callable[[str], bool]
+    items: dict[str, Item] = field(default_factory=dict)
+
+    def plan(self, wanted: list[Wish]) -> Plan:
+        labels: dict[str, list[str]] = {}
+        for wish in wanted:
+            known = labels.setdefault(wish.recipe.run_id, [])
+            if wish.label not in known:
+                known.append(wish.label)
+        for wish in wanted:
+            self._add(wish.recipe, labels, wish.label, weights_needed=False)
+        return Plan(tuple(self.items.values()), tuple(wanted))
+
+    def _add(
+        self, recipe: Recipe, labels: Mapping[str, list[str]], dependent: str, *, weights_needed: bool
+    ) -> None:
+        known = self.items.get(recipe.run_id)
+        if known and not (weights_needed and known.state == "reuse" and not self._has_weights(known)):
+            return
+        item = self._judged(recipe, tuple(labels.get(recipe.run_id, [_role(recipe, dependent)])))
+        if weights_needed and item.state == "reuse" and not self._has_weights(item):
+            item = self._item(recipe, item.labels, "run", "finished, but its weights are gone", renew=True)
+        if item.state in ("run", "resume"):
+            for before in recipe.dependencies:
+                self._add(before, labels, item.labels[0], weights_needed=True)
+        # A run that was planned before its weights were asked for moves behind its own dependencies.
+        self.items.pop(recipe.run_id, None)
+        self.items[recipe.run_id] = item
+
+    def _judged(self, recipe: Recipe, labels: tuple[str, ...]) -> Item:
+        run_id = recipe.run_id
+        runs = self.trainings.get(run_id, [])
+        finished = next((run for run in runs if run.status == FINISHED), None)
+        here = self.workspace.has_files(run_id)
+        if self.fresh(run_id):
+            return self._item(recipe, labels, "run", "asked for anew (--fresh)", renew=True)
+        if finished:
+            return self._judged_finished(recipe, labels, finished)
+        own = [run for run in runs if run.tags.get("cdd.workplace") == self.workspace.name]
+        stored = own[0] if own and here else None
+        if (self.workspace.folder(run_id) / RESULT).exists():
+            return self._item(
+                recipe, labels, "deliver", "trained, but the store does not have it yet", stored
+            )
+        if here:
+            return self._item(recipe, labels, "resume", _stopped(stored, recipe), stored)
+        if runs:
+            return self._item(recipe, labels, "run", "begun before, but its checkpoints are not here")
+        return self._item(recipe, labels, "run", "never run")
+
+    def _judged_finished(self, recipe: Recipe, labels: tuple[str, ...], found: StoredRun) -> Item:
+        differing = self.store.differing_fields(found, recipe) if self.store else []
+        if differing:
+            reason = f"finished under other defaults of {', '.join(differing)}"
+            return self._item(recipe, labels, "run", reason, renew=True)
+        return self._item(recipe, labels, "reuse", f"finished {found.finished_at}", found)
+
+    def _item(
+        self,
+        recipe: Recipe,
+        labels: tuple[str, ...],
+        state: State,
+        reason: str,
+        stored: StoredRun | None = None,
+        *,
+        renew: bool = False,
+    ) -> Item:
+        done = stored.epochs if stored and state == "resume" else 0
+        cost = (
+            estimate(recipe, self.speed, done)
+            if state in ("run", "resume")
+            else Estimate(0.0, "nothing to train")
+        )
+        return Item(recipe, labels, state, reason, cost, stored, renew)
+
+    def _has_weights(self, item: Item) -> bool:
+        if (self.workspace.folder(item.run_id) / WEIGHTS).exists():
+            return True
+        return bool(self.store and item.stored and self.store.has_file(item.stored.mlflow_id, WEIGHTS))
+
+
+def _role(recipe: Recipe, dependent: str) -> str:
+    return "pretraining" if recipe.data.use == "pretraining" else f"teacher of {dependent}"
+
+
+def _stopped(stored: StoredRun | None, recipe: Recipe) -> str:
+    if stored is None:
+        return "its checkpoints are here"
+    how = "failed" if stored.status == FAILED else "stopped"
+    return f"{how} after epoch {stored.epochs} of {recipe.schedule.epochs}"

@@ -1,0 +1,103 @@
+"""Each finished run's record: what was run, what came out, with what; small enough to be committed."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cdd.recipe import Recipe
+from cdd.run import Epoch, Result
+from reproduce.source import Source, versions
+
+SIGNIFICANT_DIGITS = 6
+PRECISION_DECIMALS = 4
+LARGEST_BYTES = 100_000
+SOURCE = "source.json"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record as read from its file."""
+
+    run_id: str
+    recipe: dict[str, Any]
+    metrics: dict[str, float]
+    history: dict[str, list[float | None]]
+    channels: list[int] | None
+    environment: dict[str, Any]
+
+
+def write_record(folder: Path, recipe: Recipe, result: Result, environment: dict[str, Any]) -> Path:
+    """Writes the record below `folder/runs`, complete or not at all; one file per run id."""
+    values: dict[str, Any] = {
+        "run_id": result.run_id,
+        "recipe": recipe.to_json(),
+        "metrics": _rounded(result.metrics),
+        "channels": result.channels,
+        "environment": environment,
+        "history": columns(result.history),
+        "average_precision": {
+            name: [round(value, PRECISION_DECIMALS) for value in found]
+            for name, found in result.average_precision.items()
+        },
+    }
+    text = _compact(values)
+    if len(text) > LARGEST_BYTES:
+        del values["average_precision"]
+        text = _compact(values)
+    path = folder / "runs" / f"{result.run_id}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(text)
+    partial.replace(path)
+    return path
+
+
+def read_records(folder: Path) -> dict[str, Record]:
+    """All records below `folder/runs`, by run id."""
+    found = {}
+    for path in sorted((folder / "runs").glob("*.json")):
+        values = json.loads(path.read_text())
+        values.pop("average_precision", None)
+        found[values["run_id"]] = Record(**values)
+    return found
+
+
+def note_source(run_folder: Path, code: Source) -> None:
+    """Writes down, beside the checkpoints, the code that a training runs with."""
+    run_folder.mkdir(parents=True, exist_ok=True)
+    values = {**versions(), "git_commit": code.commit, "git_dirty": code.dirty}
+    (run_folder / SOURCE).write_text(json.dumps(values))
+
+
+def full_environment(run_folder: Path, result: Result) -> dict[str, Any]:
+    """What a finished training was made with: the code that `note_source` wrote down, machine, data."""
+    path = run_folder / SOURCE
+    noted = json.loads(path.read_text()) if path.exists() else {}
+    return {**noted, **result.environment}
+
+
+def columns(history: list[Epoch]) -> dict[str, list[float | None]]:
+    """One list per metric with a value for every epoch; None where it was not measured."""
+    names = sorted({name for epoch in history for name in epoch.metrics})
+    return {
+        "epoch": [epoch.number for epoch in history],
+        **{name: [_rounded(epoch.metrics.get(name)) for epoch in history] for name in names},
+    }
+
+
+def _compact(values: dict[str, Any]) -> str:
+    """One line per top-level field, so that two records can be compared by eye and by git."""
+    lines = [
+        f"{json.dumps(key)}: {json.dumps(value, separators=(',', ':'))}" for key, value in values.items()
+    ]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, float):
+        rounded = float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+        return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded
+    return value

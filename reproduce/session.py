@@ -1,0 +1,229 @@
+"""What one command does, from names to files; says nothing itself."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import Timeout
+
+from cdd.run import RESULT, Epoch, Result, load_result
+from cdd.training.environment import select_device
+from reproduce import catalog
+from reproduce.artifact import Scale, Table
+from reproduce.errors import StoreError, UsageError
+from reproduce.execute import Job, Outcome, Train, execute, reused
+from reproduce.listener import Listener
+from reproduce.overrides import Overrides, parse
+from reproduce.plan import Plan, Wish, make_plan, wishes
+from reproduce.records import read_records, write_record
+from reproduce.source import source
+from reproduce.table import Drawing, Sheet, draw, write
+from reproduce.tracking import FAILED, FINISHED, KILLED, Store, existing_store, open_store
+from reproduce.workspace import Workspace
+
+SEEDS_SHOWN = range(10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the command line asked for. `seeds` is None for "every seed that has results"."""
+
+    names: list[str]
+    scale: Scale
+    seeds: list[int] | None
+    changes: list[str] = field(default_factory=list)
+    results: Path = Path("results")
+    data_root: Path | None = None
+    device: str = "auto"
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One artifact after a command: its sheet, its files, and what became of its runs."""
+
+    sheet: Sheet
+    files: list[Path]
+    outcomes: Mapping[str, Outcome]
+    trained: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run has numbers that the store has, too."""
+        return all(outcome.state in ("finished", "reused") for outcome in self.outcomes.values())
+
+
+class Session:
+    """The tables, overrides and folders of one request."""
+
+    def __init__(self, request: Request, listener: Listener):
+        self.request, self.listener = request, listener
+        self.overrides: Overrides = parse(request.changes)
+        self.tables: list[Table] = [catalog.find(name) for name in dict.fromkeys(request.names)]
+        self.workspace = Workspace(request.results.resolve())
+        overridden = self.overrides.digest if self.overrides else None
+        self.published = self.workspace.published(request.scale, overridden)
+        self.code = source()
+        self._settled: set[str] = set()
+
+    def plan(self) -> Plan:
+        """One plan for all artifacts together, from what is stored; writes nothing."""
+        wanted = [wish for table in self.tables for wish in self._wishes(table, self.request.seeds or [0])]
+        return self._plan(wanted, existing_store(self.workspace, self.code))
+
+    def run(self, train: Train) -> list[Drawn]:
+        """Trains what is missing and draws every artifact.
+
+        Raises:
+            UsageError: for a request that cannot be done.
+            StoreError: if the tracking store cannot be reached before any work.
+        """
+        wanted = {table.name: self._wishes(table, self.request.seeds or [0]) for table in self.tables}
+        self.workspace.check_writable()
+        store = open_store(self.workspace, self.code)
+        return [self._run_table(table, wanted[table.name], store, train) for table in self.tables]
+
+    def show(self) -> list[Drawn]:
+        """Draws every artifact from the store and, where it has nothing, from the records; trains nothing."""
+        try:
+            store = existing_store(self.workspace, self.code)
+            known = _stored_outcomes(store)
+        except StoreError as error:
+            self.listener.warned(f"{error} Drawing from the records below {self.published} alone.")
+            known = {}
+        for run_id, record in read_records(self.published).items():
+            if run_id not in known or known[run_id].state == "failed":
+                known[run_id] = Outcome(
+                    state="finished", metrics=record.metrics, environment=record.environment
+                )
+        return [self._shown(table, known) for table in self.tables]
+
+    def _wishes(self, table: Table, seeds: list[int]) -> list[Wish]:
+        return wishes(table, self.request.scale, seeds, self.overrides)
+
+    def _plan(self, wanted: list[Wish], store: Store | None) -> Plan:
+        try:
+            device = select_device(self.request.device).type
+        except (ValueError, RuntimeError) as error:
+            raise UsageError(str(error)) from error
+        return make_plan(wanted, store, self.workspace, device, fresh=self._is_fresh)
+
+    def _is_fresh(self, run_id: str) -> bool:
+        return self.request.fresh and run_id not in self._settled
+
+    def _shown(self, table: Table, known: Mapping[str, Outcome]) -> Drawn:
+        seeds = self.request.seeds
+        wanted = self._wishes(table, list(SEEDS_SHOWN) if seeds is None else seeds)
+        if seeds is None:
+            having = {wish.recipe.seed for wish in wanted if wish.recipe.run_id in known}
+            wanted = [wish for wish in wanted if wish.recipe.seed in (having or {0})]
+        return self._draw(table, wanted, known)
+
+    def _draw(
+        self, table: Table, wanted: list[Wish], known: Mapping[str, Outcome], trained: int = 0
+    ) -> Drawn:
+        outcomes = {
+            wish.recipe.run_id: known[wish.recipe.run_id] for wish in wanted if wish.recipe.run_id in known
+        }
+        sheet = draw(Drawing(table, self.request.scale, wanted, outcomes, tuple(self.overrides.texts)))
+        return Drawn(sheet, write(sheet, self.published / "tables"), outcomes, trained)
+
+    def _run_table(self, table: Table, wanted: list[Wish], store: Store, train: Train) -> Drawn:
+        plan = self._plan(wanted, store)
+        experiment = store.experiment(f"{table.name}-{self.request.scale}")
+        invocation = "-".join(
+            [table.name, self.request.scale, *([self.overrides.digest] if self.overrides else [])]
+        )
+        lock = self.workspace.lock(f"invocation-{invocation}")
+        try:
+            lock.acquire(timeout=0)
+            store.close_dead_invocations(experiment, invocation)
+        except Timeout:
+            pass  # Another process works on this table; its parent run is alive.
+        try:
+            parent = self._parent(store, experiment, invocation, table) if plan.work else None
+            return self._executed(
+                plan,
+                table,
+                Job(
+                    store=store,
+                    workspace=self.workspace,
+                    published=self.published,
+                    experiment=experiment,
+                    parent=parent,
+                    train=train,
+                    data_root=self.request.data_root,
+                    device=self.request.device,
+                    listener=self.listener,
+                ),
+            )
+        finally:
+            lock.release()
+
+    def _parent(self, store: Store, experiment: str, invocation: str, table: Table) -> str:
+        seeds = ",".join(map(str, self.request.seeds or [0]))
+        tags = {
+            "cdd.artifact": table.name,
+            "cdd.scale": self.request.scale,
+            "cdd.seeds": seeds,
+            "cdd.invocation": invocation,
+            "cdd.overrides": " ".join(self.overrides.texts),
+        }
+        return store.start_invocation(experiment, f"{table.name}, {self.request.scale}, seeds {seeds}", tags)
+
+    def _executed(self, plan: Plan, table: Table, job: Job) -> Drawn:
+        try:
+            outcomes = execute(plan, job)
+        except BaseException:
+            self._close(job, KILLED, [])
+            raise
+        self._settled.update(outcomes)
+        self._complete_records(plan, outcomes, job)
+        drawn = self._draw(table, list(plan.wishes), outcomes, len(plan.work))
+        # A dependency that failed leaves the table incomplete even where no row shows it.
+        drawn = Drawn(drawn.sheet, drawn.files, outcomes, drawn.trained)
+        self._close(job, FINISHED if drawn.complete else FAILED, drawn.files)
+        return drawn
+
+    def _close(self, job: Job, status: str, files: list[Path]) -> None:
+        if not job.parent:
+            return
+        try:
+            job.store.upload(job.parent, files, "table")
+            job.store.finish(job.parent, status)
+        except StoreError as error:
+            self.listener.warned(str(error))
+
+    def _complete_records(self, plan: Plan, outcomes: Mapping[str, Outcome], job: Job) -> None:
+        """Writes the records of reused runs that have none here."""
+        for item in plan.items:
+            path = self.published / "runs" / f"{item.run_id}.json"
+            if outcomes[item.run_id].state != "reused" or path.exists():
+                continue
+            result = load_result(self.workspace.folder(item.run_id))
+            if result is None and item.stored:
+                result = _fetched(job.store, item.stored.mlflow_id, self.workspace.checkpoints / "fetched")
+            if result:
+                write_record(self.published, item.recipe, result, outcomes[item.run_id].environment)
+
+
+def _stored_outcomes(store: Store | None) -> dict[str, Outcome]:
+    """What the store knows of every run: finished, or failed."""
+    found: dict[str, Outcome] = {}
+    for run_id, runs in (store.trainings() if store else {}).items():
+        finished = next((run for run in runs if run.status == FINISHED), None)
+        if finished:
+            found[run_id] = reused(finished)
+        elif runs[0].status == FAILED:
+            found[run_id] = Outcome(state="failed", message=runs[0].tags.get("cdd.message", ""))
+    return found
+
+
+def _fetched(store: Store, mlflow_id: str, folder: Path) -> Result | None:
+    path = store.download(mlflow_id, RESULT, folder)
+    if path is None:
+        return None
+    values = json.loads(path.read_text())
+    path.unlink()
+    return Result(**{**values, "history": [Epoch(**epoch) for epoch in values["history"]]})

@@ -1,0 +1,244 @@
+"""From cells to what is printed: blocks of text cells under a title and a caption, and their files."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from reproduce.artifact import Column, Scale, Table
+from reproduce.caption import caption
+from reproduce.cells import Cell, CellKey, measure, relative
+from reproduce.execute import Outcome
+from reproduce.plan import Wish
+from reproduce.verdict import CONFIDENCE, Verdict, judge, ordering
+
+MOST_DECIMALS = 5
+SIGNIFICANT_DIGITS = 4
+MINUS = "\u2212"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A grid of text cells. Index levels are text columns; column levels are group and heading."""
+
+    title: str
+    frame: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A drawn table: what every file format shows."""
+
+    name: str
+    title: str
+    blocks: tuple[Block, ...]
+    notes: tuple[str, ...]
+    numbers: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What a table is drawn from."""
+
+    table: Table
+    scale: Scale
+    wishes: list[Wish]
+    outcomes: Mapping[str, Outcome]
+    overrides: tuple[str, ...] = ()
+
+
+def draw(drawing: Drawing) -> Sheet:
+    """The table with ours, the paper's and the gap, relative to its reference row, and its claims judged."""
+    table = drawing.table
+    cells = measure(table, drawing.wishes, drawing.outcomes)
+    compared = relative(table, cells)
+    headings = _group_headings(drawing)
+    blocks = [Block("Ours, the paper's, and the gap between them", _absolute(table, cells, headings))]
+    if table.reference:
+        blocks.append(Block(_relative_title(table), _relative(table, compared, headings)))
+    verdicts = judge(table, compared) if table.reference else []
+    if verdicts:
+        blocks.append(Block(_verdict_title(verdicts), _verdicts(table, verdicts, headings)))
+    return Sheet(
+        name=table.name,
+        title=_title(drawing),
+        blocks=tuple(blocks),
+        notes=tuple(caption(table, drawing.scale, drawing.wishes, drawing.outcomes, drawing.overrides)),
+        numbers=_numbers(table, cells, compared),
+    )
+
+
+def write(sheet: Sheet, folder: Path) -> list[Path]:
+    """Writes the sheet as md, csv, tex and pdf into the folder; returns the files."""
+    from reproduce.table_page import page
+    from reproduce.table_text import latex, markdown
+
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {
+        ".md": markdown(sheet).encode(),
+        ".csv": sheet.numbers.to_csv(index=False, lineterminator="\n").encode(),
+        ".tex": latex(sheet).encode(),
+        ".pdf": page(sheet),
+    }
+    for suffix, content in files.items():
+        (folder / f"{sheet.name}{suffix}").write_bytes(content)
+    return [folder / f"{sheet.name}{suffix}" for suffix in files]
+
+
+def _title(drawing: Drawing) -> str:
+    """The paper's caption, and what ours is where it is not the paper's setting."""
+    number = drawing.table.source.rpartition(", ")[2]
+    title = f"{number}. {drawing.table.title}"
+    if drawing.scale == "paper":
+        return f"{title} (paper scale)"
+    names = sorted({wish.recipe.data.name for wish in drawing.wishes})
+    return f"{title}: {drawing.scale} scale, on {' and '.join(names)} instead"
+
+
+def _group_headings(drawing: Drawing) -> dict[str, str]:
+    """The paper's headings; only the protocol's name where other data stand in."""
+    suffix = "" if drawing.scale == "paper" else " protocol"
+    return {group.title: f"{group.title}{suffix}" for group in drawing.table.groups}
+
+
+def _absolute(table: Table, cells: Mapping[CellKey, Cell], headings: Mapping[str, str]) -> pd.DataFrame:
+    rows: dict[tuple[str, ...], list[str]] = {}
+    decimals = {name: _decimals(name, table, cells) for name in {key[2] for key in cells}}
+    for row in table.rows:
+        mine = [(column, cells[row.label, group.title, column.name]) for group, column in _columns(table)]
+        texts = (row.label, *row.texts)
+        published = [_text(cell.paper, column.decimals) for column, cell in mine]
+        if row.reported:
+            rows[(*texts, "reported")] = published
+            continue
+        rows[(*texts, _ours(mine))] = [_measured(cell, decimals[column.name]) for column, cell in mine]
+        rows[(*texts, "paper")] = published
+        rows[(*texts, "gap")] = [_text(cell.gap, column.decimals, signed=True) for column, cell in mine]
+    names = [(headings[group.title], f"{column.name} ({column.unit})") for group, column in _columns(table)]
+    return _frame(rows, names, (*table.headings, ""))
+
+
+def _relative(table: Table, cells: Mapping[CellKey, Cell], headings: Mapping[str, str]) -> pd.DataFrame:
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for row in table.rows:
+        if row.label == table.reference or row.reported:
+            continue
+        mine = [(column, cells[row.label, group.title, column.name]) for group, column in _columns(table)]
+        rows[row.label, _ours(mine)] = [
+            _measured(cell, 1, signed=_is_difference(column)) for column, cell in mine
+        ]
+        rows[row.label, "paper"] = [
+            _text(cell.paper, 1, signed=_is_difference(column)) for column, cell in mine
+        ]
+    names = [(headings[group.title], _relative_name(column)) for group, column in _columns(table)]
+    return _frame(rows, names, (table.headings[0], ""))
+
+
+def _verdicts(table: Table, verdicts: list[Verdict], headings: Mapping[str, str]) -> pd.DataFrame:
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for found in verdicts:
+        cells = [found.outcome, found.numbers, _text(found.paper, 2, signed=True)]
+        rows.setdefault((found.claim.text, ordering(table, found.claim)), []).extend(cells)
+    names = [(headings[group.title], name) for group in table.groups for name in ("verdict", "ours", "paper")]
+    return _frame(rows, names, ("Claim of the paper", "as an ordering"))
+
+
+def _frame(
+    rows: Mapping[tuple[str, ...], list[str]], names: list[tuple[str, str]], headings: tuple[str, ...]
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        list(rows.values()),
+        index=pd.MultiIndex.from_tuples(list(rows), names=headings),
+        columns=pd.MultiIndex.from_tuples(names),
+    )
+
+
+def _numbers(table: Table, cells: Mapping[CellKey, Cell], compared: Mapping[CellKey, Cell]) -> pd.DataFrame:
+    """One line per cell, for programs: unrounded values to six significant digits."""
+    lines: list[dict[str, Any]] = []
+    for key, cell in cells.items():
+        other = compared.get(key, Cell())
+        lines.append(
+            {
+                "row": key[0],
+                "group": key[1],
+                "column": key[2],
+                "state": cell.state or "measured",
+                "seeds": len(cell.values),
+                "mean": _short(cell.mean),
+                "std": _short(cell.deviation),
+                "paper": cell.paper,
+                "gap": _short(cell.gap),
+                "relative_mean": _short(other.mean),
+                "relative_std": _short(other.deviation),
+                "relative_paper": _short(other.paper),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def _columns(table: Table) -> list[tuple[Any, Column]]:
+    return [(group, column) for group in table.groups for column in group.columns]
+
+
+def _ours(cells: list[tuple[Column, Cell]]) -> str:
+    counts = sorted({len(cell.values) for _, cell in cells if cell.values})
+    if not counts:
+        return "ours"
+    seeds = " or ".join(str(count) for count in counts)
+    return f"ours ({seeds} seed{'' if seeds == '1' else 's'})"
+
+
+def _measured(cell: Cell, decimals: int, *, signed: bool = False) -> str:
+    if cell.mean is None:
+        return cell.state
+    deviation = "" if cell.deviation is None else f" ± {cell.deviation:.{decimals}f}"
+    return _text(cell.mean, decimals, signed=signed) + deviation
+
+
+def _text(value: float | None, decimals: int, *, signed: bool = False) -> str:
+    if value is None:
+        return "-"
+    return f"{value:{'+' if signed else ''}.{decimals}f}".replace("-", MINUS)
+
+
+def _decimals(name: str, table: Table, cells: Mapping[CellKey, Cell]) -> int:
+    """Enough for four digits of the column's smallest value, and never fewer than the paper's."""
+    column = next(column for _, column in _columns(table) if column.name == name)
+    means = [abs(cell.mean) for key, cell in cells.items() if key[2] == name and cell.mean]
+    if not means:
+        return column.decimals
+    needed = SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(min(means)))
+    return (
+        max(column.decimals, min(needed, MOST_DECIMALS)) if column.relative == "percent" else column.decimals
+    )
+
+
+def _is_difference(column: Column) -> bool:
+    return column.relative == "difference"
+
+
+def _relative_name(column: Column) -> str:
+    return f"{column.name} diff." if _is_difference(column) else f"{column.name} (%)"
+
+
+def _relative_title(table: Table) -> str:
+    shares = [column.name for column in table.groups[0].columns if not _is_difference(column)]
+    differences = [column.name for column in table.groups[0].columns if _is_difference(column)]
+    return (
+        f"Relative to {table.reference}: {' and '.join(shares)} in percent of it, "
+        f"{' and '.join(differences)} as difference in points"
+    )
+
+
+def _verdict_title(verdicts: list[Verdict]) -> str:
+    interval = f"± is the {CONFIDENCE:.0%} interval of the mean over paired seeds"
+    seeds = max((found.seeds for found in verdicts), default=0)
+    return f"Claims, judged on the relative figures{f'; {interval}' if seeds > 1 else ''}"
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.6g}")

@@ -1,0 +1,59 @@
+"""The deployed student as an MLflow model that loads and runs without this project's code."""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cdd.recipe import Recipe
+from reproduce.connection import reachable
+from reproduce.errors import StoreError
+from reproduce.source import versions
+
+if TYPE_CHECKING:
+    from reproduce.tracking import Store
+
+TOLERANCE = 1e-4
+EXAMPLES = 2  # torch.export fixes the size of a batch of one
+
+
+def log_deployed(store: "Store", mlflow_id: str, recipe: Recipe, path: Path) -> str:
+    """Logs the network of `deployed.pt` in PyTorch's export format, loads it again and compares.
+
+    Returns:
+        The model's address for `mlflow.pytorch.load_model`.
+
+    Raises:
+        StoreError: if the store does not answer, or gives back a model that computes something else.
+    """
+    import mlflow
+    import torch
+    from mlflow.models import infer_signature
+
+    from cdd.models.deployed import load_deployed
+
+    network = load_deployed(path).eval()
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(EXAMPLES, 3, recipe.data.height, recipe.data.width, generator=generator)
+    with torch.no_grad():
+        wanted = network(images)
+    example = images.numpy()
+    with reachable(store.uri), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with mlflow.start_run(run_id=mlflow_id, log_system_metrics=False):
+            logged = mlflow.pytorch.log_model(
+                network,
+                name="model",
+                serialization_format="pt2",
+                input_example=example,
+                signature=infer_signature(example, wanted.numpy()),
+                pip_requirements=[f"torch=={versions()['torch'].partition('+')[0]}"],
+            )
+        with torch.no_grad():
+            found = mlflow.pytorch.load_model(logged.model_uri)(images)
+    difference = float((found - wanted).abs().max())
+    if not difference <= TOLERANCE * max(1.0, float(wanted.abs().max())):
+        raise StoreError(
+            f"the model that the store gives back differs by {difference:.3g} from the deployed network in "
+            f"{path}: the run stays unfinished there. Give the same command again to deliver it anew."
+        )
+    return str(logged.model_uri)

@@ -1,0 +1,222 @@
+"""MLflow: the one place, with `tracked_run` and `tracked_model`, that writes to and reads from the store.
+
+A training is one MLflow run for its whole life, found again by the tag `cdd.run_id`; a table
+invocation is its parent. What is superseded is tagged, never deleted.
+"""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cdd.recipe import Recipe
+from reproduce import connection
+from reproduce.connection import reachable
+from reproduce.source import Source, versions
+from reproduce.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+TRAINING, INVOCATION = "training", "invocation"
+DEPLOYED = "deployed/"
+"""Prefix of a finished run's metrics, which tells them from the curves."""
+FINISHED, FAILED, KILLED, RUNNING = "FINISHED", "FAILED", "KILLED", "RUNNING"
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A training as the store knows it.
+
+    Attributes:
+        epochs: epochs whose metrics the store has.
+        metrics: of the deployed network, under the names that the library uses.
+        environment: what the run was made with; empty before it has finished.
+    """
+
+    mlflow_id: str
+    run_id: str
+    status: str
+    tags: Mapping[str, str]
+    finished_at: str
+    epochs: int
+    metrics: Mapping[str, float]
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Store:
+    """An open tracking store."""
+
+    def __init__(self, uri: str, workspace: Workspace, code: Source):
+        self.uri, self.workspace, self.code = uri, workspace, code
+        connection.prepare()
+        connection.check_sqlite(uri)
+        import mlflow
+
+        mlflow.set_tracking_uri(uri)
+        self.client: MlflowClient = mlflow.MlflowClient(uri)
+        with reachable(uri):
+            self.client.search_experiments(max_results=1)
+
+    def trainings(self) -> dict[str, list[StoredRun]]:
+        """Every training that is not superseded, by run id, newest first.
+
+        Raises:
+            StoreError: if the store does not answer.
+        """
+        import mlflow
+        import pandas
+
+        with reachable(self.uri):
+            frame = mlflow.search_runs(
+                search_all_experiments=True,
+                filter_string=f"tags.`cdd.kind` = '{TRAINING}'",
+                order_by=["attributes.start_time DESC"],
+            )
+        found: dict[str, list[StoredRun]] = {}
+        for row in pandas.DataFrame(frame).to_dict("records"):
+            stored = _stored({str(key): value for key, value in row.items()})
+            if "cdd.superseded" not in stored.tags:
+                found.setdefault(stored.run_id, []).append(stored)
+        return found
+
+    def experiment(self, name: str) -> str:
+        """Id of the experiment, which is made where it does not exist."""
+        with reachable(self.uri):
+            known = self.client.get_experiment_by_name(name)
+            if known:
+                return str(known.experiment_id)
+            location = connection.artifact_location(self.uri, self.workspace.results)
+            return str(self.client.create_experiment(name, artifact_location=location))
+
+    def start_invocation(self, experiment: str, name: str, tags: Mapping[str, str]) -> str:
+        """A new parent run; earlier ones of the same invocation that died are closed. Returns its id."""
+        own = {**tags, "cdd.kind": INVOCATION, **self.common_tags()}
+        with reachable(self.uri):
+            run = self.client.create_run(experiment, tags=own, run_name=name)
+        return str(run.info.run_id)
+
+    def close_dead_invocations(self, experiment: str, invocation: str) -> None:
+        """Marks parents that no process works on any more; the caller holds the invocation's lock."""
+        words = [
+            f"tags.`cdd.kind` = '{INVOCATION}'",
+            f"tags.`cdd.invocation` = '{invocation}'",
+            f"tags.`cdd.workplace` = '{self.workspace.name}'",
+            f"attributes.status = '{RUNNING}'",
+        ]
+        with reachable(self.uri):
+            for run in self.client.search_runs([experiment], " and ".join(words)):
+                self.client.set_terminated(run.info.run_id, KILLED)
+
+    def finish(self, mlflow_id: str, status: str, tags: Mapping[str, str] | None = None) -> None:
+        """Closes a run."""
+        with reachable(self.uri):
+            for key, value in (tags or {}).items():
+                self.client.set_tag(mlflow_id, key, value)
+            self.client.set_terminated(mlflow_id, status)
+
+    def upload(self, mlflow_id: str, paths: Iterable[Path], folder: str | None = None) -> None:
+        """Adds files to a run."""
+        with reachable(self.uri):
+            for path in paths:
+                self.client.log_artifact(mlflow_id, str(path), folder)
+
+    def download(self, mlflow_id: str, name: str, into: Path) -> Path | None:
+        """Fetches a file of a run; None where the run does not have it."""
+        with reachable(self.uri):
+            if not self.has_file(mlflow_id, name):
+                return None
+            into.mkdir(parents=True, exist_ok=True)
+            return Path(self.client.download_artifacts(mlflow_id, name, str(into)))
+
+    def has_file(self, mlflow_id: str, name: str) -> bool:
+        """Whether a run has this file."""
+        with reachable(self.uri):
+            return any(item.path == name for item in self.client.list_artifacts(mlflow_id))
+
+    def supersede(self, runs: Iterable[StoredRun], reason: str) -> None:
+        """Takes trainings out of use; they stay in the store."""
+        with reachable(self.uri):
+            for run in runs:
+                self.client.set_tag(run.mlflow_id, "cdd.superseded", reason)
+                if run.status == RUNNING:
+                    self.client.set_terminated(run.mlflow_id, KILLED)
+
+    def differing_fields(self, run: StoredRun, recipe: Recipe) -> list[str]:
+        """Fields in which the stored full recipe, read with today's defaults, is another run after all.
+
+        The run id leaves defaults out, so only a default that was changed can show here.
+        """
+        if run.tags.get("cdd.recipe_digest") == recipe_digest(recipe):
+            return []
+        with reachable(self.uri), tempfile.TemporaryDirectory() as folder:
+            if not self.has_file(run.mlflow_id, "recipe.json"):
+                return ["everything: the stored run has no recipe"]
+            path = self.client.download_artifacts(run.mlflow_id, "recipe.json", folder)
+            stored = json.loads(Path(path).read_text())
+        try:
+            before = Recipe.from_json(stored).to_json()
+        except ValueError:
+            return ["fields that this version no longer has"]
+        now = recipe.to_json()
+        return [name for name in now if now[name] != before[name]]
+
+    def common_tags(self) -> dict[str, str]:
+        """What every run says about the code and the place it was made with."""
+        own = {f"cdd.version.{name}": number for name, number in versions().items()}
+        return {
+            "mlflow.source.git.commit": self.code.commit,
+            "cdd.git_dirty": str(self.code.dirty).lower(),
+            "cdd.workplace": self.workspace.name,
+            **own,
+        }
+
+
+def open_store(workspace: Workspace, code: Source) -> Store:
+    """The store, made where it does not exist.
+
+    Raises:
+        StoreError: if it cannot be reached or written.
+    """
+    return Store(connection.tracking_uri(workspace.results), workspace, code)
+
+
+def existing_store(workspace: Workspace, code: Source) -> Store | None:
+    """The store; None where it is a file that nobody has written yet.
+
+    Raises:
+        StoreError: if it cannot be reached or written.
+    """
+    return (
+        open_store(workspace, code) if connection.exists(connection.tracking_uri(workspace.results)) else None
+    )
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """Hash of the full recipe, defaults included."""
+    return hashlib.sha256(json.dumps(recipe.to_json(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _stored(row: Mapping[str, Any]) -> StoredRun:
+    texts = {key.removeprefix("tags."): value for key, value in row.items() if key.startswith("tags.")}
+    tags = {key: str(value) for key, value in texts.items() if isinstance(value, str)}
+    prefix = f"metrics.{DEPLOYED}"
+    metrics = {
+        key.removeprefix(prefix): float(value)
+        for key, value in row.items()
+        if key.startswith(prefix) and value is not None and value == value
+    }
+    epochs = row.get("metrics.epoch")
+    return StoredRun(
+        mlflow_id=str(row["run_id"]),
+        run_id=tags.get("cdd.run_id", ""),
+        status=str(row["status"]),
+        tags=tags,
+        finished_at=f"{row['end_time']:%Y-%m-%d %H:%M}" if row["end_time"] == row["end_time"] else "",
+        epochs=int(epochs) if epochs is not None and epochs == epochs else 0,
+        metrics=metrics,
+        environment=json.loads(tags.get("cdd.environment", "{}")),
+    )

@@ -1,0 +1,186 @@
+"""One training from its recipe to the deployed network; interrupted, damaged, diverging."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+import cdd.run
+from cdd.contract import Distiller
+from cdd.data.records import Dataset
+from cdd.errors import DataError, DivergenceError, RunError
+from cdd.methods.capacity_dynamic import CapacityDynamic
+from cdd.models.deployed import load_deployed
+from cdd.recipe import Recipe, Schedule
+from cdd.run import Epoch, Observer, Progress, Result, load_result, run
+from tests.small import SCHEDULE, small_dataset, student_recipe, teacher_recipe
+
+FLAT = SCHEDULE.model_copy(update={"peak_learning_rate": 1e12})
+
+
+class Interruption(Exception):
+    """Stands for whatever ends a process."""
+
+
+class Recorder(Observer):
+    """Remembers what it was told; interrupts after an iteration if asked to."""
+
+    def __init__(self, stop_after: int | None = None):
+        self.epochs: list[Epoch] = []
+        self.steps: list[Progress] = []
+        self.stop_after = stop_after
+
+    def stepped(self, progress: Progress) -> None:
+        self.steps.append(progress)
+        if len(self.steps) == self.stop_after:
+            raise Interruption
+
+    def epoch_finished(self, epoch: Epoch) -> None:
+        self.epochs.append(epoch)
+
+
+@pytest.fixture(autouse=True)
+def small_data(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def load(data: object, data_root: Path | None = None) -> Dataset:
+        return small_dataset(16, 16)
+
+    monkeypatch.setattr(cdd.run, "load", load)
+    yield
+
+
+@pytest.fixture(scope="module")
+def teacher_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    folder = tmp_path_factory.mktemp("teacher")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cdd.run, "load", lambda data, data_root=None: small_dataset(16, 16))
+        run(teacher_recipe(), folder, weights={}, device="cpu")
+    yield {teacher_recipe().run_id: folder / "weights.pt"}
+
+
+def complete(folder: Path, weights: dict[str, Path], recipe: Recipe | None = None) -> Result:
+    return run(recipe or student_recipe(), folder, weights=weights, device="cpu")
+
+
+def test_a_finished_run_has_everything_a_table_needs(
+    tmp_path: Path, teacher_weights: dict[str, Path]
+) -> None:
+    result = complete(tmp_path, teacher_weights)
+    assert result.run_id == student_recipe().run_id
+    assert [epoch.number for epoch in result.history] == [1, 2, 3]
+    for protocol in ("camera_rule", "cross_camera"):
+        assert 0 < result.metrics[f"{protocol}/mAP"] <= 1
+        mean = sum(result.average_precision[protocol]) / len(result.average_precision[protocol])
+        assert mean == pytest.approx(result.metrics[f"{protocol}/mAP"])
+    assert result.channels is not None
+    assert result.metrics["parameters"] == result.history[-1].metrics["parameters"]
+    assert result.environment["data_digest"] == "small"
+    assert load_result(tmp_path) == result
+
+
+def test_the_test_recipe_really_compresses(tmp_path: Path, teacher_weights: dict[str, Path]) -> None:
+    result = complete(tmp_path, teacher_weights)
+    assert result.channels is not None
+    assert sum(result.channels) < 24
+    assert result.history[-1].metrics["masked/share"] > 0
+
+
+def test_the_deployed_file_computes_the_students_embeddings(
+    tmp_path: Path, teacher_weights: dict[str, Path]
+) -> None:
+    result = complete(tmp_path, teacher_weights)
+    assert result.metrics["deployment_difference"] < 1e-3
+    deployed = load_deployed(tmp_path / "deployed.pt")
+    assert deployed(torch.randn(2, 3, 16, 16)).shape == (2, 8)
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path: Path, teacher_weights: dict[str, Path]) -> None:
+    first = complete(tmp_path, teacher_weights)
+    recorder = Recorder()
+    again = run(student_recipe(), tmp_path, weights={}, device="cpu", observer=recorder)
+    assert again == first
+    assert recorder.steps == []
+
+
+@pytest.mark.parametrize("stop_after", [1, 5, 8, 11])
+def test_an_interrupted_run_ends_bit_equal(
+    tmp_path: Path, teacher_weights: dict[str, Path], stop_after: int
+) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    wanted = complete(whole, teacher_weights)
+    with pytest.raises(Interruption):
+        run(student_recipe(), broken, weights=teacher_weights, device="cpu", observer=Recorder(stop_after))
+    recorder = Recorder()
+    found = run(student_recipe(), broken, weights=teacher_weights, device="cpu", observer=recorder)
+    assert found.history == wanted.history
+    assert [epoch.number for epoch in recorder.epochs] == [1, 2, 3]
+    for name in ("weights.pt", "deployed.pt"):
+        expected, actual = torch.load(whole / name), torch.load(broken / name)
+        states = (expected["state"], actual["state"]) if name == "deployed.pt" else (expected, actual)
+        assert all(torch.equal(states[1][key], value) for key, value in states[0].items())
+
+
+def test_a_truncated_checkpoint_costs_one_epoch_only(
+    tmp_path: Path, teacher_weights: dict[str, Path]
+) -> None:
+    wanted = complete(tmp_path / "whole", teacher_weights)
+    with pytest.raises(Interruption):
+        run(student_recipe(), tmp_path, weights=teacher_weights, device="cpu", observer=Recorder(9))
+    newest = tmp_path / "epoch_0002.ckpt"
+    newest.write_bytes(newest.read_bytes()[:100])
+    assert complete(tmp_path, teacher_weights).history == wanted.history
+
+
+def test_seeds_differ_and_a_seed_repeats(tmp_path: Path, teacher_weights: dict[str, Path]) -> None:
+    first = complete(tmp_path / "a", teacher_weights)
+    again = complete(tmp_path / "b", teacher_weights)
+    other = complete(tmp_path / "c", teacher_weights, student_recipe(seed=1))
+    assert first.history == again.history
+    assert first.history[0].metrics["loss/total"] != other.history[0].metrics["loss/total"]
+
+
+def test_progress_counts_every_iteration(tmp_path: Path) -> None:
+    recorder = Recorder()
+    run(teacher_recipe(), tmp_path, weights={}, device="cpu", observer=recorder)
+    assert len(recorder.steps) >= 3
+    assert recorder.steps[-1].epoch == recorder.steps[-1].epochs == 3
+    assert recorder.steps[-1].step == recorder.steps[-1].steps
+
+
+def test_a_diverging_loss_names_step_terms_and_checkpoint(tmp_path: Path) -> None:
+    recipe = teacher_recipe(schedule=FLAT)
+    with pytest.raises(DivergenceError, match=r"epoch \d, iteration \d+: total .*identity .*checkpoint"):
+        run(recipe, tmp_path, weights={}, device="cpu")
+
+
+def test_a_student_without_its_teachers_weights_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="train it first"):
+        complete(tmp_path, {})
+
+
+def test_a_deployed_network_that_computes_something_else_is_not_saved(
+    tmp_path: Path, teacher_weights: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def three_dead(distiller: Distiller) -> list[torch.Tensor]:
+        return [torch.arange(size) == 0 for size in (4, 4, 8, 8)]
+
+    monkeypatch.setattr("cdd.methods.capacity_dynamic.CapacityDynamicDistiller.kept_channels", three_dead)
+    with pytest.raises(RunError, match=r"differ .* not saved"):
+        complete(tmp_path, teacher_weights, student_recipe(method=CapacityDynamic(sparsity=0)))
+    assert not (tmp_path / "deployed.pt").exists()
+
+
+def test_only_evaluated_epochs_have_accuracies(tmp_path: Path) -> None:
+    recipe = teacher_recipe(evaluate_every=2, schedule=SCHEDULE.model_copy(update={"epochs": 5}))
+    history = run(recipe, tmp_path, weights={}, device="cpu").history
+    assert [epoch.number for epoch in history if "camera_rule/mAP" in epoch.metrics] == [2, 4, 5]
+
+
+def test_an_unavailable_device_names_the_usable_ones(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"'tpu' is not available.*cpu"):
+        run(teacher_recipe(), tmp_path, weights={}, device="tpu")
+
+
+def test_schedules_may_end_at_any_epoch(tmp_path: Path) -> None:
+    short = Schedule(epochs=1, warmup_epochs=0, flat_until_epoch=0.5, step="iteration")
+    assert len(run(teacher_recipe(schedule=short), tmp_path, weights={}, device="cpu").history) == 1

@@ -1,0 +1,131 @@
+"""Draws a model off the screen with OpenGL; a software rasteriser is enough."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import moderngl
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tools.household.camera import Shot
+from tools.household.mesh import Material
+from tools.household.shape import Part
+
+LEAST_OPACITY = 0.3  # glass is seen
+CLAY = Material(colour=(0.7, 0.7, 0.7))
+
+VERTEX_SHADER = """#version 330
+uniform mat4 projection;
+in vec3 position; in vec3 normal; in vec2 coordinate;
+out vec3 place; out vec3 upward; out vec2 at;
+void main() {
+    place = position; upward = normal; at = coordinate;
+    gl_Position = projection * vec4(position, 1);
+}"""
+FRAGMENT_SHADER = """#version 330
+uniform vec4 colour; uniform float shine; uniform bool has_picture; uniform sampler2D picture;
+uniform vec3 eye; uniform vec3 light_direction; uniform vec3 light; uniform vec3 ambient;
+in vec3 place; in vec3 upward; in vec2 at;
+out vec4 pixel;
+void main() {
+    vec3 normal = length(upward) > 0.1 ? normalize(upward) : normalize(cross(dFdx(place), dFdy(place)));
+    vec3 towards_eye = normalize(eye - place);
+    if (dot(normal, towards_eye) < 0) normal = -normal;
+    vec4 base = colour;
+    if (has_picture) {
+        vec4 sampled = texture(picture, at);
+        base = vec4(sampled.rgb, sampled.a * colour.a);
+        if (base.a < 0.25) discard;
+    }
+    float sky = 0.5 + 0.5 * normal.y;
+    float diffuse = max(dot(normal, light_direction), 0.0);
+    float highlight = shine * 0.6 * pow(max(dot(normal, normalize(light_direction + towards_eye)), 0.0), 30.0);
+    vec3 lit = base.rgb * (ambient * (0.6 + 0.5 * sky) + light * diffuse) + light * highlight;
+    pixel = vec4(pow(clamp(lit, 0.0, 1.0), vec3(0.9)), base.a);
+}"""
+
+
+@dataclass(frozen=True)
+class Drawable:
+    """A part that lies in graphics memory."""
+
+    material: Material
+    triangles: Any
+    picture: Any
+
+
+class Renderer:
+    """A square canvas of `pixels` a side."""
+
+    def __init__(self, pixels: int) -> None:
+        self._pixels = pixels
+        self._context: Any = moderngl.create_context(
+            standalone=True, backend="egl", libgl="libGL.so.1", libegl="libEGL.so.1"
+        )
+        self._program = self._context.program(vertex_shader=VERTEX_SHADER, fragment_shader=FRAGMENT_SHADER)
+        self._canvas = self._context.framebuffer(
+            [self._context.renderbuffer((pixels, pixels), 4)],
+            self._context.depth_renderbuffer((pixels, pixels)),
+        )
+        self._context.enable(moderngl.DEPTH_TEST | moderngl.BLEND)
+        self._context.blend_func = (
+            moderngl.SRC_ALPHA,
+            moderngl.ONE_MINUS_SRC_ALPHA,
+            moderngl.ONE,
+            moderngl.ONE_MINUS_SRC_ALPHA,
+        )
+
+    @contextmanager
+    def loaded(self, parts: Sequence[Part]) -> Iterator[list[Drawable]]:
+        """The parts in graphics memory, opaque ones first, until the end of the block."""
+        resources: list[Any] = []
+        drawables = [self._load(part, resources) for part in parts]
+        try:
+            yield sorted(drawables, key=lambda drawable: -drawable.material.opacity)
+        finally:
+            for resource in resources:
+                resource.release()
+
+    def _load(self, part: Part, resources: list[Any]) -> Drawable:
+        picture = None
+        if part.picture is not None:
+            flipped = part.picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+            picture = self._context.texture(flipped.size, 4, flipped.tobytes())
+            picture.build_mipmaps()
+            resources.append(picture)
+        buffer = self._context.buffer(part.corners.tobytes())
+        layout = [(buffer, "3f 3f 2f", "position", "normal", "coordinate")]
+        triangles = self._context.vertex_array(self._program, layout)
+        resources += [buffer, triangles]
+        return Drawable(part.material, triangles, picture)
+
+    def draw(
+        self, drawables: Sequence[Drawable], shot: Shot, *, in_clay: bool = False
+    ) -> NDArray[np.float32]:
+        """The picture from 0 to 1: red, green, blue, all multiplied by the opacity, and the opacity.
+
+        Args:
+            in_clay: draw every part in the same grey, which shows the shape alone.
+        """
+        self._canvas.use()
+        self._context.clear(0.0, 0.0, 0.0, 0.0)
+        self._program["projection"].write(shot.projection.T.astype(np.float32).tobytes())
+        for name in ("eye", "light_direction", "light", "ambient"):
+            self._program[name].value = getattr(shot, name)
+        for drawable in drawables:
+            self._draw_part(drawable, in_clay=in_clay)
+        raw = np.frombuffer(self._canvas.read(components=4), dtype=np.uint8)
+        return raw.reshape(self._pixels, self._pixels, 4)[::-1].astype(np.float32) / 255
+
+    def _draw_part(self, drawable: Drawable, *, in_clay: bool) -> None:
+        material = CLAY if in_clay else drawable.material
+        has_picture = drawable.picture is not None and not in_clay
+        self._program["colour"].value = (*material.colour, max(material.opacity, LEAST_OPACITY))
+        self._program["shine"].value = material.shine
+        self._program["has_picture"].value = has_picture
+        if has_picture:
+            drawable.picture.use(0)
+        drawable.triangles.render(moderngl.TRIANGLES)
