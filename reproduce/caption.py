@@ -9,7 +9,7 @@ from reproduce.execute import Outcome
 from reproduce.plan import Wish
 
 SCALE_TEXTS = {
-    "mini": "small networks on small embedded images, minutes on two CPU cores: compare directions, not numbers",
+    "mini": "small networks on small embedded images, for two CPU cores: compare directions, not numbers",
     "bench": "the paper's networks on embedded data: compare directions, not numbers",
     "paper": "the paper's data, networks and schedule",
 }

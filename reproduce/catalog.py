@@ -75,11 +75,12 @@ def as_plain(summary: Summary) -> dict[str, str]:
 def _declared(path: Path) -> dict[str, str] | None:
     """The texts of a module's `TABLE = Table(...)`; None where it has none."""
     for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-            if any(isinstance(target, ast.Name) and target.id == CONSTANT for target in node.targets):
-                return {
-                    keyword.arg: str(keyword.value.value)
-                    for keyword in node.value.keywords
-                    if keyword.arg and isinstance(keyword.value, ast.Constant)
-                }
+        if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)):
+            continue
+        if any(isinstance(target, ast.Name) and target.id == CONSTANT for target in node.targets):
+            return {
+                keyword.arg: str(keyword.value.value)
+                for keyword in node.value.keywords
+                if keyword.arg and isinstance(keyword.value, ast.Constant)
+            }
     return None

@@ -22,11 +22,12 @@ Changes = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Change a field of the recipes; may be repeated. data, batch, schedule, optimiser, augmentation, "
-        "objective, precision, fidelity, evaluate_every and initialisation change every run, teachers and "
-        "pretraining included; student, compactors and method only runs that are no teacher (student also the "
-        "pretraining they start from); teacher.KEY only teachers; initialisation.KEY only pretraining. "
-        "schedule.epochs scales the rest of the schedule. Results go to a folder of their own.",
+        help="Change a field of the recipes; may be repeated. data, batch, schedule, optimiser, "
+        "augmentation, objective, precision, fidelity, evaluate_every and initialisation change every "
+        "run, teachers and pretraining included; student, compactors and method only runs that are no "
+        "teacher (student also the pretraining they start from); teacher.KEY only teachers; "
+        "initialisation.KEY only pretraining. schedule.epochs scales the rest of the schedule. "
+        "Results go to a folder of their own.",
     ),
 ]
 Results = Annotated[Path, typer.Option(help="Folder of stores, checkpoints and tables.")]

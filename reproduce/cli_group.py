@@ -29,7 +29,8 @@ class ArtifactGroup(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             say(
-                "\nInterrupted. Nothing that was finished is lost: give the same command (without --fresh) to go on."
+                "\nInterrupted. Nothing that was finished is lost: "
+                "give the same command (without --fresh) to go on."
             )
             raise typer.Exit(INTERRUPTED) from None
         except (ValueError, RuntimeError, OSError, ImportError) as error:

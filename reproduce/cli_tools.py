@@ -121,7 +121,7 @@ def ui(
     command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", uri, "--default-artifact-root", location]
     try:
-        code = subprocess.run(command).returncode
+        code = subprocess.run(command, check=False).returncode
     except KeyboardInterrupt:
         return
     raise typer.Exit(FAILURE if code else 0)

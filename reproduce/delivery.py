@@ -1,4 +1,4 @@
-"""Carries a training's epochs to the store while it trains; a store out of reach does not stop the training."""
+"""Carries a training's epochs to the store while it trains; a store out of reach does not stop it."""
 
 import time
 from collections.abc import Callable

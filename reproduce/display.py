@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 
 from cdd.run import Epoch
@@ -34,7 +34,7 @@ class Display(Listener):
             disable=not self.console.is_terminal,
         )
         self._head, self._state, self._left = "", "", ""
-        self._task = None
+        self._task: TaskID | None = None
         self._started: tuple[float, int] | None = None
 
     def __enter__(self) -> Self:
@@ -129,7 +129,7 @@ def show_drawn(drawn: Drawn) -> None:
     console = _output()
     console.print(f"\n{drawn.sheet.title}", style="bold", markup=False, highlight=False)
     for block in drawn.sheet.blocks:
-        for group in dict.fromkeys(str(group) for group, _ in block.frame.columns):
+        for group in dict.fromkeys(str(column[0]) for column in block.frame.columns):
             console.print(_grid(block, group))
     for note in drawn.sheet.notes:
         console.print(note, style="dim", markup=False, highlight=False)
@@ -155,7 +155,7 @@ def _grid(block: Block, group: str) -> Grid:
     frame = block.frame
     grid = Grid(title=f"{group}: {block.title}", title_justify="left", pad_edge=False)
     levels = [0, frame.index.nlevels - 1]
-    places = [place for place, (found, _) in enumerate(frame.columns) if found == group]
+    places = [place for place, column in enumerate(frame.columns) if column[0] == group]
     for level in levels:
         grid.add_column(str(frame.index.names[level]), overflow="fold")
     for place in places:

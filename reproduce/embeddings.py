@@ -75,5 +75,6 @@ def _check(found: Embeddings) -> None:
     bad = np.flatnonzero(~np.isfinite(found.embeddings).all(axis=1))
     if len(bad):
         raise UsageError(
-            f"{found.path}: {len(bad)} of {rows} embeddings hold NaN or infinite values, the first in row {bad[0]}"
+            f"{found.path}: {len(bad)} of {rows} embeddings hold NaN or infinite values, "
+            f"the first in row {bad[0]}"
         )

@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Any
 
 import pandas as pd
 
@@ -14,7 +15,7 @@ FONT, SIZE, SMALL, LARGE = "STIXGeneral", 9.0, 8.0, 12.0
 LINE, GAP, MARGIN = 13.0, 11.0, 36.0  # points
 THICK, THIN, HAIR = 0.9, 0.5, 0.25
 POINTS_PER_INCH = 72.0
-SETTINGS = {"pdf.fonttype": 42, "font.family": FONT, "pdf.compression": 6, "text.usetex": False}
+SETTINGS: Any = {"pdf.fonttype": 42, "font.family": FONT, "pdf.compression": 6, "text.usetex": False}
 
 
 @dataclass(frozen=True)

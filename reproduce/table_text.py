@@ -53,10 +53,10 @@ def sparse(frame: pd.DataFrame) -> list[list[str]]:
 
 def headings(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
     """The two heading lines: a group's name once, above its first column; names of all columns."""
-    groups = [group for group, _ in frame.columns]
+    groups = [str(column[0]) for column in frame.columns]
     first = ["" if number and group == groups[number - 1] else group for number, group in enumerate(groups)]
     blank = [""] * frame.index.nlevels
-    return [*blank, *first], [*map(str, frame.index.names), *(name for _, name in frame.columns)]
+    return [*blank, *first], [*map(str, frame.index.names), *(str(column[1]) for column in frame.columns)]
 
 
 def _grid(frame: pd.DataFrame) -> list[str]:

@@ -201,13 +201,15 @@ def recipe_digest(recipe: Recipe) -> str:
 
 
 def _stored(row: Mapping[str, Any]) -> StoredRun:
+    import pandas
+
     texts = {key.removeprefix("tags."): value for key, value in row.items() if key.startswith("tags.")}
     tags = {key: str(value) for key, value in texts.items() if isinstance(value, str)}
     prefix = f"metrics.{DEPLOYED}"
     metrics = {
         key.removeprefix(prefix): float(value)
         for key, value in row.items()
-        if key.startswith(prefix) and value is not None and value == value
+        if key.startswith(prefix) and pandas.notna(value)
     }
     epochs = row.get("metrics.epoch")
     return StoredRun(
@@ -215,8 +217,8 @@ def _stored(row: Mapping[str, Any]) -> StoredRun:
         run_id=tags.get("cdd.run_id", ""),
         status=str(row["status"]),
         tags=tags,
-        finished_at=f"{row['end_time']:%Y-%m-%d %H:%M}" if row["end_time"] == row["end_time"] else "",
-        epochs=int(epochs) if epochs is not None and epochs == epochs else 0,
+        finished_at=f"{row['end_time']:%Y-%m-%d %H:%M}" if pandas.notna(row["end_time"]) else "",
+        epochs=int(epochs) if pandas.notna(epochs) else 0,
         metrics=metrics,
         environment=json.loads(tags.get("cdd.environment", "{}")),
     )

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from cdd.data.records import Dataset, ImageRecord, RetrievalProtocol, Selection, Split
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cdd.data.records import Dataset, ImageRecord, RetrievalProtocol, Selection, Split
 from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Augmentation, Backbone, Batch, Data, Recipe, Schedule
@@ -55,10 +55,12 @@ def student_recipe(**changes: object) -> Recipe:
 
 
 def small_dataset(height: int, width: int) -> Dataset:
-    """Coloured noise: 8 identities for each of pretraining, training and test, 4 for validation; 3 cameras."""
+    """Coloured noise: 8 identities for pretraining, training and test each, 4 for validation; 3 cameras."""
     generator = np.random.default_rng(7)
-    splits: list[Split] = ["pretraining"] * 8 + ["training"] * 8 + ["validation"] * 4 + ["test"] * 8
-    records, images = [], []
+    sizes: dict[Split, int] = {"pretraining": 8, "training": 8, "validation": 4, "test": 8}
+    splits = [split for split, size in sizes.items() for _ in range(size)]
+    records: list[ImageRecord] = []
+    images = []
     for identity, split in enumerate(splits):
         colour = generator.integers(0, 256, (3, 1, 1))
         for camera in range(3):

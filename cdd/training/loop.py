@@ -83,7 +83,7 @@ class Training:
         }
         total = torch.stack([*terms.values()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         self.distiller.edit_gradients()
         self.optimiser.step()
         # One transfer for all terms: each .item() alone would wait for the device.

@@ -1,5 +1,7 @@
 """Augmentation of a batch, image by image."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from torch import Tensor
 from cdd.data.augmentation import DEVIATION, MEAN, augment, erased, normalise
 from cdd.recipe import Augmentation
 
+Fill = Literal["mean", "zero"]
 NOTHING = Augmentation(flip=0, padding=0, erasing=0)
 
 
@@ -16,7 +19,7 @@ def images(generator: torch.Generator) -> Tensor:
     return torch.randint(0, 256, (6, 3, 12, 8), dtype=torch.uint8, generator=generator)
 
 
-def augmented(images: Tensor, settings: Augmentation, seed: int = 0, fill: str = "mean") -> Tensor:
+def augmented(images: Tensor, settings: Augmentation, seed: int = 0, fill: Fill = "mean") -> Tensor:
     return augment(images, settings, np.random.default_rng(seed), erasing_fill=fill)
 
 
@@ -58,7 +61,7 @@ def test_the_same_generator_draws_the_same_views(images: Tensor) -> None:
 
 
 @pytest.mark.parametrize(("fill", "values"), [("mean", MEAN), ("zero", (0.0, 0.0, 0.0))])
-def test_erased_pixels_hold_the_fill(images: Tensor, fill: str, values: tuple[float, ...]) -> None:
+def test_erased_pixels_hold_the_fill(images: Tensor, fill: Fill, values: tuple[float, ...]) -> None:
     settings = Augmentation(flip=0, padding=0, erasing=1)
     found = augmented(images, settings, fill=fill)
     boxes = torch.from_numpy(erased((6, 3, 12, 8), settings, _after_crops(6)))

@@ -39,14 +39,14 @@ def stepped(distiller: CapacityDynamicDistiller, student: RetrievalNetwork, epoc
     distiller.start_epoch(epoch)
     found, wanted = outputs(student)
     terms = distiller.terms(found, wanted, LABELS)
-    (sum(terms.values(), torch.zeros(())) + found.embedding.square().sum()).backward()  # type: ignore[no-untyped-call]
+    (sum(terms.values(), torch.zeros(())) + found.embedding.square().sum()).backward()
 
 
 def test_the_distance_of_a_block_gives_no_gradient_to_its_own_compactor() -> None:
     student = network(compactors=True)
     found, wanted = outputs(student)
     distiller = built(CapacityDynamic(), student)
-    distiller.terms(found, wanted, LABELS)["tap"].backward()  # type: ignore[no-untyped-call]
+    distiller.terms(found, wanted, LABELS)["tap"].backward()
     *_, last = (block.compactor for block in student.bottlenecks)
     assert isinstance(last, nn.Conv2d)
     assert last.weight.grad is None

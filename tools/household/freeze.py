@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 FILE, DIGEST = "household64.npz", "SHA256"
-QUALITY = 85
+QUALITY = 80
 LARGEST_BYTES = 15_000_000
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can hold
 
