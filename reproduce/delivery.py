@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from cdd.recipe import Recipe
 from cdd.run import Epoch, Observer, Progress
 from reproduce.errors import StoreError
 from reproduce.listener import Listener
@@ -19,9 +20,9 @@ class Delivery(Observer):
     """
 
     def __init__(
-        self, open_run: Callable[[], TrackedRun], listener: Listener, epochs: int, known_epochs: int
+        self, open_run: Callable[[], TrackedRun], listener: Listener, recipe: Recipe, known_epochs: int
     ):
-        self.listener, self.epochs = listener, epochs
+        self.listener, self.recipe = listener, recipe
         self._open, self._known_epochs = open_run, known_epochs
         self._waiting: list[Epoch] = []
         self._not_before = 0.0
@@ -30,7 +31,7 @@ class Delivery(Observer):
 
     def connect(self) -> None:
         """Opens the run in the store, if it can be reached."""
-        self._attempt(lambda tracked: tracked.start_monitor())
+        self._attempt(self._begin)
 
     def stepped(self, progress: Progress) -> None:
         """Passes the progress on."""
@@ -40,7 +41,7 @@ class Delivery(Observer):
         """Keeps the epoch and delivers what has gathered."""
         self._waiting.append(epoch)
         if epoch.number > self._known_epochs:
-            self.listener.epoch_finished(epoch, self.epochs)
+            self.listener.epoch_finished(epoch, self.recipe.schedule.epochs)
         if time.monotonic() >= self._not_before:
             self._not_before = time.monotonic() + SECONDS_BETWEEN_DELIVERIES
             self._attempt(self._deliver)
@@ -51,14 +52,26 @@ class Delivery(Observer):
         if self.tracked:
             self.tracked.stop_monitor()
 
+    def opened(self) -> TrackedRun:
+        """The run in the store, opened once.
+
+        Raises:
+            StoreError: if the store does not answer.
+        """
+        self.tracked = self.tracked or self._open()
+        return self.tracked
+
+    def _begin(self, tracked: TrackedRun) -> None:
+        tracked.describe(self.recipe)
+        tracked.start_monitor()
+
     def _deliver(self, tracked: TrackedRun) -> None:
         tracked.log_epochs(self._waiting)
         self._waiting = []
 
     def _attempt(self, action: Callable[[TrackedRun], None]) -> None:
         try:
-            self.tracked = self.tracked or self._open()
-            action(self.tracked)
+            action(self.opened())
         except StoreError as error:
             self._not_before = time.monotonic() + SECONDS_BEFORE_RETRY
             if not self._warned:

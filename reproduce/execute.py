@@ -12,7 +12,7 @@ from cdd.run import WEIGHTS, Observer, Result, load_result
 from reproduce.delivery import Delivery
 from reproduce.errors import StoreError
 from reproduce.listener import Listener
-from reproduce.plan import Item, Plan
+from reproduce.plan import Item, Plan, current
 from reproduce.records import full_environment, note_source, write_record
 from reproduce.tracked_run import Placement, TrackedRun, open_run
 from reproduce.tracking import FAILED, FINISHED, KILLED, Store, StoredRun
@@ -115,18 +115,17 @@ class _Execution:
             lock.release()
 
     def _locked(self, waited: bool) -> Outcome:
-        stored = self.item.stored
-        if waited:
-            found = self._newest()
-            if found and found.status == FINISHED:
-                return reused(found)
-            stored = found
-        elif self.item.renew:
+        stored = None
+        if self.item.renew and not waited:
             self._renew()
+        else:
+            stored = self._stored_by_now()
+            if stored and stored.status == FINISHED:
+                return reused(stored)
         delivery = Delivery(
             lambda: self._open(stored),
             self.listener,
-            self.recipe.schedule.epochs,
+            self.recipe,
             stored.epochs if stored else 0,
         )
         try:
@@ -142,12 +141,12 @@ class _Execution:
             raise
         return self._deliver(delivery, result)
 
-    def _newest(self) -> StoredRun | None:
+    def _stored_by_now(self) -> StoredRun | None:
+        """What the store has, now that nobody else works on the run; others may have since it was planned."""
         try:
-            return next(iter(self.store.trainings().get(self.item.run_id, [])), None)
-        except StoreError as error:
-            self.listener.warned(str(error))
-            return None
+            return current(self.store.trainings().get(self.item.run_id, []), self.job.workspace)
+        except StoreError:
+            return self.item.stored  # The delivery says that the store is out of reach.
 
     def _renew(self) -> None:
         self.job.workspace.set_aside(self.item.run_id)
@@ -205,8 +204,7 @@ class _Execution:
         write_record(self.job.published, self.recipe, result, environment)
         delivery.close()
         try:
-            tracked = delivery.tracked or self._open(self.item.stored)
-            tracked.complete(self.recipe, result, self.folder)
+            delivery.opened().complete(self.recipe, result, self.folder)
         except StoreError as error:
             return Outcome(
                 state="undelivered", message=str(error), metrics=result.metrics, environment=environment

@@ -112,6 +112,13 @@ def make_plan(
     return _Planner(trainings, store, workspace, Speed.measured(trainings, device), fresh).plan(wanted)
 
 
+def current(runs: list[StoredRun], workspace: Workspace) -> StoredRun | None:
+    """Of a training's runs in the store the finished one, else the one that can be continued here."""
+    finished = next((run for run in runs if run.status == FINISHED), None)
+    own = (run for run in runs if run.tags.get("cdd.workplace") == workspace.name)
+    return finished or next((run for run in own if workspace.has_files(run.run_id)), None)
+
+
 @dataclass
 class _Planner:
     trainings: Mapping[str, list[StoredRun]]
@@ -150,14 +157,12 @@ class _Planner:
     def _judged(self, recipe: Recipe, labels: tuple[str, ...]) -> Item:
         run_id = recipe.run_id
         runs = self.trainings.get(run_id, [])
-        finished = next((run for run in runs if run.status == FINISHED), None)
+        stored = current(runs, self.workspace)
         here = self.workspace.has_files(run_id)
         if self.fresh(run_id):
             return self._item(recipe, labels, "run", "asked for anew (--fresh)", renew=True)
-        if finished:
-            return self._judged_finished(recipe, labels, finished)
-        own = [run for run in runs if run.tags.get("cdd.workplace") == self.workspace.name]
-        stored = own[0] if own and here else None
+        if stored and stored.status == FINISHED:
+            return self._judged_finished(recipe, labels, stored)
         if (self.workspace.folder(run_id) / RESULT).exists():
             return self._item(
                 recipe, labels, "deliver", "trained, but the store does not have it yet", stored

@@ -95,7 +95,7 @@ def _title(drawing: Drawing) -> str:
     if drawing.scale == "paper":
         return f"{title} (paper scale)"
     names = sorted({wish.recipe.data.name for wish in drawing.wishes})
-    return f"{title}: {drawing.scale} scale, on {' and '.join(names)} instead"
+    return f"{title}: {drawing.scale} scale, on the embedded data set {' and '.join(names)}"
 
 
 def _group_headings(drawing: Drawing) -> dict[str, str]:

@@ -3,10 +3,13 @@
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import groupby
 from typing import Any
 
 import pandas as pd
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.ft2font import FT2Font, LoadFlags
 
 from reproduce.table import Block, Sheet
 from reproduce.table_text import headings, sparse
@@ -15,6 +18,7 @@ FONT, SIZE, SMALL, LARGE = "STIXGeneral", 9.0, 8.0, 12.0
 LINE, GAP, MARGIN = 13.0, 11.0, 36.0  # points
 THICK, THIN, HAIR = 0.9, 0.5, 0.25
 POINTS_PER_INCH = 72.0
+SUBPIXELS = 64  # units of a font's metrics in a pixel
 SETTINGS: Any = {"pdf.fonttype": 42, "font.family": FONT, "pdf.compression": 6, "text.usetex": False}
 
 
@@ -138,12 +142,16 @@ def _wrapped(text: str, width: float) -> list[str]:
 
 
 def _measure(text: str, size: float = SIZE) -> float:
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import TextPath
+    """Width of the text in points, from the font's own metrics: outlines would take seconds a page."""
+    font = _font()
+    font.set_size(size, POINTS_PER_INCH)
+    font.set_text(text, 0.0, flags=LoadFlags.NO_HINTING)
+    return float(font.get_width_height()[0]) / SUBPIXELS
 
-    if not text.strip():
-        return 0.0
-    return float(TextPath((0, 0), text, size=size, prop=FontProperties(family=FONT)).get_extents().width)
+
+@cache
+def _font() -> FT2Font:
+    return get_font(findfont(FontProperties(family=FONT)))
 
 
 def _pdf(canvas: _Canvas, width: float, height: float) -> bytes:

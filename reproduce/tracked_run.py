@@ -45,6 +45,22 @@ class TrackedRun:
         self._known: dict[str, set[int]] | None = None
         self._monitor: SystemMetricsMonitor | None = None
 
+    def describe(self, recipe: Recipe) -> None:
+        """Adds the recipe, as parameters and as a file, where the store does not have it yet.
+
+        Raises:
+            StoreError: if the store does not answer.
+        """
+        from mlflow.entities import Param
+
+        client = self.store.client
+        params = [Param(name, str(value)) for name, value in flattened(recipe).items()]
+        with reachable(self.store.uri):
+            if "run_id" in client.get_run(self.mlflow_id).data.params:
+                return
+            client.log_text(self.mlflow_id, json.dumps(recipe.to_json(), indent=2), "recipe.json")
+            client.log_batch(self.mlflow_id, params=[Param("run_id", recipe.run_id), *params])
+
     def start_monitor(self) -> None:
         """Records processor, memory and network use until `stop_monitor`, after what is there already."""
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
@@ -85,6 +101,7 @@ class TrackedRun:
         Raises:
             StoreError: if the store does not answer.
         """
+        self.describe(recipe)
         self.log_epochs(result.history)
         last = recipe.schedule.epochs
         self._log_points([(DEPLOYED + name, float(value), last) for name, value in result.metrics.items()])
@@ -170,19 +187,7 @@ def open_run(store: Store, recipe: Recipe, place: Placement, unfinished: StoredR
                 place.experiment, tags={**tags, **store.common_tags()}, run_name=place.name
             )
             mlflow_id = str(run.info.run_id)
-        _describe(store, mlflow_id, recipe)
     return TrackedRun(store, mlflow_id)
-
-
-def _describe(store: Store, mlflow_id: str, recipe: Recipe) -> None:
-    """The recipe, as parameters and as a file; again only where a killed process left it out."""
-    from mlflow.entities import Param
-
-    if "run_id" in store.client.get_run(mlflow_id).data.params:
-        return
-    store.client.log_text(mlflow_id, json.dumps(recipe.to_json(), indent=2), "recipe.json")
-    params = [Param(name, str(value)) for name, value in flattened(recipe).items()]
-    store.client.log_batch(mlflow_id, params=[Param("run_id", recipe.run_id), *params])
 
 
 def flattened(recipe: Recipe) -> dict[str, Any]:

@@ -90,7 +90,8 @@ class Store:
             if known:
                 return str(known.experiment_id)
             location = connection.artifact_location(self.uri, self.workspace.results)
-            return str(self.client.create_experiment(name, artifact_location=location))
+            tags = {"mlflow.experimentKind": "custom_model_development"}
+            return str(self.client.create_experiment(name, artifact_location=location, tags=tags))
 
     def start_invocation(self, experiment: str, name: str, tags: Mapping[str, str]) -> str:
         """A new parent run; earlier ones of the same invocation that died are closed. Returns its id."""
@@ -168,6 +169,8 @@ class Store:
         """What every run says about the code and the place it was made with."""
         own = {f"cdd.version.{name}": number for name, number in versions().items()}
         return {
+            "mlflow.source.name": "python -m reproduce",
+            "mlflow.source.type": "LOCAL",
             "mlflow.source.git.commit": self.code.commit,
             "cdd.git_dirty": str(self.code.dirty).lower(),
             "cdd.workplace": self.workspace.name,

@@ -1,0 +1,107 @@
+"""A suite of small tables whose trainings are fakes, on a tracking store of its own."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import mlflow
+import pytest
+import torch
+
+from cdd.models.deployed import save_deployed
+from cdd.models.network import RetrievalNetwork
+from reproduce import connection
+from reproduce.artifact import Table
+from reproduce.session import Drawn, Request, Session
+from reproduce.source import Source
+from reproduce.tracking import Store
+from reproduce.workspace import Workspace
+from tests.reproduce.fakes import STUDENT, TEACHER, FakeTraining, Recorder, table
+from tests.small import BACKBONE
+
+CODE = Source("0123456789abcdef0123456789abcdef01234567", dirty=False)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with its tables made, which takes MLflow seconds."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    connection.prepare()
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def results(tmp_path: Path, empty_database: Path) -> Path:
+    """A results folder whose store is ready and empty."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    shutil.copy(empty_database, folder / "mlflow.db")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A deployed network of four narrow blocks."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("deployed") / "deployed.pt"
+    network = RetrievalNetwork(BACKBONE, identities=8, channels=[1, 2, 3, 4], folded=True)
+    save_deployed(network, BACKBONE, path)
+    return path
+
+
+@pytest.fixture
+def without_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves out the model artifact, which takes MLflow seconds."""
+    monkeypatch.setattr("reproduce.tracked_run.log_deployed", lambda *arguments: "models:/left-out")
+
+
+@pytest.fixture
+def training(deployed: Path, without_model: None) -> FakeTraining:
+    """A training that takes no time."""
+    return FakeTraining(deployed)
+
+
+@pytest.fixture
+def tables(monkeypatch: pytest.MonkeyPatch) -> dict[str, Table]:
+    """What the catalog finds: a table of a teacher and its student; tests may add others."""
+    found = {"tiny": table(TEACHER, STUDENT)}
+    monkeypatch.setattr("reproduce.catalog.find", found.__getitem__)
+    return found
+
+
+@pytest.fixture
+def listener() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def session(
+    results: Path, tables: dict[str, Table], listener: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Session]:
+    """Makes a session of the table `tiny`, or of others."""
+    monkeypatch.setattr("reproduce.session.source", lambda: CODE)
+    monkeypatch.setattr("reproduce.table_page.page", lambda sheet: b"%PDF-left-out")
+
+    def make(*names: str, seeds: list[int] | None = None, **request: object) -> Session:
+        values = {"results": results, "device": "cpu", "scale": "mini", **request}
+        return Session(Request(names=list(names) or ["tiny"], seeds=seeds or [0], **values), listener)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def run(session: Callable[..., Session], training: FakeTraining) -> Callable[..., list[Drawn]]:
+    """Runs a session with the fake training."""
+    return lambda *names, **request: session(*names, **request).run(training)
+
+
+@pytest.fixture
+def workspace(results: Path) -> Workspace:
+    return Workspace(results.resolve())
+
+
+@pytest.fixture
+def store(workspace: Workspace) -> Store:
+    """The store of the results folder."""
+    return Store(connection.tracking_uri(workspace.results), workspace, CODE)
