@@ -78,7 +78,7 @@ def run_artifacts(
 
     catalog.check_names(artifacts)
     from cdd.run import run
-    from reproduce.display import Display, show_drawn
+    from reproduce.cli_display import Display, show_drawn
     from reproduce.session import Request, Session
 
     request = Request(
@@ -136,7 +136,7 @@ def plan(
 
     names = artifacts or [summary.name for summary in catalog.summaries()]
     catalog.check_names(names)
-    from reproduce.display import plan_as_plain, show_plan
+    from reproduce.cli_display import plan_as_plain, show_plan
     from reproduce.listener import Listener
     from reproduce.session import Request, Session
 
@@ -172,7 +172,7 @@ def show(
     from reproduce import catalog
 
     catalog.check_names(artifacts)
-    from reproduce.display import Display, drawn_as_plain, show_drawn
+    from reproduce.cli_display import Display, drawn_as_plain, show_drawn
     from reproduce.session import Request, Session
 
     request = Request(

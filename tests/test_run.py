@@ -10,7 +10,7 @@ import cdd.run
 from cdd.contract import Distiller
 from cdd.data.records import Dataset
 from cdd.errors import DataError, DivergenceError, RunError
-from cdd.methods.capacity_dynamic import CapacityDynamic
+from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
 from cdd.models.deployed import load_deployed
 from cdd.recipe import Recipe, Schedule
 from cdd.run import Epoch, Observer, Progress, Result, load_result, run
@@ -78,11 +78,18 @@ def test_a_finished_run_has_everything_a_table_needs(
     assert load_result(tmp_path) == result
 
 
-def test_the_test_recipe_really_compresses(tmp_path: Path, teacher_weights: dict[str, Path]) -> None:
-    result = complete(tmp_path, teacher_weights)
+def test_a_run_of_enough_steps_compresses_without_changing_the_embeddings(
+    tmp_path: Path, teacher_weights: dict[str, Path]
+) -> None:
+    schedule = SCHEDULE.model_copy(update={"epochs": 16, "warmup_epochs": 1, "flat_until_epoch": 6})
+    method = CapacityDynamic(sparsity=0.1, resetting=RetrievalGuided(queue=16, after_epoch=1, ratio=0.75))
+    recipe = student_recipe(schedule=schedule, method=method, evaluate_every=16)
+    result = complete(tmp_path, teacher_weights, recipe)
     assert result.channels is not None
     assert sum(result.channels) < 24
     assert result.history[-1].metrics["masked/share"] > 0
+    assert result.metrics["parameters"] < result.history[0].metrics["parameters"]
+    assert result.metrics["deployment_difference"] < 1e-3
 
 
 def test_the_deployed_file_computes_the_students_embeddings(
@@ -102,7 +109,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path, teacher_weights: di
     assert recorder.steps == []
 
 
-@pytest.mark.parametrize("stop_after", [1, 5, 8, 11])
+@pytest.mark.parametrize("stop_after", [1, 9, 14, 22])
 def test_an_interrupted_run_ends_bit_equal(
     tmp_path: Path, teacher_weights: dict[str, Path], stop_after: int
 ) -> None:
@@ -125,7 +132,7 @@ def test_a_truncated_checkpoint_costs_one_epoch_only(
 ) -> None:
     wanted = complete(tmp_path / "whole", teacher_weights)
     with pytest.raises(Interruption):
-        run(student_recipe(), tmp_path, weights=teacher_weights, device="cpu", observer=Recorder(9))
+        run(student_recipe(), tmp_path, weights=teacher_weights, device="cpu", observer=Recorder(20))
     newest = tmp_path / "epoch_0002.ckpt"
     newest.write_bytes(newest.read_bytes()[:100])
     assert complete(tmp_path, teacher_weights).history == wanted.history

@@ -173,7 +173,7 @@ def test_a_finished_run_without_weights_is_trained_again_for_its_student(
     assert training.begun[1:] == order(plan)
 
 
-def test_the_order_of_rows_does_not_matter_where_weights_are_gone(
+def test_a_reused_row_is_trained_again_where_a_later_row_needs_its_weights(
     run: Callable[..., object],
     session: Callable[..., Session],
     tables: dict[str, Table],
