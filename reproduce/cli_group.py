@@ -27,6 +27,8 @@ class ArtifactGroup(TyperGroup):
         """Runs the verb; every expected error becomes a message and an exit code."""
         try:
             return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):
+            raise  # Typer's own, though they are RuntimeErrors.
         except KeyboardInterrupt:
             say(
                 "\nInterrupted. Nothing that was finished is lost: "

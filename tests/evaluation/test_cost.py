@@ -61,14 +61,22 @@ def test_uniform_keep_ratios_equal_the_authors_counter(case: dict[str, float]) -
     assert (found.parameters, found.multiply_adds) == (case["params"], case["macs_256x256"])
 
 
-def test_breakdown_of_the_official_count() -> None:
-    cases = json.loads((GOLDEN / "methods.json").read_text())["cases"]
-    (case,) = [case for case in cases if case["name"] == "cx_r101_256x256"]
-    wanted = case["outputs"]["breakdown"]
-    found = cost_of("resnet101", 256, 256).breakdown
+METHODS = {case["name"]: case for case in json.loads((GOLDEN / "methods.json").read_text())["cases"]}
+
+
+@pytest.mark.parametrize("name", ["cx_r101_256x256", "cx_r34_256x256", "cx_r101_half"])
+def test_counts_and_their_breakdown_equal_the_analytic_counter(name: str) -> None:
+    asked, wanted = METHODS[name]["hyper"], METHODS[name]["outputs"]
+    found = cost_of(asked["arch"].replace("r", "resnet"), *asked["size"], channels=asked["channels"])
+    assert (found.parameters, found.multiply_adds) == (wanted["params"], wanted["macs"])
     names = {"convolution": "conv", "bias": "convbias", "relu": "relu", "pooling": "pool"}
     names |= {"linear": "linear", "batch_norm": "bn"}
-    assert {names[name]: count for name, count in found.items()} == wanted
+    assert {names[part]: count for part, count in found.breakdown.items()} == wanted["breakdown"]
+
+
+def test_the_release_counts_the_classifier_on_top() -> None:
+    wanted = METHODS["cx_official_deploy_r101"]["outputs"]["params_with_classifier"]
+    assert cost_of("resnet101", 256, 256).parameters + 512 * 1041 == wanted
 
 
 def test_parameters_are_those_of_the_deployed_module_without_its_classifier() -> None:

@@ -39,9 +39,7 @@ def a_student(scale: Scale, seed: int) -> Recipe:
 
 def row(label: str, recipe: Callable[[Scale, int], Recipe] | None, **paper: float) -> Row:
     """A row of one group."""
-    return Row(
-        label=label, entries={GROUP.title: Entry(recipe=recipe, paper=paper)}, reported=recipe is None
-    )
+    return Row(label=label, entries={GROUP.title: Entry(recipe=recipe, paper=paper)}, reported=recipe is None)
 
 
 TEACHER = row("Teacher", a_teacher, MP=40.0, mAP=80.0)

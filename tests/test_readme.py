@@ -1,0 +1,52 @@
+"""The README keeps its word: its commands exist, its links lead somewhere, its table is the measured one."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from reproduce.cli import app
+
+PROJECT = Path(__file__).parents[1]
+README = (PROJECT / "README.md").read_text()
+COMMANDS = re.findall(r"^    python -m reproduce (.*?)(?: {2,}#.*)?$", README, re.MULTILINE)
+TABLE = PROJECT / "results" / "mini" / "tables" / "table1.md"
+
+
+def test_there_are_commands() -> None:
+    assert len(COMMANDS) >= 8
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_verb_and_option_is_known(command: str) -> None:
+    words = shlex.split(command)
+    known = app_help(words[0])
+    for option in (word for word in words if word.startswith("--")):
+        assert option in known
+
+
+def app_help(first: str) -> str:
+    verbs = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
+    verb = first if first in verbs else "run"
+    done = CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"})
+    assert done.exit_code == 0
+    return re.sub(r"\x1b\[[0-9;]*m", "", done.output)
+
+
+@pytest.mark.parametrize("target", re.findall(r"^    make (\w+)", README, re.MULTILINE))
+def test_every_target_is_in_the_makefile(target: str) -> None:
+    assert re.search(rf"^{target}:", (PROJECT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^):]+)\)", README))
+def test_every_link_leads_somewhere(link: str) -> None:
+    assert (PROJECT / link).exists()
+
+
+def test_the_table_is_the_measured_one() -> None:
+    shown = README.partition("<!-- table1 -->")[2].partition("<!-- /table1 -->")[0].split()
+    relative = TABLE.read_text().partition("**Relative")[2].partition("**Claims")[0]
+    rows = [line for line in relative.splitlines() if line.startswith("|")]
+    assert shown == "\n".join(rows).split()
