@@ -71,8 +71,8 @@ def mini(data: Data) -> Setting:
         schedule=shortened(20, peak_learning_rate=0.03),
         augmentation=Augmentation(padding=2),
         pretraining=shortened(20, peak_learning_rate=0.05),
-        cdd=CapacityDynamic(sparsity=0.025),
-        resetting=RetrievalGuided(queue=2432, after_epoch=4),
+        cdd=CapacityDynamic(sparsity=0.05),
+        resetting=RetrievalGuided(queue=2432, after_epoch=4, ratio=0.8),
         evaluate_every=5,
     )
 

@@ -13,7 +13,7 @@ def learning_rate(schedule: Schedule, finished_epochs: float, factor: float = 1.
             steps by epoch ignores the share, so its first epoch trains at the rate of 0.
         factor: multiplies the peak, not the final rate, as the authors' release does.
 
-    Source: Section 4.2 (7); the release's `WarmupCosineAnnealingLR`.
+    Source: Section 4.2; the release's `WarmupCosineAnnealingLR`.
     """
     peak = schedule.peak_learning_rate * factor
     if schedule.step == "epoch":
