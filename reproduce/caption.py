@@ -41,11 +41,12 @@ def caption(
         notes.append(_networks(wishes))
     if not made:
         return [*notes, "No run of this table has finished."]
-    seeds = _listed(sorted({wish.recipe.seed for wish in shown}))
+    seeds = sorted({wish.recipe.seed for wish in shown})
+    spread = "; ± is the standard deviation over seeds" if len(seeds) > 1 else ""
     data = _listed(sorted({_data(wish, outcomes[wish.recipe.run_id].environment) for wish in shown}))
     return [
         *notes,
-        f"Data: {data}. Seeds: {seeds}; ± is the standard deviation over seeds.",
+        f"Data: {data}. Seeds: {_listed(seeds)}{spread}.",
         _made_with(made),
     ]
 

@@ -71,18 +71,22 @@ def evaluate(
     """
     from cdd.evaluation import evaluate_retrieval
     from reproduce.embeddings import check_cameras, read_embeddings
+    from reproduce.errors import UsageError
 
     ours, theirs = read_embeddings(query), read_embeddings(gallery)
     check_cameras(ours, theirs)
-    found = evaluate_retrieval(
-        ours.embeddings,
-        theirs.embeddings,
-        ours.identities,
-        theirs.identities,
-        ours.cameras,
-        theirs.cameras,
-        distance=distance,
-    )
+    try:
+        found = evaluate_retrieval(
+            ours.embeddings,
+            theirs.embeddings,
+            ours.identities,
+            theirs.identities,
+            ours.cameras,
+            theirs.cameras,
+            distance=distance,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     values = {
         "mean_average_precision": found.mean_average_precision,
         "mean_inverse_negative_penalty": found.mean_inverse_negative_penalty,

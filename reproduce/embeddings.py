@@ -1,6 +1,7 @@
 """Embeddings on disk: an npz file with `embeddings`, `identities` and, where cameras count, `cameras`."""
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from reproduce.errors import UsageError
 
 NEEDED = ("embeddings", "identities")
+UNREADABLE = (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error)
+"""What numpy raises for files that are empty, damaged, of objects, or a single array."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ def read_embeddings(path: Path) -> Embeddings:
             arrays = {name: stored[name] for name in stored.files}
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist") from None
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise UsageError(f"{path} cannot be read as an npz file of plain arrays: {error}") from error
     missing = [name for name in NEEDED if name not in arrays]
     if missing:

@@ -16,6 +16,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from pydantic import ValidationError
@@ -27,6 +28,8 @@ from reproduce.nearest import explain, unknown_key
 
 OWN_FIELDS = {"student", "compactors", "method"}
 ROLES = ("teacher", "initialisation")
+ORDER = ("every", "own", *ROLES)
+"""What is said of fewer runs comes later, so that it wins."""
 FORBIDDEN = {"seed": "the seed is an axis of the table: use --seeds"}
 
 
@@ -84,9 +87,22 @@ def parse(texts: list[str]) -> Overrides:
     """Reads `key=value` texts; values are JSON, `a,b,c` lists or plain words.
 
     Raises:
-        UsageError: for a text without `=` or a field that cannot be set.
+        UsageError: for a text without `=`, a field that cannot be set, or one that is set twice.
     """
-    return Overrides(tuple(_parse(text) for text in texts))
+    changes = sorted((_parse(text) for text in texts), key=lambda change: ORDER.index(change.role))
+    for first, second in combinations(changes, 2):
+        if _collide(first, second):
+            raise UsageError(
+                f"--set {first.text} --set {second.text}: one field is set twice; give one of them"
+            )
+    return Overrides(tuple(changes))
+
+
+def _collide(first: Override, second: Override) -> bool:
+    """Whether the order of two changes would matter."""
+    short, long = sorted((first.path, second.path), key=len)
+    same = short == long
+    return long[: len(short)] == short and (not same or first.role == second.role)
 
 
 def _parse(text: str) -> Override:

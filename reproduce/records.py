@@ -54,13 +54,25 @@ def write_record(folder: Path, recipe: Recipe, result: Result, environment: dict
 
 
 def read_records(folder: Path) -> dict[str, Record]:
-    """All records below `folder/runs`, by run id."""
-    found = {}
-    for path in sorted((folder / "runs").glob("*.json")):
+    """All records below `folder/runs`, by run id.
+
+    Raises:
+        ValueError: naming a record that cannot be read.
+    """
+    records = [_read(path) for path in sorted((folder / "runs").glob("*.json"))]
+    return {record.run_id: record for record in records}
+
+
+def _read(path: Path) -> Record:
+    try:
         values = json.loads(path.read_text())
         values.pop("average_precision", None)
-        found[values["run_id"]] = Record(**values)
-    return found
+        return Record(**values)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"the record {path} is damaged: {error}. Restore it with git, or delete it: the next command "
+            "that has its run writes it again."
+        ) from error
 
 
 def note_source(run_folder: Path, code: Source) -> None:

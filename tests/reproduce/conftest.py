@@ -13,13 +13,10 @@ from cdd.models.network import RetrievalNetwork
 from reproduce import connection
 from reproduce.artifact import Table
 from reproduce.session import Drawn, Request, Session
-from reproduce.source import Source
 from reproduce.tracking import Store
 from reproduce.workspace import Workspace
-from tests.reproduce.fakes import STUDENT, TEACHER, FakeTraining, Recorder, table
+from tests.reproduce.fakes import CODE, STUDENT, TEACHER, FakeTraining, Recorder, table
 from tests.small import BACKBONE
-
-CODE = Source("0123456789abcdef0123456789abcdef01234567", dirty=False)
 
 
 @pytest.fixture(scope="session")
@@ -83,9 +80,9 @@ def session(
     monkeypatch.setattr("reproduce.session.source", lambda: CODE)
     monkeypatch.setattr("reproduce.table_page.page", lambda sheet: b"%PDF-left-out")
 
-    def make(*names: str, seeds: list[int] | None = None, **request: object) -> Session:
-        values = {"results": results, "device": "cpu", "scale": "mini", **request}
-        return Session(Request(names=list(names) or ["tiny"], seeds=seeds or [0], **values), listener)  # type: ignore[arg-type]
+    def make(*names: str, **request: object) -> Session:
+        values = {"results": results, "device": "cpu", "scale": "mini", "seeds": [0], **request}
+        return Session(Request(names=list(names) or ["tiny"], **values), listener)  # type: ignore[arg-type]
 
     return make
 

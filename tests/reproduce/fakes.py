@@ -14,8 +14,10 @@ from cdd.run import DEPLOYED, WEIGHTS, Epoch, Observer, Result, load_result
 from reproduce.artifact import Claim, Column, Entry, Group, Row, Scale, Table
 from reproduce.listener import Listener
 from reproduce.plan import Item
+from reproduce.source import Source
 from tests.small import student_recipe, teacher_recipe
 
+CODE = Source("0123456789abcdef0123456789abcdef01234567", dirty=False)
 PARAMETERS = Column(name="MP", unit="M", metric="parameters", factor=1e-6, better="lower", relative="percent")
 ACCURACY = Column(
     name="mAP", unit="%", metric="{protocol}/mAP", factor=100, better="higher", relative="difference"

@@ -12,7 +12,7 @@ from reproduce.session import Session
 from reproduce.tracked_run import TrackedRun
 from reproduce.tracking import Store
 from tests.reproduce.fakes import TEACHER, FakeTraining, Recorder, a_student, a_teacher, epoch, row, table
-from tests.reproduce.test_tracking import everything, parents, points, trained
+from tests.reproduce.stored import everything, parents, points, trained
 
 RECIPE = a_teacher("mini", 0)
 STUDENT = a_student("mini", 0)

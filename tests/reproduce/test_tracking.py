@@ -1,65 +1,68 @@
 """What MLflow holds after a command: a parent, its trainings, and everything that made them."""
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mlflow
 import pytest
 import torch
-from mlflow.entities import Run
 
 from cdd.models.deployed import load_deployed
 from cdd.recipe import Recipe
 from reproduce.artifact import Table
+from reproduce.connection import tracking_uri
 from reproduce.errors import StoreError
-from reproduce.session import Session
+from reproduce.listener import Listener
+from reproduce.session import Request, Session
 from reproduce.source import versions
 from reproduce.tracked_model import log_deployed
 from reproduce.tracking import Store
-from tests.reproduce.conftest import CODE
-from tests.reproduce.fakes import FakeTraining, a_student, a_teacher, epoch, table
+from reproduce.workspace import Workspace
+from tests.reproduce.fakes import CODE, FakeTraining, a_student, a_teacher, epoch, table
+from tests.reproduce.fakes import STUDENT as STUDENT_ROW
 from tests.reproduce.fakes import TEACHER as TEACHER_ROW
+from tests.reproduce.stored import everything, parents, points, trained
 
 TEACHER, STUDENT = a_teacher("mini", 0), a_student("mini", 0)
 
 
-def trained(store: Store, recipe: Recipe) -> Run:
-    (stored,) = store.trainings()[recipe.run_id]
-    return store.client.get_run(stored.mlflow_id)
+@pytest.fixture(scope="module")
+def finished_results(
+    tmp_path_factory: pytest.TempPathFactory, empty_database: Path, deployed: Path
+) -> Iterator[Path]:
+    """A results folder after one command; for tests that only look."""
+    folder = tmp_path_factory.mktemp("finished")
+    shutil.copy(empty_database, folder / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.setattr("reproduce.catalog.find", lambda name: table(TEACHER_ROW, STUDENT_ROW))
+        patch.setattr("reproduce.session.source", lambda: CODE)
+        patch.setattr("reproduce.tracked_run.log_deployed", lambda *arguments: "models:/left-out")
+        request = Request(names=["tiny"], scale="mini", seeds=[0], results=folder, device="cpu")
+        Session(request, Listener()).run(FakeTraining(deployed))
+    yield folder
 
 
-def everything(store: Store) -> list[Run]:
-    experiments = [found.experiment_id for found in store.client.search_experiments()]
-    return list(store.client.search_runs(experiments))
+@pytest.fixture
+def finished(finished_results: Path) -> Store:
+    """The store of that folder."""
+    return Store(tracking_uri(finished_results), Workspace(finished_results.resolve()), CODE)
 
 
-def parents(store: Store) -> list[Run]:
-    return [found for found in everything(store) if found.data.tags["cdd.kind"] == "invocation"]
-
-
-def points(store: Store, run: Run) -> dict[str, list[int]]:
-    """The steps of every metric, in order."""
-    history = store.client.get_metric_history
-    return {name: sorted(p.step for p in history(run.info.run_id, name)) for name in run.data.metrics}
-
-
-def test_a_table_is_a_parent_and_each_training_its_child(run: Callable[..., object], store: Store) -> None:
-    run()
-    (parent,) = parents(store)
-    children = [found for found in everything(store) if "mlflow.parentRunId" in found.data.tags]
+def test_a_table_is_a_parent_and_each_training_its_child(finished: Store) -> None:
+    (parent,) = parents(finished)
+    children = [found for found in everything(finished) if "mlflow.parentRunId" in found.data.tags]
     assert {found.data.tags["mlflow.parentRunId"] for found in children} == {parent.info.run_id}
     assert {found.data.tags["cdd.run_id"] for found in children} == {TEACHER.run_id, STUDENT.run_id}
     assert {found.info.status for found in [parent, *children]} == {"FINISHED"}
     assert parent.data.tags["cdd.artifact"] == "tiny"
-    assert store.client.get_experiment(parent.info.experiment_id).name == "tiny-mini"
+    assert finished.client.get_experiment(parent.info.experiment_id).name == "tiny-mini"
 
 
-def test_a_training_has_its_recipe_as_parameters_and_as_a_file(
-    run: Callable[..., object], store: Store
-) -> None:
-    run()
-    found = trained(store, STUDENT)
+def test_a_training_has_its_recipe_as_parameters_and_as_a_file(finished: Store) -> None:
+    found = trained(finished, STUDENT)
     assert found.data.params["run_id"] == STUDENT.run_id
     assert found.data.params["schedule.epochs"] == "3"
     assert found.data.params["method"] == "CapacityDynamic"
@@ -69,20 +72,19 @@ def test_a_training_has_its_recipe_as_parameters_and_as_a_file(
     assert Recipe.from_json(json.loads(text)) == STUDENT
 
 
-def test_a_training_has_every_epochs_metrics_at_their_step(run: Callable[..., object], store: Store) -> None:
-    run()
-    found = trained(store, STUDENT)
+def test_a_training_has_every_epochs_metrics_at_their_step(finished: Store) -> None:
+    found = trained(finished, STUDENT)
     for name in ("loss/total", "camera_rule/mAP"):
-        history = store.client.get_metric_history(found.info.run_id, name)
+        history = finished.client.get_metric_history(found.info.run_id, name)
         assert {p.step: p.value for p in history} == {
             number: epoch(STUDENT, number).metrics[name] for number in (1, 2, 3)
         }
     assert found.data.metrics["deployed/parameters"] == 1e6
 
 
-def test_a_training_names_its_data_with_digest(run: Callable[..., object], store: Store) -> None:
-    run()
-    found = trained(store, STUDENT)
+def test_a_training_names_its_data_with_digest(finished: Store) -> None:
+    found = trained(finished, STUDENT)
+    assert found.inputs
     (given,) = found.inputs.dataset_inputs
     digest = "0123456789abcdef" * 4
     assert given.dataset.name == "household"
@@ -91,41 +93,35 @@ def test_a_training_names_its_data_with_digest(run: Callable[..., object], store
     assert found.data.tags["cdd.data_digest"] == digest
 
 
-def test_every_run_names_commit_state_and_versions(run: Callable[..., object], store: Store) -> None:
-    run()
-    for found in everything(store):
+def test_every_run_names_commit_state_and_versions(finished: Store) -> None:
+    for found in everything(finished):
         assert found.data.tags["mlflow.source.git.commit"] == CODE.commit
         assert found.data.tags["cdd.git_dirty"] == "false"
         for name, number in versions().items():
             assert found.data.tags[f"cdd.version.{name}"] == number
-    environment = json.loads(trained(store, TEACHER).data.tags["cdd.environment"])
+    environment = json.loads(trained(finished, TEACHER).data.tags["cdd.environment"])
     assert environment["git_commit"] == CODE.commit
     assert environment["device"] == "cpu"
 
 
-def test_a_training_leaves_its_files_in_the_store(run: Callable[..., object], store: Store) -> None:
-    run()
-    run_id = trained(store, STUDENT).info.run_id
-    names = {item.path for item in store.client.list_artifacts(run_id)}
+def test_a_training_leaves_its_files_in_the_store(finished: Store) -> None:
+    run_id = trained(finished, STUDENT).info.run_id
+    names = {item.path for item in finished.client.list_artifacts(run_id)}
     assert names >= {"recipe.json", "result.json", "weights.pt", "deployed.pt"}
 
 
-def test_the_parent_has_the_table(run: Callable[..., object], store: Store) -> None:
-    run()
-    (parent,) = parents(store)
-    names = {item.path for item in store.client.list_artifacts(parent.info.run_id, "table")}
+def test_the_parent_has_the_table(finished: Store) -> None:
+    (parent,) = parents(finished)
+    names = {item.path for item in finished.client.list_artifacts(parent.info.run_id, "table")}
     assert names == {f"table/tiny.{suffix}" for suffix in ("md", "csv", "tex", "pdf")}
 
 
-def test_mlflows_own_search_finds_a_run_by_parameter_and_metric(
-    run: Callable[..., object], store: Store
-) -> None:
-    run()
+def test_mlflows_own_search_finds_a_run_by_parameter_and_metric(finished: Store) -> None:
     frame = mlflow.search_runs(
         experiment_names=["tiny-mini"],
         filter_string="params.method = 'CapacityDynamic' and metrics.`deployed/parameters` < 2000000",
     )
-    assert list(frame["tags.cdd.run_id"]) == [STUDENT.run_id]  # type: ignore[call-overload]
+    assert list(frame["tags.cdd.run_id"]) == [STUDENT.run_id]
 
 
 def test_a_second_command_trains_nothing_and_adds_no_run(
@@ -138,10 +134,9 @@ def test_a_second_command_trains_nothing_and_adds_no_run(
     assert {found.info.run_id for found in everything(store)} == before
 
 
-def test_no_metric_has_two_points_at_one_step(run: Callable[..., object], store: Store) -> None:
-    run()
-    for found in everything(store):
-        for name, steps in points(store, found).items():
+def test_no_metric_has_two_points_at_one_step(finished: Store) -> None:
+    for found in everything(finished):
+        for name, steps in points(finished, found).items():
             assert len(set(steps)) == len(steps), name
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 from rich.console import Console
 
 from tools.household.attribution import Contents
+from tools.household.build import build
 from tools.household.camera import Difficulty
-from tools.household.catalog import ModelsMissingError, archives
+from tools.household.catalog import ModelsMissingError
 from tools.household.freeze import FILE
 from tools.household.montage import montage, save_montage, spread_identities
+from tools.household.renderer import RendererMissingError
 from tools.household.split import Split
 
 CANNOT_START = 2
@@ -30,17 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console()
     # The software rasteriser is quickest for small images on one thread.
     os.environ.setdefault("LP_NUM_THREADS", "1")
+    difficulty = Difficulty(**{one.name: getattr(chosen, one.name) for one in fields(Difficulty)})
     try:
-        archives(chosen.models)
-        from tools.household.build import build
-    except ModelsMissingError as error:
+        built = build(chosen.models, chosen.output, difficulty, chosen.limit)
+    except (ModelsMissingError, RendererMissingError) as error:
         console.print(f"error: {error}", markup=False)
         return CANNOT_START
-    except ModuleNotFoundError as error:
-        console.print(f"error: {error}. Install the extra: pip install -e '.[household]'", markup=False)
-        return CANNOT_START
-    difficulty = Difficulty(**{one.name: getattr(chosen, one.name) for one in fields(Difficulty)})
-    built = build(chosen.models, chosen.output, difficulty, chosen.limit)
     save_montage(
         montage(chosen.output, spread_identities(chosen.output, MONTAGE_IDENTITIES)),
         chosen.output / "montage.png",

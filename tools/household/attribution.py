@@ -23,7 +23,7 @@ before backgrounds that are not part of it, in places behind a rectangular occlu
 The authors of the Blend Swap models are those of the licence text in each model's own folder (`own`), or, where it
 names none, of the catalogue. Models whose folder has no licence text are under the licence of their library
 (`library`), whose archive says so in `LICENSE.TXT`.
-"""
+"""  # noqa: E501
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def _build(contents: Contents) -> list[str]:
         "| split | identities | images |",
         "|---|---|---|",
         *(
-            f"| {split.name.lower()} | {identities[split]} | {identities[split] * contents.images_per_identity} |"
+            f"| {split.name.lower()} | {identities[split]} "
+            f"| {identities[split] * contents.images_per_identity} |"
             for split in Split
         ),
         "\nModels that were left out:\n",
@@ -120,9 +121,9 @@ def _textures(contents: Contents) -> list[str]:
     names = ("pretraining", "training and validation", "test")
     lines = [
         "## Backgrounds and occluders\n",
-        "Walls, floors and occluders are cut from pictures that belong to models of the same libraries, under",
-        "the same licences and by the same authors as the models in whose folders they lie. No picture serves",
-        "two of the three uses.\n",
+        "Walls, floors and occluders are cut from pictures that belong to models of the same libraries, "
+        "under\nthe same licences and by the same authors as the models in whose folders they lie. "
+        "No picture serves\ntwo of the three uses.\n",
     ]
     for name, found in zip(names, contents.textures, strict=True):
         lines += [f"**{name}**\n", *(_texture(texture) for texture in found), ""]

@@ -46,6 +46,7 @@ def build(models_folder: Path, output: Path, difficulty: Difficulty, limit: int 
 
     Raises:
         ModelsMissingError: if the folder has no models.
+        RendererMissingError: if this machine cannot draw.
         ValueError: if the file would be too large.
     """
     libraries = archives(models_folder)

@@ -1,6 +1,6 @@
 """The six cameras: where each looks from, its light and its sensor."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -23,7 +23,7 @@ class Difficulty:
 
 @dataclass(frozen=True, kw_only=True)
 class Camera:
-    """One camera. Angles in degrees, colours from 0 to 1, blur as a share of the image, noise in grey levels."""
+    """One camera. Angles in degrees, colours from 0 to 1, blur in image sides, noise in grey levels."""
 
     azimuth: float
     elevation: float
@@ -86,7 +86,6 @@ def _adjusted(camera: Camera, difficulty: Difficulty) -> Camera:
 
 
 def _blended(name: str, camera: Camera, share: float, factor: float) -> Vector:
-    assert name in {field.name for field in fields(Camera)}
     everyone = np.array([np.broadcast_to(getattr(one, name), 3) for one in _CAMERAS])
     mean = everyone.mean(axis=0)
     red, green, blue = factor * (mean + share * (np.broadcast_to(getattr(camera, name), 3) - mean))

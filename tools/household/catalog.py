@@ -85,7 +85,8 @@ def archives(folder: Path) -> list[Archive]:
     paths = sorted(folder.rglob("*.sh3f"), key=lambda path: path.name)
     if not paths:
         raise ModelsMissingError(
-            f"no 3D models (*.sh3f) below {folder}. They are the Debian package {PACKAGE} {VERSION}; get them with\n"
+            f"no 3D models (*.sh3f) below {folder}. They are the Debian package {PACKAGE} {VERSION}; "
+            "get them with\n"
             f"    apt-get download {PACKAGE}\n"
             f"    dpkg -x {PACKAGE}_{VERSION}_all.deb models\n"
             "and pass --models models"

@@ -52,7 +52,8 @@ def appearance(renderer: Renderer, drawables: Sequence[Drawable]) -> Appearance:
 
 def _shrunk(drawn: Floats) -> Floats:
     side = drawn.shape[0] // PIXELS
-    return drawn.reshape(PIXELS, side, PIXELS, side, 4).mean(axis=(1, 3))
+    shrunk: Floats = drawn.reshape(PIXELS, side, PIXELS, side, 4).mean(axis=(1, 3))
+    return shrunk
 
 
 def differences(appearances: Sequence[Appearance]) -> tuple[Floats, Floats]:

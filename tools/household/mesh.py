@@ -1,6 +1,7 @@
 """Reads the text formats of the models: surfaces (OBJ) and materials (MTL)."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
-NONE = -1
+NONE, OUTSIDE = -1, -2
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def parse_surface(text: str) -> Surface:
     """The surface of an OBJ file; polygons become fans of triangles.
 
     Raises:
-        ValueError: if there is no face, or a number cannot be read.
+        ValueError: if there is no face, or one of a row that does not exist, or a number cannot be read.
     """
     rows: dict[str, list[list[str]]] = {"v": [], "vt": [], "vn": []}
     faces: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
@@ -93,7 +94,15 @@ def parse_surface(text: str) -> Surface:
     filled = {name: np.array(corners, dtype=np.int64) for name, corners in faces.items() if corners}
     if not filled:
         raise ValueError("the surface has no face")
-    return Surface(_table(rows["v"], 3), _table(rows["vt"], 2), _table(rows["vn"], 3), filled, materials)
+    tables = _table(rows["v"], 3), _table(rows["vt"], 2), _table(rows["vn"], 3)
+    _check_indices(np.concatenate(list(filled.values())), [len(table) for table in tables])
+    return Surface(*tables, filled, materials)
+
+
+def _check_indices(corners: Indices, counts: Sequence[int]) -> None:
+    # Only a position cannot be left out.
+    if (corners < (0, NONE, NONE)).any() or (corners >= counts).any():
+        raise ValueError("a face refers to a row that does not exist")
 
 
 def _corner(word: str, counts: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -109,7 +118,8 @@ def _from_zero(index: int, count: int) -> int:
     if index == 0:
         return NONE
     # Negative numbers count back from the last row that was read so far.
-    return index - 1 if index > 0 else count + index
+    row = index - 1 if index > 0 else count + index
+    return row if row >= 0 else OUTSIDE
 
 
 def _fan(corners: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -106,7 +107,7 @@ def _occluded(
     return hidden, is_seen
 
 
-def _sensed(scene: Floats, camera: Camera, random: Generator) -> Bytes:
+def _sensed(scene: NDArray[np.floating[Any]], camera: Camera, random: Generator) -> Bytes:
     sharp = Image.fromarray((np.clip(scene, 0, 1) * 255).astype(np.uint8))
     small = sharp.resize((PIXELS, PIXELS), Image.Resampling.BOX)
     blurred = small.filter(ImageFilter.GaussianBlur(camera.blur * PIXELS))

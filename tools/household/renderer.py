@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import moderngl
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -42,10 +41,15 @@ void main() {
     }
     float sky = 0.5 + 0.5 * normal.y;
     float diffuse = max(dot(normal, light_direction), 0.0);
-    float highlight = shine * 0.6 * pow(max(dot(normal, normalize(light_direction + towards_eye)), 0.0), 30.0);
+    vec3 between = normalize(light_direction + towards_eye);
+    float highlight = shine * 0.6 * pow(max(dot(normal, between), 0.0), 30.0);
     vec3 lit = base.rgb * (ambient * (0.6 + 0.5 * sky) + light * diffuse) + light * highlight;
     pixel = vec4(pow(clamp(lit, 0.0, 1.0), vec3(0.9)), base.a);
 }"""
+
+
+class RendererMissingError(Exception):
+    """This machine cannot draw; the message says what to install."""
 
 
 @dataclass(frozen=True)
@@ -62,20 +66,18 @@ class Renderer:
 
     def __init__(self, pixels: int) -> None:
         self._pixels = pixels
-        self._context: Any = moderngl.create_context(
-            standalone=True, backend="egl", libgl="libGL.so.1", libegl="libEGL.so.1"
-        )
+        self._context = _context()
         self._program = self._context.program(vertex_shader=VERTEX_SHADER, fragment_shader=FRAGMENT_SHADER)
         self._canvas = self._context.framebuffer(
             [self._context.renderbuffer((pixels, pixels), 4)],
             self._context.depth_renderbuffer((pixels, pixels)),
         )
-        self._context.enable(moderngl.DEPTH_TEST | moderngl.BLEND)
+        self._context.enable(self._context.DEPTH_TEST | self._context.BLEND)
         self._context.blend_func = (
-            moderngl.SRC_ALPHA,
-            moderngl.ONE_MINUS_SRC_ALPHA,
-            moderngl.ONE,
-            moderngl.ONE_MINUS_SRC_ALPHA,
+            self._context.SRC_ALPHA,
+            self._context.ONE_MINUS_SRC_ALPHA,
+            self._context.ONE,
+            self._context.ONE_MINUS_SRC_ALPHA,
         )
 
     @contextmanager
@@ -118,7 +120,7 @@ class Renderer:
         for drawable in drawables:
             self._draw_part(drawable, in_clay=in_clay)
         raw = np.frombuffer(self._canvas.read(components=4), dtype=np.uint8)
-        return raw.reshape(self._pixels, self._pixels, 4)[::-1].astype(np.float32) / 255
+        return raw.reshape(self._pixels, self._pixels, 4)[::-1].astype(np.float32) / np.float32(255)
 
     def _draw_part(self, drawable: Drawable, *, in_clay: bool) -> None:
         material = CLAY if in_clay else drawable.material
@@ -128,4 +130,22 @@ class Renderer:
         self._program["has_picture"].value = has_picture
         if has_picture:
             drawable.picture.use(0)
-        drawable.triangles.render(moderngl.TRIANGLES)
+        drawable.triangles.render(self._context.TRIANGLES)
+
+
+def _context() -> Any:
+    """A new OpenGL context without a window; its library is optional, so it is imported here."""
+    try:
+        import moderngl
+
+        return moderngl.create_context(
+            standalone=True, backend="egl", libgl="libGL.so.1", libegl="libEGL.so.1"
+        )
+    except ModuleNotFoundError as error:
+        raise RendererMissingError(f"{error}. Install the extra: pip install -e '.[household]'") from error
+    # Moderngl raises nothing narrower.
+    except Exception as error:
+        raise RendererMissingError(
+            f"no OpenGL context: {error}. Drawing needs EGL; a software rasteriser is enough "
+            "(Debian: libegl1 libgl1 libgl1-mesa-dri)"
+        ) from error

@@ -41,9 +41,9 @@ def load_parts(model: Model) -> list[Part]:
         raise UnusableModelError("model file larger than 3 MB")
     try:
         surface = parse_surface(model.archive.text(model.file))
+        materials = _materials(model, surface)
     except ValueError as error:
         raise UnusableModelError(f"model file not readable: {error}") from error
-    materials = _materials(model, surface)
     positions, normals = _normalised(surface, model)
     simplified = _simplified(surface.faces, positions)
     if sum(map(len, simplified.values())) > 3 * MOST_TRIANGLES:
