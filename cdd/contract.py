@@ -80,9 +80,6 @@ class Distiller(nn.Module):
     student, lies on its device and travels in every checkpoint.
     """
 
-    lossless = True
-    """Whether removing the channels that are not kept leaves the embeddings as they are."""
-
     def start_epoch(self, epoch: int) -> None:
         """Called before the first batch of an epoch; epochs count from 1."""
 

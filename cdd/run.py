@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cdd.compactor.deploy import deploy
+from cdd.compactor.deploy import deploy, silenced
 from cdd.data.catalog import load
 from cdd.data.records import evaluated
 from cdd.errors import RunError
@@ -27,7 +27,7 @@ from cdd.training.networks import placed
 
 RESULT, WEIGHTS, DEPLOYED = "result.json", "weights.pt", "deployed.pt"
 DEPLOYMENT_TOLERANCE = 1e-3
-"""Largest difference between an embedding value of student and deployed network, per largest value."""
+"""Largest difference between embeddings before and after folding and thinning, per largest value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,13 +179,9 @@ class _Run:
         student = self.training.student
         kept = self.training.distiller.kept_channels()
         deployed = placed(deploy(student, self.recipe.student, kept), self.device)
-        wanted, found = self._embed(student), self._embed(deployed)
-        difference = float((wanted - found).abs().max())
-        if self.training.distiller.lossless and difference > DEPLOYMENT_TOLERANCE * float(wanted.abs().max()):
-            raise RunError(
-                f"the deployed network's embeddings differ from the student's by {difference:.3g} (largest "
-                f"value {float(wanted.abs().max()):.3g}): it is not saved. Checkpoints stay in {self.folder}."
-            )
+        found = self._embed(deployed)
+        self._verify(found, student if kept is None else silenced(student, kept))
+        difference = float((self._embed(student) - found).abs().max())
         save_deployed(deployed.cpu(), self.recipe.student, self.folder / DEPLOYED)
         torch.save(student.state_dict(), self.folder / WEIGHTS)
         results = self._retrieval(found)
@@ -198,6 +194,16 @@ class _Run:
             average_precision={name: result.average_precision.tolist() for name, result in results.items()},
             environment={**describe(self.device, self.dtype), "data_digest": self.dataset.digest},
         )
+
+    def _verify(self, found: Tensor, reference: RetrievalNetwork) -> None:
+        wanted = self._embed(reference)
+        difference, largest = float((wanted - found).abs().max()), float(wanted.abs().max())
+        if not difference <= DEPLOYMENT_TOLERANCE * largest:
+            raise RunError(
+                f"the deployed network's embeddings differ from those of the student without its pruned "
+                f"channels by {difference:.3g} (largest value {largest:.3g}): it is not saved. Checkpoints "
+                f"stay in {self.folder}."
+            )
 
     def _embed(self, network: RetrievalNetwork) -> Tensor:
         indices = evaluated(self.dataset, self.recipe.data.use)

@@ -22,7 +22,7 @@ def cost(
         str | None, typer.Option(help="Channels left behind each 3x3, comma-separated.")
     ] = None,
     identities: Annotated[
-        int, typer.Option(help="Of the classifier, whose multiply-adds count.")
+        int, typer.Option(min=1, help="Of the classifier, whose multiply-adds count.")
     ] = MSMT17_IDENTITIES,
     output: OutputFormat = "text",
 ) -> None:

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import cdd.run
+from cdd.compactor.deploy import deploy
 from cdd.contract import Distiller
 from cdd.data.records import Dataset
 from cdd.errors import DataError, DivergenceError, RunError
 from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
 from cdd.models.deployed import load_deployed
+from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Recipe, Schedule
 from cdd.run import Epoch, Observer, Progress, Result, load_result, run
 from tests.small import SCHEDULE, small_dataset, student_recipe, teacher_recipe
@@ -168,13 +171,28 @@ def test_a_student_without_its_teachers_weights_is_refused(tmp_path: Path) -> No
 def test_a_deployed_network_that_computes_something_else_is_not_saved(
     tmp_path: Path, teacher_weights: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def three_dead(distiller: Distiller) -> list[torch.Tensor]:
+    def wrongly_folded(student: RetrievalNetwork, *rest: Any) -> RetrievalNetwork:
+        network = deploy(student, *rest)
+        with torch.no_grad():
+            network.bottlenecks[0].conv3.weight[0] += 0.1
+        return network
+
+    monkeypatch.setattr("cdd.run.deploy", wrongly_folded)
+    with pytest.raises(RunError, match=r"differ .* not saved"):
+        complete(tmp_path, teacher_weights)
+    assert not (tmp_path / "deployed.pt").exists()
+
+
+def test_pruning_that_changes_the_embeddings_is_stated(
+    tmp_path: Path, teacher_weights: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_kept(distiller: Distiller) -> list[torch.Tensor]:
         return [torch.arange(size) == 0 for size in (4, 4, 8, 8)]
 
-    monkeypatch.setattr("cdd.methods.capacity_dynamic.CapacityDynamicDistiller.kept_channels", three_dead)
-    with pytest.raises(RunError, match=r"differ .* not saved"):
-        complete(tmp_path, teacher_weights, student_recipe(method=CapacityDynamic(sparsity=0)))
-    assert not (tmp_path / "deployed.pt").exists()
+    monkeypatch.setattr("cdd.methods.capacity_dynamic.CapacityDynamicDistiller.kept_channels", one_kept)
+    result = complete(tmp_path, teacher_weights, student_recipe(method=CapacityDynamic(sparsity=0)))
+    assert result.channels == [1, 1, 1, 1]
+    assert result.metrics["deployment_difference"] > 0.01
 
 
 def test_only_evaluated_epochs_have_accuracies(tmp_path: Path) -> None:

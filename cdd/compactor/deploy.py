@@ -1,6 +1,7 @@
 """From the trained student to the network that is deployed: pruned, folded, really smaller."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
 from jaxtyping import Bool
@@ -39,6 +40,23 @@ def deploy(
         state |= {f"{name}.{key}": value for key, value in layer.state_dict().items()}
     slim.load_state_dict({name: value.cpu() for name, value in state.items()})
     return slim
+
+
+def silenced(network: RetrievalNetwork, kept: Sequence[Bool[Tensor, "_"]]) -> RetrievalNetwork:
+    """A copy, not smaller, in which the channels that are not kept are exactly zero.
+
+    What `deploy` builds from `network` computes what this copy computes, up to rounding.
+    """
+    copy = deepcopy(network)
+    with torch.no_grad():
+        for block, mask in zip(copy.bottlenecks, kept, strict=True):
+            if isinstance(block.compactor, Compactor):
+                block.compactor.weight[~mask] = 0
+            else:
+                norm = _norm(block.bn2)
+                norm.weight[~mask] = 0
+                norm.bias[~mask] = 0
+    return copy
 
 
 def _folded_layers(network: RetrievalNetwork, kept: Sequence[Tensor]) -> dict[str, nn.Conv2d]:

@@ -68,8 +68,6 @@ class CapacityDynamicDistiller(Distiller):
             torch.ones(len(weight), dtype=torch.bool, device=weight.device) for weight in self.weights
         ]
         self.active = False
-        # A filter's batch norm keeps its shift, so removing a dead filter changes what comes after it.
-        self.lossless = method.target == "compactor"
         settings = method.resetting
         self.resetting: RetrievalGuidedResetting | None = None
         if settings is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cdd.compactor.deploy import deploy
+from cdd.compactor.deploy import deploy, silenced
 from cdd.compactor.insert import insert_compactors
 from cdd.compactor.layer import Compactor
 from cdd.compactor.select import kept_rows
@@ -76,6 +76,21 @@ def test_filters_are_dropped_with_their_batch_norm() -> None:
     kept[2][5] = False
     deployed = deploy(network, BACKBONE, kept)
     assert channels_of(deployed) == [4, 4, 7, 8]
+
+
+@pytest.mark.parametrize("compactors", [False, True])
+def test_a_deployed_network_computes_what_the_silenced_student_computes(compactors: bool) -> None:
+    network = trained(BACKBONE, compactors=compactors)
+    kept = [torch.rand(block.conv2.out_channels) > 0.3 for block in network.bottlenecks]
+    for mask in kept:
+        mask[0] = True
+    images = torch.randn(4, 3, 32, 32)
+    before, wanted = network(images).embedding, silenced(network, kept)(images).embedding
+    torch.testing.assert_close(
+        deploy(network, BACKBONE, kept)(images).embedding, wanted, rtol=1e-4, atol=1e-4
+    )
+    assert not torch.allclose(wanted, before, rtol=1e-2, atol=1e-2)
+    assert torch.equal(network(images).embedding, before)
 
 
 def test_a_deployed_network_is_not_deployed_again() -> None:

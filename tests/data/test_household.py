@@ -1,18 +1,39 @@
 """The embedded data set: intact, disjoint, and read as its protocols say."""
 
-from importlib.resources import files
+import json
+import re
+from importlib.resources import as_file, files
+from itertools import pairwise, product
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from cdd.data import household as reader
 from cdd.data.catalog import load
 from cdd.data.records import Dataset, Use, evaluated, training_set
 from cdd.errors import DataError
 from cdd.recipe import Data
+from tools.household.attribution import HEAD
+from tools.household.split import stem
 
 FOLDER = files("cdd.data.household")
+
+
+class Frozen(NamedTuple):
+    """The arrays of the embedded file, and the description of each identity."""
+
+    arrays: dict[str, NDArray[np.generic]]
+    meta: list[dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def frozen() -> Frozen:
+    with as_file(FOLDER / reader.FILE) as path, np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    return Frozen(arrays, json.loads(arrays.pop("meta").item()))
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +111,42 @@ def test_a_damaged_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_an_unknown_data_set_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match="household"):
         load(Data(name="houshold"))
+
+
+def test_enough_identities_with_every_camera_and_view_once(frozen: Frozen) -> None:
+    places = np.stack([frozen.arrays[name] for name in ("identity", "camera", "view")], axis=1)
+    assert [tuple(place) for place in places] == list(product(range(len(frozen.meta)), range(6), range(3)))
+    assert len(frozen.meta) >= 700
+
+
+def test_every_identity_is_on_one_side(frozen: Frozen) -> None:
+    sides = set(zip(frozen.arrays["identity"].tolist(), frozen.arrays["split"].tolist(), strict=True))
+    assert len(sides) == len(frozen.meta)
+    assert {split for _, split in sides} == set(range(len(reader.SPLITS)))
+
+
+def test_variants_of_a_model_are_on_one_side(frozen: Frozen) -> None:
+    sides: dict[str, set[int]] = {}
+    for identity, split in zip(frozen.arrays["identity"], frozen.arrays["split"], strict=True):
+        described = frozen.meta[identity]
+        sides.setdefault(f"{described['library']}/{stem(described['model'])}", set()).add(int(split))
+    assert all(len(found) == 1 for found in sides.values())
+    assert len(sides) < len(frozen.meta)
+
+
+def test_every_identity_is_attributed_as_the_file_describes_it(frozen: Frozen) -> None:
+    page = (FOLDER / "ATTRIBUTION.md").read_text(encoding="utf-8")
+    assert page.startswith(HEAD)
+    rows = [line.split(" | ") for line in page.splitlines() if re.match(r"\| \d+ \|", line)]
+    splits = dict(zip(frozen.arrays["identity"].tolist(), frozen.arrays["split"].tolist(), strict=True))
+    for identity, (row, described) in enumerate(zip(rows, frozen.meta, strict=True)):
+        assert row[:2] == [f"| {identity}", reader.SPLITS[splits[identity]]]
+        assert row[3] == f"`{described['library']}/{described['model']}`"
+        assert row[4] == described["creator"] != ""
+        assert re.match(rf"\[{re.escape(described['licence'])}\]\(https://creativecommons\.org/", row[6])
+
+
+def test_no_two_images_are_the_same(frozen: Frozen) -> None:
+    data, offset = frozen.arrays["data"].tobytes(), frozen.arrays["offset"]
+    images = {data[start:end] for start, end in pairwise(offset)}
+    assert len(images) == len(frozen.arrays["identity"])

@@ -99,6 +99,8 @@ def test_wrong_seeds_are_a_usage_error(verb: str, seeds: str) -> None:
         ["cost", "resnet1"],
         ["cost", "resnet50", "--channels", "1,2"],
         ["cost", "resnet50", "--channels", "a"],
+        ["cost", "resnet50", "--channels", "0" + ",1" * 15],
+        ["cost", "resnet50", "--identities", "0"],
         ["cost", "resnet50", "--image-size", "256"],
         ["cost", "resnet50", "--image-size", "0x256"],
         [],

@@ -173,17 +173,23 @@ def test_a_finished_run_without_weights_is_trained_again_for_its_student(
     assert training.begun[1:] == order(plan)
 
 
-def test_a_reused_row_is_trained_again_where_a_later_row_needs_its_weights(
+def test_a_reused_row_moves_behind_its_own_dependency_where_a_later_row_needs_its_weights(
     run: Callable[..., object],
     session: Callable[..., Session],
     tables: dict[str, Table],
     workspace: Workspace,
 ) -> None:
+    start = teacher_recipe(precision="mixed")
+    middle = teacher_recipe(initialisation=start)
+    last = student_recipe(teacher=middle)
+    tables["tiny"] = table(row("Middle", lambda scale, seed: middle))
     run()
-    tables["tiny"] = table(TEACHER, row("Other", lambda scale, seed: student_recipe(precision="mixed")))
     for path in workspace.results.rglob(WEIGHTS):
         path.unlink()
-    assert list(states(session().plan()).values()) == ["run", "run"]
+    tables["tiny"] = table(row("Middle", lambda scale, seed: middle), row("Last", lambda scale, seed: last))
+    plan = session().plan()
+    assert order(plan) == [start.run_id, middle.run_id, last.run_id]
+    assert set(states(plan).values()) == {"run"}
 
 
 def test_a_changed_default_is_noticed_and_named(
@@ -224,9 +230,9 @@ def test_a_stopped_run_is_resumed_where_its_checkpoints_are(
     plan = session().plan()
     assert (states(plan)[teacher], reasons(plan)[teacher]) == ("resume", "failed after epoch 1 of 3")
     shutil.rmtree(workspace.folder(teacher))
-    plan = session().plan()
-    assert states(plan)[teacher] == "run"
-    assert reasons(plan)[teacher] == "begun before, but its checkpoints are not here"
+    item = session().plan().items[0]
+    assert (item.run_id, item.state, item.stored) == (teacher, "run", None)
+    assert item.reason == "begun before, but its checkpoints are not here"
 
 
 def test_a_run_begun_in_another_workplace_is_not_taken_over(
@@ -260,34 +266,6 @@ def test_a_trained_run_that_the_store_lacks_is_delivered_without_training(
     assert drawn.complete
     assert len(training.begun) == 2
     assert store.trainings()[teacher][0].metrics["parameters"] == 4e6
-
-
-def test_fresh_trains_anew_and_sets_the_old_aside(
-    run: Callable[..., object],
-    session: Callable[..., Session],
-    store: Store,
-    training: FakeTraining,
-    workspace: Workspace,
-) -> None:
-    run()
-    before = {run_id: runs[0].mlflow_id for run_id, runs in store.trainings().items()}
-    plan = session(fresh=True).plan()
-    assert set(reasons(plan).values()) == {"asked for anew (--fresh)"}
-    session(fresh=True).run(training)
-    assert training.begun[2:] == training.begun[:2]
-    after = store.trainings()
-    assert all(len(runs) == 1 and runs[0].mlflow_id != before[run_id] for run_id, runs in after.items())
-    superseded = {path.name for path in (workspace.checkpoints / "superseded").iterdir()}
-    assert superseded == {f"{run_id}-1" for run_id in before}
-    assert all(store.client.get_run(mlflow_id) for mlflow_id in before.values())
-
-
-def test_fresh_trains_a_shared_run_once(
-    session: Callable[..., Session], tables: dict[str, Table], training: FakeTraining
-) -> None:
-    tables["other"] = table(STUDENT, name="other")
-    session("tiny", "other", fresh=True).run(training)
-    assert len(training.begun) == 2
 
 
 @pytest.mark.parametrize("seeds", [[0], [1, 0]])

@@ -16,7 +16,8 @@ TINY = [
         for role in ("", "teacher.")
         for change in ("planes=4,4,8,8", "blocks=1,1,1,1", "embedding=8")
     ),
-    "method.sparsity=.5",
+    "method.sparsity=.01",
+    "method.resetting.ratio=.5",
     "method.resetting.queue=128",
 ]
 """Overrides with which a training takes seconds."""

@@ -45,7 +45,8 @@ def spread_identities(folder: Path, count: int) -> list[int]:
     """`count` identities at equal steps through the data set; all if there are fewer."""
     with np.load(folder / FILE) as stored:
         total = len(json.loads(stored["meta"].item()))
-    return sorted({number * total // count for number in range(min(count, total))})
+    shown = min(count, total)
+    return [number * total // shown for number in range(shown)]
 
 
 def save_montage(sheet: Image.Image, file: Path) -> None:
