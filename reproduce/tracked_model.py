@@ -19,15 +19,17 @@ EXAMPLES = 2  # torch.export fixes the size of a batch of one
 def log_deployed(store: "Store", mlflow_id: str, recipe: Recipe, path: Path) -> str:
     """Logs the network of `deployed.pt` in PyTorch's export format, loads it again and compares.
 
+    The run stays open.
+
     Returns:
         The model's address for `mlflow.pytorch.load_model`.
 
     Raises:
         StoreError: if the store does not answer, or gives back a model that computes something else.
     """
-    import mlflow
+    import mlflow.pytorch
     import torch
-    from mlflow.models import infer_signature
+    from mlflow.models import Model, infer_signature
 
     from cdd.models.deployed import load_deployed
 
@@ -39,15 +41,18 @@ def log_deployed(store: "Store", mlflow_id: str, recipe: Recipe, path: Path) -> 
     example = images.numpy()
     with reachable(store.uri), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with mlflow.start_run(run_id=mlflow_id, log_system_metrics=False):
-            logged = mlflow.pytorch.log_model(
-                network,
-                name="model",
-                serialization_format="pt2",
-                input_example=example,
-                signature=infer_signature(example, wanted.numpy()),
-                pip_requirements=[f"torch=={versions()['torch'].partition('+')[0]}"],
-            )
+        # `mlflow.pytorch.log_model` does the same within `start_run`, which would mark the run as finished.
+        logged = Model.log(
+            artifact_path=None,
+            name="model",
+            flavor=mlflow.pytorch,
+            run_id=mlflow_id,
+            pytorch_model=network,
+            serialization_format="pt2",
+            input_example=example,
+            signature=infer_signature(example, wanted.numpy()),
+            pip_requirements=[f"torch=={versions()['torch'].partition('+')[0]}"],
+        )
         with torch.no_grad():
             found = mlflow.pytorch.load_model(logged.model_uri)(images)
     difference = float((found - wanted).abs().max())

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import mlflow
+import mlflow.pytorch
 import pytest
 import torch
 
@@ -181,7 +181,17 @@ def test_a_model_that_comes_back_different_is_not_called_delivered(
 ) -> None:
     run_id = store.client.create_run(store.experiment("tiny-mini")).info.run_id
     monkeypatch.setattr(
-        "mlflow.pytorch.load_model", lambda uri: lambda images: load_deployed(deployed).eval()(images) + 1
+        mlflow.pytorch, "load_model", lambda uri: lambda images: load_deployed(deployed).eval()(images) + 1
     )
     with pytest.raises(StoreError, match="differs by 1"):
         log_deployed(store, run_id, TEACHER, deployed)
+
+
+@pytest.mark.slow
+def test_a_logged_model_does_not_make_a_run_finished(store: Store, deployed: Path) -> None:
+    run_id = store.client.create_run(store.experiment("tiny-mini")).info.run_id
+    log_deployed(store, run_id, TEACHER, deployed)
+    found = store.client.get_run(run_id)
+    assert found.info.status == "RUNNING"
+    assert found.outputs and found.outputs.model_outputs
+    assert mlflow.active_run() is None
