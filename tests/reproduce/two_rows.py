@@ -1,5 +1,6 @@
 """The command line on two rows of table 1, with frequent system metrics: what tests start as a process."""
 
+import signal
 from dataclasses import replace
 
 import experiments.table1
@@ -23,6 +24,8 @@ TINY = [
 """Overrides with which a training takes seconds."""
 
 if __name__ == "__main__":
+    # A shell starts what runs in its background with SIGINT ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     whole = experiments.table1.TABLE
     experiments.table1.TABLE = replace(whole, rows=(whole.rows[0], whole.rows[-1]), claims=())
     tracked_run.SECONDS_BETWEEN_SYSTEM_METRICS = 0.1  # type: ignore[assignment]
