@@ -187,7 +187,9 @@ def test_a_killed_table_leaves_no_parent_running(killed: Path) -> None:
     store = Store(tracking_uri(killed), Workspace(killed.resolve()), CODE)
     experiments = [found.experiment_id for found in store.client.search_experiments()]
     parents = store.client.search_runs(experiments, "tags.`cdd.kind` = 'invocation'")
-    assert sorted(found.info.status for found in parents) == ["FINISHED", *["KILLED"] * 4]
+    # Where the last kill came after all was delivered, the last command had nothing to train.
+    assert len(parents) in (4, 5)
+    assert sorted(found.info.status for found in parents) == ["FINISHED", *["KILLED"] * 4][-len(parents) :]
 
 
 def test_two_processes_share_the_work_and_train_nothing_twice(tmp_path: Path, empty_database: Path) -> None:
