@@ -41,7 +41,8 @@ def log_deployed(store: "Store", mlflow_id: str, recipe: Recipe, path: Path) -> 
     example = images.numpy()
     with reachable(store.uri), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # `mlflow.pytorch.log_model` does the same within `start_run`, which would mark the run as finished.
+        # `mlflow.pytorch.log_model` needs `start_run`, which would mark the run as finished.
+        mlflow.set_experiment(experiment_id=store.client.get_run(mlflow_id).info.experiment_id)
         logged = Model.log(
             artifact_path=None,
             name="model",

@@ -188,9 +188,12 @@ def test_a_model_that_comes_back_different_is_not_called_delivered(
 
 
 @pytest.mark.slow
-def test_a_logged_model_does_not_make_a_run_finished(store: Store, deployed: Path) -> None:
-    run_id = store.client.create_run(store.experiment("tiny-mini")).info.run_id
-    log_deployed(store, run_id, TEACHER, deployed)
+def test_a_logged_model_belongs_to_its_run_and_leaves_it_open(store: Store, deployed: Path) -> None:
+    experiment = store.experiment("tiny-mini")
+    run_id = store.client.create_run(experiment).info.run_id
+    model = mlflow.get_logged_model(log_deployed(store, run_id, TEACHER, deployed).rpartition("/")[2])
+    assert (model.experiment_id, model.source_run_id) == (experiment, run_id)
+    assert str(store.workspace.results) in model.artifact_location
     found = store.client.get_run(run_id)
     assert found.info.status == "RUNNING"
     assert found.outputs and found.outputs.model_outputs
