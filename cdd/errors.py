@@ -15,3 +15,7 @@ class CheckpointError(RunError):
 
 class DataError(RunError):
     """A data set is missing, incomplete or damaged."""
+
+
+class DataMissingError(DataError):
+    """A data set is not where it was looked for."""

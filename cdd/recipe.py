@@ -27,6 +27,8 @@ class Data(Settings):
     height: Positive = 256
     width: Positive = 256
     use: Literal["standard", "tuning", "pretraining"] = "standard"
+    msmt17_lists: Literal["train", "train+val"] = "train+val"
+    """Which of MSMT17's lists are trained on; both are the 32,621 images of the text."""
 
 
 class Backbone(Settings):
@@ -54,6 +56,8 @@ class Batch(Settings):
 
     identities: Annotated[int, Field(ge=2)] = 16
     images: Annotated[int, Field(ge=2)] = 6
+    at_once: Annotated[int, Field(ge=2)] | None = None
+    """Images in the network at a time where the whole batch does not fit; batch norms see only these."""
 
     @property
     def size(self) -> int:
@@ -115,8 +119,9 @@ class Recipe(Settings):
     schedule: Schedule = Schedule()
     optimiser: Optimiser = Optimiser()
     augmentation: Augmentation = Augmentation()
-    precision: Literal["float32", "mixed"] = "mixed"
-    """`mixed`: bfloat16 autocast where the device computes it natively, float32 elsewhere."""
+    precision: Literal["float32", "mixed", "bfloat16", "float16"] = "mixed"
+    """Of autocast. `mixed`: bfloat16 where the device computes it natively, else float16 on CUDA and
+    float32 elsewhere."""
     evaluate_every: Positive = 1
     """Epochs between evaluations while training; the last epoch is always evaluated."""
     fidelity: Fidelity = CODE

@@ -21,9 +21,9 @@ from cdd.models.deployed import Embedder, channels_of, save_deployed
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Recipe
 from cdd.training import checkpoint
-from cdd.training.environment import autocast_dtype, describe, select_device
+from cdd.training.environment import Machine, autocast_dtype, describe, prepare
 from cdd.training.loop import Training
-from cdd.training.networks import placed
+from cdd.training.networks import IMAGENET, placed
 
 RESULT, WEIGHTS, DEPLOYED = "result.json", "weights.pt", "deployed.pt"
 DEPLOYMENT_TOLERANCE = 1e-3
@@ -99,8 +99,7 @@ def run(
     folder: Path,
     *,
     weights: Mapping[str, Path],
-    data_root: Path | None = None,
-    device: str = "auto",
+    machine: Machine | None = None,
     observer: Observer | None = None,
 ) -> Result:
     """Trains the recipe, prunes and folds the student, evaluates what is deployed.
@@ -112,8 +111,7 @@ def run(
         recipe: the run.
         folder: where checkpoints, weights and the result are written; one run each.
         weights: for every dependency's run id, the file `weights.pt` that its run left.
-        data_root: folder of the real data sets; embedded data need none.
-        device: `auto`, `cpu`, `cuda` or `mps`.
+        machine: where to compute, where to find data and ImageNet weights.
         observer: is told about every iteration and epoch.
 
     Raises:
@@ -123,22 +121,25 @@ def run(
     """
     folder.mkdir(parents=True, exist_ok=True)
     finished = load_result(folder)
-    return finished or _Run(recipe, folder, weights, data_root, device).complete(observer or Observer())
+    if finished:
+        checkpoint.discard(folder)
+    return finished or _Run(recipe, folder, weights, machine or Machine()).complete(observer or Observer())
 
 
 class _Run:
     """One call of `run`: training from where it stands to its end."""
 
-    def __init__(
-        self, recipe: Recipe, folder: Path, weights: Mapping[str, Path], data_root: Path | None, device: str
-    ):
-        self.recipe, self.folder = recipe, folder
-        self.device = select_device(device)
-        self.dataset = load(recipe.data, data_root)
+    def __init__(self, recipe: Recipe, folder: Path, weights: Mapping[str, Path], machine: Machine):
+        self.recipe, self.folder, self.machine = recipe, folder, machine
+        self.device = prepare(machine)
+        self.dataset = load(recipe.data, machine.data_root)
         state, self.damaged = checkpoint.read_newest(folder)
         # A run goes on in the precision it began with, wherever it goes on.
         self.dtype = getattr(torch, state["dtype"]) if state else autocast_dtype(recipe, self.device)
-        self.training = Training(recipe, self.dataset, weights, self.device, self.dtype)
+        files = {**weights, IMAGENET: machine.imagenet} if machine.imagenet else weights
+        self.training = Training(
+            recipe, self.dataset, files, self.device, self.dtype, compiled=machine.compiled
+        )
         self.history = [Epoch(**epoch) for epoch in state["history"]] if state else []
         self.seconds = state["seconds"] if state else 0.0
         if state:
@@ -157,6 +158,7 @@ class _Run:
             observer.epoch_finished(epoch)
         result = self._result()
         result.save(self.folder)
+        checkpoint.discard(self.folder)
         return result
 
     def _epoch(self, number: int, observer: Observer) -> dict[str, float]:
@@ -192,8 +194,15 @@ class _Run:
             history=self.history,
             channels=None if kept is None else channels_of(deployed),
             average_precision={name: result.average_precision.tolist() for name, result in results.items()},
-            environment={**describe(self.device, self.dtype), "data_digest": self.dataset.digest},
+            environment=self._environment(),
         )
+
+    def _environment(self) -> dict[str, Any]:
+        machine, dataset = self.machine, self.dataset
+        values = {**describe(self.device, self.dtype), "data_digest": dataset.digest}
+        values |= {"data_layout": dataset.layout, "data_remarks": list(dataset.remarks)}
+        values |= {"compiled": machine.compiled, "deterministic": machine.deterministic}
+        return values
 
     def _verify(self, found: Tensor, reference: RetrievalNetwork) -> None:
         wanted = self._embed(reference)

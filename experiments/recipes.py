@@ -86,7 +86,7 @@ def bench(data: Data) -> Setting:
         schedule=shortened(100, peak_learning_rate=0.01),
         augmentation=Augmentation(padding=4),
         pretraining=shortened(60, peak_learning_rate=0.05),
-        cdd=CapacityDynamic(sparsity=0.02),
+        cdd=CapacityDynamic(sparsity=0.03),
         resetting=RetrievalGuided(queue=4800, after_epoch=20),
         evaluate_every=5,
     )

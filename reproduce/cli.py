@@ -1,13 +1,17 @@
 """The command line: artifacts, and the verbs around them."""
 
 import json
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from reproduce import cli_tools
+from reproduce import cli_data, cli_tools
 from reproduce.cli_group import FAILURE, ArtifactGroup
+
+if TYPE_CHECKING:
+    from reproduce.session import Request
 
 Scale = Literal["mini", "bench", "paper"]
 Format = Literal["text", "json"]
@@ -30,8 +34,21 @@ Changes = Annotated[
         "Results go to a folder of their own.",
     ),
 ]
+Calibrate = Annotated[
+    bool, typer.Option("--calibrate", help="Measure a few steps where no finished run tells the time.")
+]
 Results = Annotated[Path, typer.Option(help="Folder of stores, checkpoints and tables.")]
 DataRoot = Annotated[Path | None, typer.Option(help="Folder of the real data sets; embedded data need none.")]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        help="ImageNet weights: torchvision's file, or a folder of its files; downloaded where not given."
+    ),
+]
+Compiled = Annotated[bool, typer.Option("--compile", help="Pass the networks through torch.compile.")]
+Deterministic = Annotated[
+    bool, typer.Option("--deterministic", help="Only kernels that repeat themselves bit for bit.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Train anew; earlier runs are set aside, not deleted.")]
 OutputFormat = Annotated[Format, typer.Option("--format", help="json for scripts.")]
@@ -65,7 +82,10 @@ def run_artifacts(
     scale: ScaleOption = "mini",
     seeds: Seeds = "0",
     data_root: DataRoot = None,
+    weights: Weights = None,
     device: Device = "auto",
+    compiled: Compiled = False,
+    deterministic: Deterministic = False,
     changes: Changes = None,
     fresh: Fresh = False,
     results: Results = RESULTS,
@@ -77,9 +97,8 @@ def run_artifacts(
     from reproduce import catalog
 
     catalog.check_names(artifacts)
-    from cdd.run import run
-    from reproduce.cli_display import Display, show_drawn
-    from reproduce.session import Request, Session
+    from cdd.training.environment import Machine
+    from reproduce.session import Request
 
     request = Request(
         names=artifacts,
@@ -87,16 +106,16 @@ def run_artifacts(
         seeds=_seeds(seeds),
         changes=changes or [],
         results=results,
-        data_root=data_root,
-        device=device,
+        machine=Machine(
+            device=device,
+            data_root=data_root,
+            imagenet=weights,
+            compiled=compiled,
+            deterministic=deterministic,
+        ),
         fresh=fresh,
     )
-    with Display() as display:
-        drawn = Session(request, display).run(run)
-    for artifact in drawn:
-        show_drawn(artifact)
-    if not all(artifact.complete for artifact in drawn):
-        raise typer.Exit(FAILURE)
+    _run(request)
 
 
 @app.command("list", short_help="The artifacts that can be made.")
@@ -125,6 +144,7 @@ def plan(
     device: Device = "auto",
     changes: Changes = None,
     fresh: Fresh = False,
+    calibrate: Calibrate = False,
     results: Results = RESULTS,
     output: OutputFormat = "text",
 ) -> None:
@@ -136,20 +156,23 @@ def plan(
 
     names = artifacts or [summary.name for summary in catalog.summaries()]
     catalog.check_names(names)
+    from cdd.training.calibration import measure_pace
+    from cdd.training.environment import Machine
     from reproduce.cli_display import plan_as_plain, show_plan
     from reproduce.listener import Listener
     from reproduce.session import Request, Session
 
+    machine = Machine(device=device)
     request = Request(
         names=names,
         scale=scale,
         seeds=_seeds(seeds),
         changes=changes or [],
         results=results,
-        device=device,
+        machine=machine,
         fresh=fresh,
     )
-    found = Session(request, Listener()).plan()
+    found = Session(request, Listener()).plan(partial(measure_pace, machine=machine) if calibrate else None)
     if output == "json":
         typer.echo(json.dumps(plan_as_plain(found), indent=2))
     else:
@@ -195,6 +218,20 @@ app.command(short_help="MP and FLOPs of a backbone.")(cli_tools.cost)
 app.command(short_help="Accuracy of embeddings on disk.")(cli_tools.evaluate)
 app.command(short_help="MLflow's pages on the same store.")(cli_tools.ui)
 app.command(short_help="Check this installation.")(cli_tools.doctor)
+app.add_typer(cli_data.app, name="data", short_help="Check and prepare the real data sets.")
+
+
+def _run(request: "Request") -> None:
+    from cdd.run import run
+    from reproduce.cli_display import Display, show_drawn
+    from reproduce.session import Session
+
+    with Display() as display:
+        drawn = Session(request, display).run(run)
+    for artifact in drawn:
+        show_drawn(artifact)
+    if not all(artifact.complete for artifact in drawn):
+        raise typer.Exit(FAILURE)
 
 
 def _seeds(text: str | None) -> list[int]:

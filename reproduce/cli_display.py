@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -93,6 +95,15 @@ class Display(Listener):
         self.console.print(text, markup=False, highlight=False)
 
 
+@contextmanager
+def counted(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar of things done; quiet when not a terminal."""
+    console = Console(stderr=True)
+    with Progress(*Progress.get_default_columns(), console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 def show_plan(plan: Plan) -> None:
     """The plan as a grid, with the sum of what is known about time."""
     console = _output()
@@ -121,6 +132,7 @@ def plan_as_plain(plan: Plan) -> dict[str, Any]:
         "to_do": len(plan.work),
         "estimated_seconds_of_known": seconds,
         "runs_of_unknown_length": unknown,
+        "kept_disk_bytes": sum(item.footprint.kept_disk for item in plan.work),
     }
 
 
@@ -188,7 +200,23 @@ def _plan_sum(plan: Plan) -> str:
     text = f"{len(plan.work)} of {len(plan.items)} runs to do"
     if unknown < len(plan.work):
         text += f", about {_duration(seconds)}"
-    return f"{text}, {unknown} of unknown length" if unknown else text
+    text += f", {unknown} of unknown length (plan --calibrate measures)" if unknown else ""
+    return f"{text}. {_needs(plan)}"
+
+
+def _needs(plan: Plan) -> str:
+    needs = [item.footprint for item in plan.work]
+    kept, training = sum(need.kept_disk for need in needs), max(need.training_disk for need in needs)
+    memory = max(need.least_memory for need in needs)
+    measured = [item.estimate.peak_memory for item in plan.work if item.estimate.peak_memory]
+    text = f"Disk: {_gigabytes(kept)} for results, {_gigabytes(training)} more while training. "
+    if measured:
+        return f"{text}Device memory: {_gigabytes(max(measured))} measured."
+    return f"{text}Memory: {_gigabytes(memory)} and what a batch's activations take."
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count < 1e10 else f"{count / 1e9:.0f} GB"
 
 
 def _duration(seconds: float) -> str:

@@ -30,7 +30,7 @@ def cost(
 
     python -m reproduce cost resnet101 --image-size 256x256 --format json
     """
-    height, width = _size(image_size)
+    height, width = size_of(image_size)
     kept = None if channels is None else _integers(channels, "--channels")
     from cdd.evaluation.cost import cost_of
     from reproduce.errors import UsageError
@@ -131,16 +131,20 @@ def ui(
     raise typer.Exit(FAILURE if code else 0)
 
 
-def doctor(results: Results = RESULTS, output: OutputFormat = "text") -> None:
-    """Checks versions, device, store, results folder, disk, git and the embedded data.
+def doctor(
+    data_root: Annotated[Path | None, typer.Option(help="Also look for the real data sets here.")] = None,
+    results: Results = RESULTS,
+    output: OutputFormat = "text",
+) -> None:
+    """Checks versions, device, store, results folder, disk, git and data sets.
 
-    python -m reproduce doctor --format json
+    python -m reproduce doctor --data-root /data --format json
     """
     from dataclasses import asdict
 
     from reproduce.doctor import examine
 
-    checks = examine(results)
+    checks = examine(results, data_root)
     if output == "json":
         typer.echo(json.dumps([asdict(check) for check in checks], indent=2))
     else:
@@ -150,7 +154,12 @@ def doctor(results: Results = RESULTS, output: OutputFormat = "text") -> None:
         raise typer.Exit(FAILURE)
 
 
-def _size(text: str) -> tuple[int, int]:
+def size_of(text: str) -> tuple[int, int]:
+    """Height and width of an `--image-size`.
+
+    Raises:
+        UsageError: for anything but two whole numbers.
+    """
     from reproduce.errors import UsageError
 
     parts = text.lower().split("x")

@@ -3,9 +3,12 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from cdd.errors import RunError
+from cdd.data.catalog import EMBEDDED, REAL, listed
+from cdd.errors import DataMissingError, RunError
+from cdd.recipe import Data
 from reproduce import connection
 from reproduce.errors import UsageError
 from reproduce.source import source, versions
@@ -24,8 +27,8 @@ class Check:
     detail: str
 
 
-def examine(results: Path) -> list[Check]:
-    """Every check, in the order in which a run would fail."""
+def examine(results: Path, data_root: Path | None = None) -> list[Check]:
+    """Every check, in the order in which a run would fail; real data sets where a root is given."""
     workspace = Workspace(results.resolve())
     checks: dict[str, Callable[[], str]] = {
         "torch": _torch,
@@ -37,6 +40,8 @@ def examine(results: Path) -> list[Check]:
         "git": _git,
         "embedded data": _data,
     }
+    if data_root is not None:
+        checks |= {name: partial(_real_data, name, data_root) for name in REAL}
     return [_checked(name, look) for name, look in checks.items()]
 
 
@@ -68,17 +73,10 @@ def _torchvision() -> str:
 
 
 def _device() -> str:
-    import torch
-
-    from cdd.training.environment import select_device
+    from cdd.training.environment import has_native_bfloat16, select_device
 
     device = select_device("auto")
-    native = (
-        torch.cuda.is_bf16_supported(including_emulation=False)
-        if device.type == "cuda"
-        else device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    )
-    return f"{device.type}, bfloat16 {'native' if native else 'not native: float32 is used'}"
+    return f"{device.type}, bfloat16 {'native' if has_native_bfloat16(device) else 'not native'}"
 
 
 def _folder(workspace: Workspace) -> str:
@@ -107,7 +105,14 @@ def _git() -> str:
 
 
 def _data() -> str:
-    from cdd.data.catalog import EMBEDDED
-
     digests = [f"{name} {make(32, 32).digest[:12]}" for name, make in EMBEDDED.items()]
     return f"{', '.join(digests)}, as frozen"
+
+
+def _real_data(name: str, data_root: Path) -> str:
+    try:
+        listing = listed(Data(name=name), data_root)
+    except DataMissingError:
+        return f"not in {data_root}"
+    remarks = f"; {'; '.join(listing.remarks)}" if listing.remarks else ", as published"
+    return f"{len(listing.records)} images in {listing.folder}, layout {listing.layout}{remarks}"

@@ -1,31 +1,43 @@
-"""How long a run will take, from finished runs like it on the same device; unknown where there are none."""
+"""How long a run will take: from finished runs like it on the same device, else from a calibration."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 
+from cdd.data.extent import extent
 from cdd.recipe import Recipe
+from cdd.training.calibration import Pace
 from reproduce.shape import shape
 from reproduce.tracking import FINISHED, StoredRun
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds of work left and what they were concluded from; None where nothing is known."""
+    """Seconds of work left and what they were concluded from; None where nothing is known.
+
+    `peak_memory` is in bytes, of the device, where it was measured.
+    """
 
     seconds: float | None
     basis: str
+    peak_memory: int | None = None
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds per epoch of finished runs, by shape, on one kind of device."""
+    """Seconds per epoch of finished runs and what was calibrated, by shape, on one kind of device."""
 
     per_epoch: Mapping[str, list[float]]
     device: str
+    calibrated: Mapping[str, Pace] = field(default_factory=dict)
 
     @classmethod
-    def measured(cls, trainings: Mapping[str, list[StoredRun]], device: str) -> "Speed":
+    def measured(
+        cls,
+        trainings: Mapping[str, list[StoredRun]],
+        device: str,
+        calibrated: Mapping[str, Pace] | None = None,
+    ) -> "Speed":
         """What the store's finished runs took on this kind of device."""
         found: dict[str, list[float]] = {}
         for run in (run for runs in trainings.values() for run in runs):
@@ -34,18 +46,31 @@ class Speed:
                 found.setdefault(run.tags.get("cdd.shape", ""), []).append(
                     run.metrics["seconds"] / run.epochs
                 )
-        return cls(found, device)
+        return cls(found, device, calibrated or {})
 
 
 def estimate(recipe: Recipe, speed: Speed, epochs_done: int) -> Estimate:
     """What is left of this run: remaining epochs times the median epoch of runs of its shape."""
     known = speed.per_epoch.get(shape(recipe), [])
+    left = max(recipe.schedule.epochs - epochs_done, 0)
+    pace = speed.calibrated.get(shape(recipe))
+    if not known and pace:
+        seconds = round(_epoch(recipe, pace) * left, 1)
+        return Estimate(seconds, f"calibrated on {speed.device}", pace.peak_memory)
     if not known:
         return Estimate(None, f"no finished run of this shape on {speed.device}")
-    left = max(recipe.schedule.epochs - epochs_done, 0)
     plural = "run" if len(known) == 1 else "runs"
     return Estimate(
         round(median(known) * left, 1), f"{len(known)} finished {plural} of this shape on {speed.device}"
+    )
+
+
+def _epoch(recipe: Recipe, pace: Pace) -> float:
+    """Seconds of an epoch without the decoding of images, its share of an evaluation included."""
+    size = extent(recipe.data)
+    steps = size.training_images // recipe.batch.size
+    return (
+        steps * pace.seconds_per_step + size.evaluated_images * pace.seconds_per_image / recipe.evaluate_every
     )
 
 

@@ -9,6 +9,7 @@ from filelock import Timeout
 
 from cdd.recipe import Recipe
 from cdd.run import WEIGHTS, Observer, Result, load_result
+from cdd.training.environment import Machine
 from reproduce.delivery import Delivery
 from reproduce.errors import StoreError
 from reproduce.listener import Listener
@@ -54,8 +55,7 @@ class Job:
     experiment: str
     parent: str | None
     train: Train
-    data_root: Path | None
-    device: str
+    machine: Machine
     listener: Listener
 
 
@@ -171,8 +171,7 @@ class _Execution:
             self.recipe,
             self.folder,
             weights=weights,
-            data_root=self.job.data_root,
-            device=self.job.device,
+            machine=self.job.machine,
             observer=observer,
         )
 

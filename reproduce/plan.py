@@ -4,9 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import torch
+
+from cdd.data.extent import extent
 from cdd.recipe import Recipe
 from cdd.run import RESULT, WEIGHTS
+from cdd.training.environment import device_name
+from cdd.training.footprint import Footprint, footprint
 from reproduce.artifact import Scale, Table
+from reproduce.calibration import calibrated
 from reproduce.estimate import Estimate, Speed, estimate
 from reproduce.overrides import Overrides
 from reproduce.tracking import FAILED, FINISHED, Store, StoredRun
@@ -51,6 +57,11 @@ class Item:
         return self.recipe.run_id
 
     @property
+    def footprint(self) -> Footprint:
+        """What it needs on disk and in memory."""
+        return footprint(self.recipe, extent(self.recipe.data).identities)
+
+    @property
     def name(self) -> str:
         """Its name for people."""
         return f"{' = '.join(self.labels)}, seed {self.recipe.seed}"
@@ -66,6 +77,10 @@ class Item:
             "depends_on": [before.run_id for before in self.recipe.dependencies],
             "estimated_seconds": self.estimate.seconds,
             "estimate_basis": self.estimate.basis,
+            "training_disk_bytes": self.footprint.training_disk,
+            "kept_disk_bytes": self.footprint.kept_disk,
+            "least_memory_bytes": self.footprint.least_memory,
+            "measured_memory_bytes": self.estimate.peak_memory,
         }
 
 
@@ -96,7 +111,7 @@ def make_plan(
     wanted: list[Wish],
     store: Store | None,
     workspace: Workspace,
-    device: str,
+    device: torch.device,
     *,
     fresh: Callable[[str], bool] = lambda run_id: False,
 ) -> Plan:
@@ -109,7 +124,9 @@ def make_plan(
         StoreError: if the store does not answer.
     """
     trainings = store.trainings() if store else {}
-    return _Planner(trainings, store, workspace, Speed.measured(trainings, device), fresh).plan(wanted)
+    known = calibrated(workspace.results, device_name(device))
+    speed = Speed.measured(trainings, device.type, known)
+    return _Planner(trainings, store, workspace, speed, fresh).plan(wanted)
 
 
 def current(runs: list[StoredRun], workspace: Workspace) -> StoredRun | None:

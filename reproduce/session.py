@@ -8,9 +8,10 @@ from pathlib import Path
 from filelock import Timeout
 
 from cdd.run import RESULT, Epoch, Result, load_result
-from cdd.training.environment import select_device
+from cdd.training.environment import Machine, device_name, select_device
 from reproduce import catalog
 from reproduce.artifact import Scale, Table
+from reproduce.calibration import Measure, calibrate
 from reproduce.errors import StoreError, UsageError
 from reproduce.execute import Job, Outcome, Train, execute, reused
 from reproduce.listener import Listener
@@ -34,8 +35,7 @@ class Request:
     seeds: list[int] | None
     changes: list[str] = field(default_factory=list)
     results: Path = Path("results")
-    data_root: Path | None = None
-    device: str = "auto"
+    machine: Machine = Machine()
     fresh: bool = False
 
 
@@ -67,10 +67,21 @@ class Session:
         self.code = source()
         self._settled: set[str] = set()
 
-    def plan(self) -> Plan:
-        """One plan for all artifacts together, from what is stored; writes nothing."""
+    def plan(self, measure: Measure | None = None) -> Plan:
+        """One plan for all artifacts together, from what is stored.
+
+        Args:
+            measure: measures the pace of what has no estimate yet; it is kept beside the results.
+        """
         wanted = [wish for table in self.tables for wish in self._wishes(table, self.request.seeds or [0])]
-        return self._plan(wanted, existing_store(self.workspace, self.code))
+        store = existing_store(self.workspace, self.code)
+        plan = self._plan(wanted, store)
+        unknown = [item.recipe for item in plan.work if item.estimate.seconds is None]
+        if measure is None or not unknown:
+            return plan
+        device = device_name(select_device(self.request.machine.device))
+        calibrate(unknown, self.workspace.results, device, measure)
+        return self._plan(wanted, store)
 
     def run(self, train: Train) -> list[Drawn]:
         """Trains what is missing and draws every artifact.
@@ -104,7 +115,7 @@ class Session:
 
     def _plan(self, wanted: list[Wish], store: Store | None) -> Plan:
         try:
-            device = select_device(self.request.device).type
+            device = select_device(self.request.machine.device)
         except (ValueError, RuntimeError) as error:
             raise UsageError(str(error)) from error
         return make_plan(wanted, store, self.workspace, device, fresh=self._is_fresh)
@@ -153,8 +164,7 @@ class Session:
                     experiment=experiment,
                     parent=parent,
                     train=train,
-                    data_root=self.request.data_root,
-                    device=self.request.device,
+                    machine=self.request.machine,
                     listener=self.listener,
                 ),
             )

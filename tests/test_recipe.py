@@ -82,7 +82,7 @@ def test_a_recipe_is_frozen() -> None:
         ({"seed": -1}, "seed"),
         ({"sede": 1}, "sede"),
         ({"batch": {"identities": 16, "images": 1}}, "images"),
-        ({"precision": "float16"}, "precision"),
+        ({"precision": "float64"}, "precision"),
         ({"teacher": None}, "distils from a teacher"),
         ({"student": Backbone(block="basic", blocks=(1, 1, 1, 1))}, "basic blocks"),
         ({"method": {"method": "os:system"}}, r"cdd\.methods"),

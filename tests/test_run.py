@@ -17,8 +17,10 @@ from cdd.models.deployed import load_deployed
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Recipe, Schedule
 from cdd.run import Epoch, Observer, Progress, Result, load_result, run
+from cdd.training.environment import Machine
 from tests.small import SCHEDULE, small_dataset, student_recipe, teacher_recipe
 
+CPU = Machine(device="cpu")
 FLAT = SCHEDULE.model_copy(update={"peak_learning_rate": 1e12})
 
 
@@ -57,12 +59,12 @@ def teacher_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[s
     folder = tmp_path_factory.mktemp("teacher")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cdd.run, "load", lambda data, data_root=None: small_dataset(16, 16))
-        run(teacher_recipe(), folder, weights={}, device="cpu")
+        run(teacher_recipe(), folder, weights={}, machine=CPU)
     yield {teacher_recipe().run_id: folder / "weights.pt"}
 
 
 def complete(folder: Path, weights: dict[str, Path], recipe: Recipe | None = None) -> Result:
-    return run(recipe or student_recipe(), folder, weights=weights, device="cpu")
+    return run(recipe or student_recipe(), folder, weights=weights, machine=CPU)
 
 
 def test_a_finished_run_has_everything_a_table_needs(
@@ -107,7 +109,7 @@ def test_the_deployed_file_computes_the_students_embeddings(
 def test_a_finished_run_is_not_trained_again(tmp_path: Path, teacher_weights: dict[str, Path]) -> None:
     first = complete(tmp_path, teacher_weights)
     recorder = Recorder()
-    again = run(student_recipe(), tmp_path, weights={}, device="cpu", observer=recorder)
+    again = run(student_recipe(), tmp_path, weights={}, machine=CPU, observer=recorder)
     assert again == first
     assert recorder.steps == []
 
@@ -119,9 +121,9 @@ def test_an_interrupted_run_ends_bit_equal(
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     wanted = complete(whole, teacher_weights)
     with pytest.raises(Interruption):
-        run(student_recipe(), broken, weights=teacher_weights, device="cpu", observer=Recorder(stop_after))
+        run(student_recipe(), broken, weights=teacher_weights, machine=CPU, observer=Recorder(stop_after))
     recorder = Recorder()
-    found = run(student_recipe(), broken, weights=teacher_weights, device="cpu", observer=recorder)
+    found = run(student_recipe(), broken, weights=teacher_weights, machine=CPU, observer=recorder)
     assert found.history == wanted.history
     assert [epoch.number for epoch in recorder.epochs] == [1, 2, 3]
     for name in ("weights.pt", "deployed.pt"):
@@ -135,7 +137,7 @@ def test_a_truncated_checkpoint_costs_one_epoch_only(
 ) -> None:
     wanted = complete(tmp_path / "whole", teacher_weights)
     with pytest.raises(Interruption):
-        run(student_recipe(), tmp_path, weights=teacher_weights, device="cpu", observer=Recorder(20))
+        run(student_recipe(), tmp_path, weights=teacher_weights, machine=CPU, observer=Recorder(20))
     newest = tmp_path / "epoch_0002.ckpt"
     newest.write_bytes(newest.read_bytes()[:100])
     assert complete(tmp_path, teacher_weights).history == wanted.history
@@ -151,7 +153,7 @@ def test_seeds_differ_and_a_seed_repeats(tmp_path: Path, teacher_weights: dict[s
 
 def test_progress_counts_every_iteration(tmp_path: Path) -> None:
     recorder = Recorder()
-    run(teacher_recipe(), tmp_path, weights={}, device="cpu", observer=recorder)
+    run(teacher_recipe(), tmp_path, weights={}, machine=CPU, observer=recorder)
     assert len(recorder.steps) >= 3
     assert recorder.steps[-1].epoch == recorder.steps[-1].epochs == 3
     assert recorder.steps[-1].step == recorder.steps[-1].steps
@@ -160,7 +162,7 @@ def test_progress_counts_every_iteration(tmp_path: Path) -> None:
 def test_a_diverging_loss_names_step_terms_and_checkpoint(tmp_path: Path) -> None:
     recipe = teacher_recipe(schedule=FLAT)
     with pytest.raises(DivergenceError, match=r"epoch \d, iteration \d+: total .*identity .*checkpoint"):
-        run(recipe, tmp_path, weights={}, device="cpu")
+        run(recipe, tmp_path, weights={}, machine=CPU)
 
 
 def test_a_student_without_its_teachers_weights_is_refused(tmp_path: Path) -> None:
@@ -197,15 +199,15 @@ def test_pruning_that_changes_the_embeddings_is_stated(
 
 def test_only_evaluated_epochs_have_accuracies(tmp_path: Path) -> None:
     recipe = teacher_recipe(evaluate_every=2, schedule=SCHEDULE.model_copy(update={"epochs": 5}))
-    history = run(recipe, tmp_path, weights={}, device="cpu").history
+    history = run(recipe, tmp_path, weights={}, machine=CPU).history
     assert [epoch.number for epoch in history if "camera_rule/mAP" in epoch.metrics] == [2, 4, 5]
 
 
 def test_an_unavailable_device_names_the_usable_ones(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"'tpu' is not available.*cpu"):
-        run(teacher_recipe(), tmp_path, weights={}, device="tpu")
+        run(teacher_recipe(), tmp_path, weights={}, machine=Machine(device="tpu"))
 
 
 def test_schedules_may_end_at_any_epoch(tmp_path: Path) -> None:
     short = Schedule(epochs=1, warmup_epochs=0, flat_until_epoch=0.5, step="iteration")
-    assert len(run(teacher_recipe(schedule=short), tmp_path, weights={}, device="cpu").history) == 1
+    assert len(run(teacher_recipe(schedule=short), tmp_path, weights={}, machine=CPU).history) == 1

@@ -41,12 +41,14 @@ class RetrievalProtocol:
     Attributes:
         excludes_same_camera: whether gallery images of the query's own identity AND camera are
             removed (VeRi-776, MSMT17) or nothing is (In-Shop).
+        ranks: where the cumulative matching characteristic is read.
     """
 
     name: str
     query: Selection
     gallery: Selection
     excludes_same_camera: bool
+    ranks: tuple[int, ...] = (1, 5, 10)
 
 
 class Pixels(Protocol):
@@ -58,22 +60,29 @@ class Pixels(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Records, protocols and pixels of one data set at one size, with a digest of its content."""
+    """Records, protocols and pixels of one data set at one size, with a digest of its content.
+
+    Attributes:
+        layout: how the files lie on disk, where there are several ways.
+        remarks: what a reader of results must know of this copy.
+    """
 
     name: str
     records: tuple[ImageRecord, ...]
     protocols: tuple[RetrievalProtocol, ...]
     pixels: Pixels
     digest: str
+    layout: str = "embedded"
+    remarks: tuple[str, ...] = ()
 
 
 Use = Literal["standard", "tuning", "pretraining"]
-_TRAINING: dict[Use, set[Split]] = {
+TRAINING: dict[Use, set[Split]] = {
     "standard": {"training", "validation"},
     "tuning": {"training"},
     "pretraining": {"pretraining"},
 }
-_EVALUATED: dict[Use, set[Split]] = {
+EVALUATED: dict[Use, set[Split]] = {
     "standard": {"query", "gallery", "test"},
     "tuning": {"validation"},
     "pretraining": {"validation"},
@@ -99,7 +108,7 @@ def training_set(dataset: Dataset, use: Use) -> TrainingSet:
     Raises:
         ValueError: if there are none.
     """
-    indices = _indices(dataset, _TRAINING[use])
+    indices = _indices(dataset, TRAINING[use])
     identities = np.array([dataset.records[index].identity for index in indices])
     _, labels = np.unique(identities, return_inverse=True)
     return TrainingSet(indices, labels.astype(np.int64))
@@ -107,7 +116,7 @@ def training_set(dataset: Dataset, use: Use) -> TrainingSet:
 
 def evaluated(dataset: Dataset, use: Use) -> NDArray[np.int64]:
     """Indices of the records that this use evaluates on; never one that it trains on."""
-    return _indices(dataset, _EVALUATED[use])
+    return _indices(dataset, EVALUATED[use])
 
 
 def _indices(dataset: Dataset, splits: set[Split]) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cdd.data.augmentation import normalise
+from cdd.data.prefetch import prefetched
 from cdd.data.records import Dataset, Use, evaluated
 from cdd.evaluation.metrics import RetrievalMetrics, evaluate_retrieval
 from cdd.models.deployed import Embedder
@@ -18,11 +19,10 @@ def embed_all(
     embed: Embedder, dataset: Dataset, indices: NDArray[np.int64], device: torch.device
 ) -> Float[Tensor, "images embedding"]:
     """Float32 embeddings of these records, in their order, without augmentation."""
-    blocks = []
+    starts = range(0, len(indices), IMAGES_AT_ONCE)
+    chosen = [indices[start : start + IMAGES_AT_ONCE] for start in starts]
     with torch.inference_mode():
-        for start in range(0, len(indices), IMAGES_AT_ONCE):
-            images = dataset.pixels(indices[start : start + IMAGES_AT_ONCE]).to(device)
-            blocks.append(embed(normalise(images)).float())
+        blocks = [embed(normalise(p.to(device))).float() for p in prefetched(dataset.pixels, chosen)]
     return torch.cat(blocks)
 
 
@@ -46,6 +46,7 @@ def retrieval_metrics(
             identities[gallery],
             cameras[query] if excluded else None,
             cameras[gallery] if excluded else None,
+            ranks=protocol.ranks,
         )
     return results
 

@@ -1,19 +1,35 @@
-"""ImageNet weights from torchvision, for the backbones that have a name there."""
+"""ImageNet weights of torchvision, for the backbones that have a name there."""
 
+import hashlib
+import pickle
+import re
+from pathlib import Path
+
+import torch
 from torch import Tensor
 
 from cdd.errors import DataError
+from cdd.models.resnet import ResNet
 from cdd.models.zoo import BACKBONES
 from cdd.recipe import Backbone
 from cdd.torchvision_guard import install
 
+VERSION = "IMAGENET1K_V1"
+"""The weights of the paper's time, not the newer recipe's."""
+_HASHED_NAME = re.compile(r"-([0-9a-f]{8,})\.pth?$")
 
-def imagenet_weights(backbone: Backbone) -> dict[str, Tensor]:
+
+def imagenet_weights(backbone: Backbone, path: Path | None = None) -> dict[str, Tensor]:
     """The state dict of torchvision's `IMAGENET1K_V1` weights, without its classifier.
+
+    Args:
+        backbone: which network; it must have a name in torchvision.
+        path: the file, or a folder with the file under its own name (`resnet101-63fe2227.pth`);
+            torchvision downloads it, once, where this is not given.
 
     Raises:
         ValueError: for a backbone that torchvision does not have.
-        DataError: where the weights cannot be downloaded.
+        DataError: where the weights cannot be downloaded, or the file is not theirs.
     """
     names = [name for name, known in BACKBONES.items() if known == backbone]
     if not names:
@@ -21,14 +37,68 @@ def imagenet_weights(backbone: Backbone) -> dict[str, Tensor]:
             f"there are no ImageNet weights for this backbone, only for {', '.join(BACKBONES)}: use "
             "initialisation=random or a pretraining recipe."
         )
+    stored = _downloaded(names[0]) if path is None else _read(_file(path, names[0]))
+    weights = {name: value for name, value in stored.items() if not name.startswith("fc.")}
+    _check_fit(weights, backbone, f"the ImageNet weights of {names[0]}" if path is None else str(path))
+    return weights
+
+
+def _downloaded(name: str) -> dict[str, Tensor]:
     install()
     from torchvision.models import get_model_weights
 
     try:
-        weights = get_model_weights(names[0])["IMAGENET1K_V1"].get_state_dict(progress=False, check_hash=True)
+        stored: dict[str, Tensor] = get_model_weights(name)[VERSION].get_state_dict(
+            progress=False, check_hash=True
+        )
     except OSError as error:
         raise DataError(
-            f"torchvision could not download the ImageNet weights of {names[0]}: {error}. Connect to the "
-            "internet once, or put the file into torch's cache folder (torch.hub.get_dir()/checkpoints)."
+            f"torchvision could not download the ImageNet weights of {name}: {error}. Connect to the "
+            f"internet once, or copy the file of torchvision's {VERSION} weights here and name it with "
+            "--weights PATH."
         ) from error
-    return {name: value for name, value in weights.items() if not name.startswith("fc.")}
+    return stored
+
+
+def _file(path: Path, name: str) -> Path:
+    if path.is_file():
+        return path
+    found = sorted([*path.glob(f"{name}-*.pth"), *path.glob(f"{name}.pth")])
+    if not found:
+        raise DataError(
+            f"--weights {path}: expected torchvision's file of {name}, or a folder that has it as "
+            f"{name}-<hash>.pth or {name}.pth; found neither."
+        )
+    return found[0]
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    named = _HASHED_NAME.search(path.name)
+    if named and not hashlib.sha256(path.read_bytes()).hexdigest().startswith(named[1]):
+        raise DataError(f"{path} is damaged: its SHA-256 does not begin with {named[1]}. Copy it again.")
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        raise DataError(f"{path} is not a file of weights that torch can read: {error}") from error
+    if not isinstance(stored, dict) or not all(isinstance(value, Tensor) for value in stored.values()):
+        raise DataError(f"{path} holds no state dict: expected names and tensors, as torchvision writes them")
+    return stored
+
+
+def _check_fit(weights: dict[str, Tensor], backbone: Backbone, origin: str) -> None:
+    with torch.device("meta"):
+        expected = {name: value.shape for name, value in ResNet(backbone).state_dict().items()}
+    # Files from before batch norms counted their batches do not have these counters.
+    needed = {name for name in expected if not name.endswith("num_batches_tracked")}
+    known = expected.keys() & weights.keys()
+    problems = {
+        "lacks": needed - weights.keys(),
+        "also holds": weights.keys() - expected.keys(),
+        "has other shapes for": {name for name in known if weights[name].shape != expected[name]},
+    }
+    for what, names in problems.items():
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise DataError(
+                f"{origin} belongs to another network: it {what} {', '.join(sorted(names)[:3])}{more}"
+            )

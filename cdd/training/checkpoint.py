@@ -75,6 +75,12 @@ def read_newest(folder: Path) -> tuple[dict[str, Any] | None, list[Path]]:
     return None, []
 
 
+def discard(folder: Path) -> None:
+    """Deletes all checkpoints of a run that has its result."""
+    for path in _newest_first(folder):
+        path.unlink()
+
+
 def _newest_first(folder: Path) -> list[Path]:
     found = [path for path in folder.glob("epoch_*.ckpt") if _NAME.fullmatch(path.name)]
     return sorted(found, key=lambda path: path.name, reverse=True)

@@ -1,11 +1,48 @@
 """The machine a run uses: device, precision, versions."""
 
+import os
 import platform
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from cdd.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Where a run computes and where it finds what it reads: no part of its recipe.
+
+    Attributes:
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        data_root: folder of the real data sets; embedded data need none.
+        imagenet: file, or folder of files, with ImageNet weights; torchvision downloads them else.
+        compiled: whether networks pass through `torch.compile`, which moves the last digits.
+        deterministic: whether only kernels are used that repeat themselves bit for bit; slower on GPUs.
+    """
+
+    device: str = "auto"
+    data_root: Path | None = None
+    imagenet: Path | None = None
+    compiled: bool = False
+    deterministic: bool = False
+
+
+def prepare(machine: Machine) -> torch.device:
+    """Sets up torch for this machine and returns its device.
+
+    Raises:
+        ValueError: for a device that is unknown or not there.
+    """
+    device = select_device(machine.device)
+    torch.use_deterministic_algorithms(machine.deterministic)
+    torch.backends.cudnn.benchmark = not machine.deterministic
+    if machine.deterministic:
+        # What cuBLAS needs to repeat itself; it is read when CUDA starts.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    return device
 
 
 def select_device(name: str) -> torch.device:
@@ -25,25 +62,34 @@ def select_device(name: str) -> torch.device:
 
 
 def autocast_dtype(recipe: Recipe, device: torch.device) -> torch.dtype:
-    """What `precision` means on this device: bfloat16 where it is native, else float32."""
-    if recipe.precision == "float32":
-        return torch.float32
+    """What `precision` means on this device."""
+    if recipe.precision != "mixed":
+        dtype: torch.dtype = getattr(torch, recipe.precision)
+        return dtype
+    if has_native_bfloat16(device):
+        return torch.bfloat16
+    return torch.float16 if device.type == "cuda" else torch.float32
+
+
+def has_native_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16 instead of emulating it."""
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-    native = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    return torch.bfloat16 if native else torch.float32
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def device_name(device: torch.device) -> str:
+    """The device's name for people."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return platform.processor() or platform.machine()
 
 
 def describe(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
     """What a reader must know to judge or repeat a run's numbers."""
-    name = (
-        torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else platform.processor() or platform.machine()
-    )
     return {
         "device": device.type,
-        "device_name": name,
+        "device_name": device_name(device),
         "threads": torch.get_num_threads(),
         "autocast": str(dtype).removeprefix("torch."),
         "python": platform.python_version(),

@@ -11,13 +11,17 @@ from torch import Tensor
 
 from cdd.contract import LossTerms, RetrievalOutput
 from cdd.data.augmentation import augment
+from cdd.data.prefetch import prefetched
 from cdd.data.records import Dataset, TrainingSet, training_set
 from cdd.data.sampler import identity_batches
 from cdd.errors import DivergenceError
 from cdd.losses import batch_hard_triplet, identity_loss, logit_divergence
+from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Recipe
 from cdd.training.networks import build_student, load_teacher, placed, set_teacher_mode
 from cdd.training.optimiser import build_optimiser, set_learning_rates
+from cdd.training.parts import Forward, InParts, WholeBatch, in_parts
+from cdd.training.precision import precision_plugin
 
 Stepped = Callable[[int, int, float], None]
 """Called after an iteration with its number in the epoch, the epoch's iterations and the loss."""
@@ -37,6 +41,8 @@ class Training:
         weights: Mapping[str, Path],
         device: torch.device,
         dtype: torch.dtype,
+        *,
+        compiled: bool = False,
     ):
         self.recipe, self.dataset, self.device, self.dtype = recipe, dataset, device, dtype
         self.examples: TrainingSet = training_set(dataset, recipe.data.use)
@@ -47,7 +53,23 @@ class Training:
             self.teacher = placed(load_teacher(recipe.teacher, identities, weights), device)
             set_teacher_mode(self.teacher, batch_statistics=recipe.fidelity.teacher_batch_norm == "batch")
         self.distiller = recipe.method.build(self.student, self.teacher, recipe.fidelity).to(device)
-        self.optimiser = build_optimiser(self.student, self.distiller, recipe)
+        self.optimiser = build_optimiser(self.student, self.distiller, recipe, scaled=dtype is torch.float16)
+        self.precision = precision_plugin(device, dtype)
+        self.part = min(recipe.batch.at_once or recipe.batch.size, recipe.batch.size)
+        self.passes = WholeBatch(self._forward(self.student, compiled=compiled), self.precision)
+        if self.part < recipe.batch.size:
+            self.passes = InParts(self.passes.forward, self.precision, self.student, self.part)
+        self.teacher_forward = self._forward(self.teacher, compiled=compiled) if self.teacher else None
+
+    def _forward(self, network: RetrievalNetwork, *, compiled: bool) -> Forward:
+        called, tapped = torch.compile(network) if compiled else network, self.teacher is not None
+
+        def forward(images: Tensor) -> RetrievalOutput:
+            with self.precision.forward_context():
+                output: RetrievalOutput = called(images, tapped=tapped)
+            return output
+
+        return forward
 
     def train_epoch(self, epoch: int, stepped: Stepped) -> dict[str, float]:
         """Trains one epoch, counted from 1, and returns its mean losses and the method's figures.
@@ -72,20 +94,19 @@ class Training:
         return {**losses, "learning_rate": rate, **self.distiller.report(rate)}
 
     def _step(self, images: Tensor, labels: Tensor) -> dict[str, float]:
-        tapped = self.teacher is not None
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32):
-            student = self.student(images, tapped=tapped)
-            with torch.no_grad():
-                teacher = self.teacher(images, tapped=tapped) if self.teacher is not None else None
+        with torch.no_grad():
+            teacher = in_parts(self.teacher_forward, images, self.part) if self.teacher_forward else None
+        student = self.passes.outputs(images)
         terms = {
             **self._common_terms(student, teacher, labels),
             **self.distiller.terms(student, teacher, labels),
         }
         total = torch.stack([*terms.values()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        self.passes.backward(total)
+        self.precision.unscale_gradients(self.optimiser)
         self.distiller.edit_gradients()
-        self.optimiser.step()
+        self.precision.optimizer_step(self.optimiser)
         # One transfer for all terms: each .item() alone would wait for the device.
         numbers = torch.stack([total, *terms.values()]).detach().tolist()
         return dict(zip(["total", *terms], numbers, strict=True))
@@ -109,8 +130,9 @@ class Training:
     def _loaded(self, batches: list[NDArray[np.int64]], epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         generator = self._generator(epoch, stream=1)
         fill = self.recipe.fidelity.erasing_fill
-        for batch in batches:
-            images = self.dataset.pixels(self.examples.indices[batch]).to(self.device)
+        chosen = [self.examples.indices[batch] for batch in batches]
+        for batch, pixels in zip(batches, prefetched(self.dataset.pixels, chosen), strict=True):
+            images = pixels.to(self.device)
             labels = torch.from_numpy(self.examples.labels[batch]).to(self.device)
             yield augment(images, self.recipe.augmentation, generator, erasing_fill=fill), labels
 
@@ -131,6 +153,7 @@ class Training:
             "student": self.student.state_dict(),
             "distiller": self.distiller.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "precision": self.precision.state_dict(),
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -138,3 +161,4 @@ class Training:
         self.student.load_state_dict(state["student"])
         self.distiller.load_state_dict(state["distiller"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.precision.load_state_dict(state["precision"])

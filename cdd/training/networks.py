@@ -12,12 +12,20 @@ from cdd.models.imagenet import imagenet_weights
 from cdd.models.network import RetrievalNetwork, initialise
 from cdd.recipe import Recipe
 
+IMAGENET = "imagenet"
+"""Key, among the files of the runs that a run needs, of its ImageNet weights."""
+
 
 def build_student(recipe: Recipe, identities: int, weights: Mapping[str, Path]) -> RetrievalNetwork:
     """The student before its first step.
 
     The neck and the classifier always start at random; the backbone starts at random, from ImageNet,
     or from the backbone of the pretraining run. Compactors start as the identity.
+
+    Args:
+        identities: outputs of the classifier.
+        weights: by run id the file that the pretraining run left; under `IMAGENET`, where torchvision
+            shall not download it, its file or folder.
     """
     network = RetrievalNetwork(recipe.student, identities)
     initialise(network, torch.Generator().manual_seed(recipe.seed))
@@ -27,7 +35,7 @@ def build_student(recipe: Recipe, identities: int, weights: Mapping[str, Path]) 
         backbone = {k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)}
         network.backbone.load_state_dict(backbone)
     elif recipe.initialisation == "imagenet":
-        network.backbone.load_state_dict(imagenet_weights(recipe.student))
+        network.backbone.load_state_dict(imagenet_weights(recipe.student, weights.get(IMAGENET)), strict=True)
     if recipe.compactors:
         insert_compactors(network)
     return network

@@ -10,11 +10,17 @@ from cdd.recipe import Recipe, Schedule
 from cdd.training.schedule import learning_rate
 
 
-def build_optimiser(student: RetrievalNetwork, distiller: nn.Module, recipe: Recipe) -> SGD:
+def build_optimiser(
+    student: RetrievalNetwork, distiller: nn.Module, recipe: Recipe, *, scaled: bool = False
+) -> SGD:
     """SGD over the student and whatever the distiller learns.
 
     Neck and classifier train `neck_learning_rate_factor` times as fast. Weight decay acts on every
     parameter, biases, batch norms and (by fidelity) compactors included.
+
+    Args:
+        scaled: whether the loss is scaled: a fused step would undo that itself, too late for a
+            distiller that edits the gradients.
     """
     compactors = [m.weight for m in student.modules() if isinstance(m, Compactor)]
     special = {id(parameter) for parameter in compactors}
@@ -33,7 +39,7 @@ def build_optimiser(student: RetrievalNetwork, distiller: nn.Module, recipe: Rec
         lr=recipe.schedule.peak_learning_rate,
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
-        fused=all(p.device.type in ("cpu", "cuda") for p in body),
+        fused=not scaled and all(p.device.type in ("cpu", "cuda") for p in body),
     )
 
 

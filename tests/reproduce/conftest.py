@@ -10,6 +10,7 @@ import torch
 
 from cdd.models.deployed import save_deployed
 from cdd.models.network import RetrievalNetwork
+from cdd.training.environment import Machine
 from reproduce import connection
 from reproduce.artifact import Table
 from reproduce.session import Drawn, Request, Session
@@ -81,7 +82,13 @@ def session(
     monkeypatch.setattr("reproduce.table_page.page", lambda sheet: b"%PDF-left-out")
 
     def make(*names: str, **request: object) -> Session:
-        values = {"results": results, "device": "cpu", "scale": "mini", "seeds": [0], **request}
+        values = {
+            "results": results,
+            "machine": Machine(device="cpu"),
+            "scale": "mini",
+            "seeds": [0],
+            **request,
+        }
         return Session(Request(names=list(names) or ["tiny"], **values), listener)  # type: ignore[arg-type]
 
     return make

@@ -11,6 +11,7 @@ import torch
 from cdd.errors import DataError
 from cdd.recipe import Recipe
 from cdd.run import DEPLOYED, WEIGHTS, Epoch, Observer, Result, load_result
+from cdd.training.environment import Machine
 from reproduce.artifact import Claim, Column, Entry, Group, Row, Scale, Table
 from reproduce.listener import Listener
 from reproduce.plan import Item
@@ -95,8 +96,7 @@ class FakeTraining:
         folder: Path,
         *,
         weights: Mapping[str, Path],
-        data_root: Path | None = None,
-        device: str = "auto",
+        machine: Machine | None = None,
         observer: Observer | None = None,
     ) -> Result:
         """Goes on from the epochs in the folder to the result."""

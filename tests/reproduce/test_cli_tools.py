@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.data.real_trees import msmt_official, veri_official
 from tests.reproduce.said import Said
 
 
@@ -165,6 +166,18 @@ def test_doctor_finds_nothing_wrong_here(results: Path) -> None:
     ]
     assert all(check["ok"] for check in found if check["name"] != "disk"), found
     assert "ok    torch " in Said("doctor", "--results", str(results)).out
+
+
+def test_doctor_looks_for_the_real_data_sets(results: Path, tmp_path: Path) -> None:
+    veri_official(tmp_path)
+    folder = msmt_official(tmp_path)
+    words = ["doctor", "--format", "json", "--results", str(results), "--data-root", str(tmp_path)]
+    found = {check["name"]: check for check in Said(*words).json}
+    assert "144 images" in found["veri776"]["detail"]
+    assert "published are" in found["veri776"]["detail"]
+    assert found["in-shop"]["detail"] == f"not in {tmp_path}"
+    (folder / "list_query.txt").unlink()
+    assert Said("doctor", "--results", str(results), "--data-root", str(tmp_path)).code == 1
 
 
 def test_doctor_names_what_is_wrong_with_code_1(tmp_path: Path) -> None:

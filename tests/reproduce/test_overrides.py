@@ -154,7 +154,10 @@ def test_no_change_changes_nothing() -> None:
         ("schedule.epochs=2.5", r"epochs was given 2.5"),
         ("schedule.epochs=0", r"epochs was given 0; allowed is greater than or equal to 1"),
         ("optimiser.momentum=1", r"momentum was given 1; allowed is less than 1"),
-        ("precision=float16", r"precision was given 'float16'; allowed is 'float32' or 'mixed'"),
+        (
+            "precision=float64",
+            r"precision was given 'float64'; allowed is 'float32', 'mixed', 'bfloat16' or 'float16'",
+        ),
         ("student.blocks=1,2", r"student.blocks"),
         ("method.sparsity=-1", r"sparsity was given -1"),
         ("fidelity=exact", "fidelity"),

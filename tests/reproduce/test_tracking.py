@@ -11,6 +11,7 @@ import torch
 
 from cdd.models.deployed import load_deployed
 from cdd.recipe import Recipe
+from cdd.training.environment import Machine
 from reproduce.artifact import Table
 from reproduce.connection import tracking_uri
 from reproduce.errors import StoreError
@@ -40,7 +41,9 @@ def finished_results(
         patch.setattr("reproduce.catalog.find", lambda name: table(TEACHER_ROW, STUDENT_ROW))
         patch.setattr("reproduce.session.source", lambda: CODE)
         patch.setattr("reproduce.tracked_run.log_deployed", lambda *arguments: "models:/left-out")
-        request = Request(names=["tiny"], scale="mini", seeds=[0], results=folder, device="cpu")
+        request = Request(
+            names=["tiny"], scale="mini", seeds=[0], results=folder, machine=Machine(device="cpu")
+        )
         Session(request, Listener()).run(FakeTraining(deployed))
     yield folder
 

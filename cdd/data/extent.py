@@ -1,0 +1,49 @@
+"""How large a data set is, without reading its images."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import as_file, files
+
+import numpy as np
+
+from cdd.data import household
+from cdd.data.listing import VALIDATION_SHARE
+from cdd.data.published import PUBLISHED
+from cdd.data.records import EVALUATED, TRAINING, Use
+from cdd.recipe import Data
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Training identities, training images and evaluated images of one use of a data set."""
+
+    identities: int
+    training_images: int
+    evaluated_images: int
+
+
+def extent(data: Data) -> Extent:
+    """Counted for the embedded data set, as published for the others.
+
+    Raises:
+        ValueError: for an unknown data set.
+    """
+    if data.name == "household":
+        return _counted(data.use)
+    if data.name not in PUBLISHED:
+        raise ValueError(f"unknown data set {data.name!r}: choose household or one of {', '.join(PUBLISHED)}")
+    splits = PUBLISHED[data.name].splits
+    training = splits["training"][-1 if data.msmt17_lists == "train" and data.name == "msmt17" else 0]
+    if data.use == "standard":
+        test = splits["query"][0].images + splits["gallery"][0].images
+        return Extent(training.identities, training.images, test)
+    images, identities = training.images // VALIDATION_SHARE, training.identities // VALIDATION_SHARE
+    return Extent(training.identities - identities, training.images - images, images)
+
+
+@lru_cache
+def _counted(use: Use) -> Extent:
+    with as_file(files(household.__name__) / household.FILE) as path, np.load(path) as stored:
+        identity, split = stored["identity"], np.array(household.SPLITS)[stored["split"]]
+    training, evaluated = (np.isin(split, list(chosen[use])) for chosen in (TRAINING, EVALUATED))
+    return Extent(len(np.unique(identity[training])), int(training.sum()), int(evaluated.sum()))

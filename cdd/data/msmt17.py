@@ -1,0 +1,132 @@
+"""MSMT17: pedestrians seen by 15 cameras.
+
+Source: Wei et al., "Person Transfer GAN to Bridge Domain Gap for Person Re-Identification", CVPR 2018;
+layouts as its authors (V1; V2 with masked faces) and the CDD release have them.
+"""
+
+import re
+from itertools import chain
+from pathlib import Path
+
+from cdd.data.listing import (
+    Listing,
+    NamePattern,
+    candidates,
+    matched,
+    not_found,
+    require_present,
+    split_of,
+    with_validation,
+)
+from cdd.data.protocols import camera_rule
+from cdd.data.records import ImageRecord, Split
+from cdd.errors import DataError
+from cdd.recipe import Data
+
+NAME, ADDRESS = "msmt17", "https://www.pkuvmc.com/dataset.html"
+FOLDERS = ("msmt17", "msmt17_v1", "msmt17_v2", "msmt-17")
+VERSIONS = ("msmt17_v1", "msmt17_v2")
+PARTS = {"V1": ("train", "test"), "V2": ("mask_train_v2", "mask_test_v2")}
+FLAT: dict[str, Split] = {"train": "training", "query": "query", "gallery": "gallery"}
+LISTS: dict[str, Split] = {"list_query.txt": "query", "list_gallery.txt": "gallery"}
+TRAINING_LISTS = {"train": ("list_train.txt",), "train+val": ("list_train.txt", "list_val.txt")}
+CAMERA = NamePattern(re.compile(r"\d+_\d+_(\d+)_"), "0000_000_01_0303morning_0015_0.jpg")
+FLAT_PATTERN = NamePattern(re.compile(r"(-?\d+)_c(\d+)"), "0000_c01_000.jpg")
+
+
+def msmt17(root: Path, data: Data) -> Listing:
+    """The images below this data root.
+
+    `data.msmt17_lists` says whether list_val is trained on as well. Identities of the test lists,
+    which count from 0 again, are moved behind those of training.
+
+    Raises:
+        DataError: if the data set is not there, not complete, or has a file with a wrong name.
+    """
+    folders = list(
+        dict.fromkeys(chain.from_iterable(candidates(found, VERSIONS) for found in candidates(root, FOLDERS)))
+    )
+    official = [(folder, version) for version in PARTS for folder in folders if _is_official(folder, version)]
+    if official:
+        folder, version = official[0]
+        others = sorted({other for _, other in official} - {version})
+        remarks = tuple(f"MSMT17 {other} is there as well and was not read" for other in others)
+        return _official(folder, version, data, remarks)
+    for folder in folders:
+        found = split_of(folder, FLAT)
+        if found:
+            return _flat(folder, found)
+    layouts = (
+        "train, test (V2: mask_train_v2, mask_test_v2) with list_train.txt, list_val.txt, list_query.txt "
+    )
+    layouts += "and list_gallery.txt (or train, query and gallery)"
+    raise not_found("MSMT17", root, layouts, ADDRESS)
+
+
+def _is_official(folder: Path, version: str) -> bool:
+    return (folder / "list_train.txt").is_file() and all((folder / part).is_dir() for part in PARTS[version])
+
+
+def _official(folder: Path, version: str, data: Data, remarks: tuple[str, ...]) -> Listing:
+    training, test = PARTS[version]
+    names = TRAINING_LISTS[data.msmt17_lists]
+    records = [
+        ImageRecord(path, identity, camera, "training")
+        for name in names
+        for path, identity, camera in _listed(folder, training, name)
+    ]
+    moved = 1 + max(record.identity for record in records)
+    for name, split in LISTS.items():
+        records += [ImageRecord(p, moved + i, camera, split) for p, i, camera in _listed(folder, test, name)]
+    return Listing(
+        name=NAME,
+        folder=folder,
+        layout=f"official {version}, {' and '.join(names)}",
+        records=with_validation(records, NAME),
+        protocols=(camera_rule(),),
+        sources=(*names, *LISTS),
+        remarks=remarks,
+    )
+
+
+def _listed(folder: Path, part: str, name: str) -> list[tuple[str, int, int]]:
+    """Path, identity and camera of every line."""
+    if not (folder / name).is_file():
+        raise DataError(f"MSMT17 in {folder} has no {name}: copy the four list files beside {part}")
+    lines = [line.rsplit(maxsplit=1) for line in (folder / name).read_text().splitlines() if line.strip()]
+    wrong = [" ".join(words) for words in lines if len(words) != 2 or not words[1].isdigit()]
+    if wrong or not lines:
+        raise DataError(
+            f"{folder / name} is damaged: expected lines of path and identity, got {wrong[0]!r}"
+            if wrong
+            else f"{folder / name} is empty: copy it again"
+        )
+    paths = [f"{part}/{path}" for path, _ in lines]
+    require_present(paths, folder, [part], name)
+    cameras = [int(match[1]) - 1 for match in matched(paths, CAMERA, folder)]
+    return list(zip(paths, (int(identity) for _, identity in lines), cameras, strict=True))
+
+
+def _flat(folder: Path, found: dict[Split, list[str]]) -> Listing:
+    records: list[ImageRecord] = []
+    for split, paths in found.items():
+        if not paths:
+            raise DataError(f"MSMT17 in {folder} has no image for {split}: unpack the archive again")
+        names = matched(paths, FLAT_PATTERN, folder)
+        records += [ImageRecord(p, int(n[1]), int(n[2]), split) for p, n in zip(paths, names, strict=True)]
+    kept = [record for record in records if record.identity >= 0]
+    moved = 1 + max(record.identity for record in kept if record.split == "training")
+    kept = [
+        record
+        if record.split == "training"
+        else ImageRecord(record.path, record.identity + moved, record.camera, record.split)
+        for record in kept
+    ]
+    return Listing(
+        name=NAME,
+        folder=folder,
+        layout="flat",
+        records=with_validation(kept, NAME),
+        protocols=(camera_rule(),),
+        remarks=("which lists the training images are from cannot be told in this layout",),
+    )

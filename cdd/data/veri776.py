@@ -1,0 +1,76 @@
+"""VeRi-776: vehicles seen by 20 surveillance cameras.
+
+Source: Liu et al., "A Deep Learning-Based Approach to Progressive Vehicle Re-identification for Urban
+Surveillance", ECCV 2016; layouts as its authors, fast-reid and the CDD release have them.
+"""
+
+import re
+from pathlib import Path
+
+from cdd.data.listing import (
+    Listing,
+    NamePattern,
+    candidates,
+    matched,
+    not_found,
+    require_present,
+    split_of,
+    with_validation,
+)
+from cdd.data.protocols import camera_rule
+from cdd.data.records import ImageRecord, Split
+from cdd.errors import DataError
+from cdd.recipe import Data
+
+NAME, ADDRESS = "veri776", "https://github.com/JDAI-CV/VeRidataset"
+FOLDERS = ("veri", "veri776", "veri-776", "veri_776", "VeRi-776_dataset", "veri_dataset")
+OFFICIAL: dict[str, Split] = {"image_train": "training", "image_query": "query", "image_test": "gallery"}
+FLAT: dict[str, Split] = {"train": "training", "query": "query", "gallery": "gallery"}
+LISTS = {"image_train": "name_train.txt", "image_query": "name_query.txt", "image_test": "name_test.txt"}
+PATTERN = NamePattern(re.compile(r"(-?\d+)_c(\d+)"), "0002_c002_00030600_0.jpg")
+
+
+def veri776(root: Path, data: Data) -> Listing:
+    """The images below this data root.
+
+    Raises:
+        DataError: if the data set is not there, not complete, or has a file with a wrong name.
+    """
+    for folder in candidates(root, FOLDERS):
+        for layout, parts in (("official", OFFICIAL), ("flat", FLAT)):
+            found = split_of(folder, parts)
+            if found:
+                return _listing(folder, layout, found)
+    raise not_found(
+        "VeRi-776", root, "image_train, image_query and image_test (or train, query and gallery)", ADDRESS
+    )
+
+
+def _listing(folder: Path, layout: str, found: dict[Split, list[str]]) -> Listing:
+    sources: tuple[str, ...] = ()
+    if layout == "official" and all((folder / name).is_file() for name in LISTS.values()):
+        layout, sources = "official, by its lists", tuple(LISTS.values())
+        found = {OFFICIAL[part]: _listed(folder, part, name) for part, name in LISTS.items()}
+    records = [record for split, paths in found.items() for record in _records(paths, split, folder)]
+    return Listing(
+        name=NAME,
+        folder=folder,
+        layout=layout,
+        records=with_validation(records, NAME),
+        protocols=(camera_rule(),),
+        sources=sources,
+    )
+
+
+def _listed(folder: Path, part: str, name: str) -> list[str]:
+    paths = sorted({f"{part}/{line}" for line in (folder / name).read_text().split()})
+    require_present(paths, folder, [part], name)
+    return paths
+
+
+def _records(paths: list[str], split: Split, folder: Path) -> list[ImageRecord]:
+    if not paths:
+        raise DataError(f"VeRi-776 in {folder} has no image for {split}: unpack the archive again")
+    found = zip(paths, matched(paths, PATTERN, folder), strict=True)
+    records = [ImageRecord(path, int(name[1]), int(name[2]) - 1, split) for path, name in found]
+    return [record for record in records if record.identity >= 0]

@@ -1,0 +1,115 @@
+"""Compares a copy of a data set with what its authors publish, and reads every image of it."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from cdd.data.image_files import UNREADABLE
+from cdd.data.listing import Listing
+from cdd.data.published import PUBLISHED, Count
+from cdd.data.records import ImageRecord, Split
+
+
+@dataclass(frozen=True)
+class SplitCount:
+    """One split of a copy against the published counts.
+
+    Attributes:
+        verdict: `as published`, the remark of a known alternative, or `differs`.
+        accepted: whether it is one of the first two.
+    """
+
+    split: Split
+    images: int
+    identities: int
+    cameras: int
+    published: Count
+    verdict: str
+    accepted: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What was found in a copy of a data set."""
+
+    name: str
+    folder: str
+    layout: str
+    digest: str
+    splits: tuple[SplitCount, ...]
+    cameras: int
+    published_cameras: int | None
+    unreadable: dict[str, str]
+    """Why, by path."""
+    remarks: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all counts are known and every image can be read."""
+        cameras = self.published_cameras in (None, self.cameras)
+        return cameras and not self.unreadable and all(split.accepted for split in self.splits)
+
+
+def verify(listing: Listing, report: Callable[[int, int], None] = lambda done, total: None) -> Verification:
+    """Counts the images of a listing and decodes each of them; `report` is told how many are done."""
+    published = PUBLISHED[listing.name]
+    return Verification(
+        name=listing.name,
+        folder=str(listing.folder),
+        layout=listing.layout,
+        digest=listing.digest,
+        splits=tuple(_counted(listing, split, known) for split, known in published.splits.items()),
+        cameras=len({record.camera for record in listing.records}),
+        published_cameras=published.cameras,
+        unreadable=_unreadable(listing, report),
+        remarks=listing.remarks,
+    )
+
+
+def remarks_on_counts(listing: Listing) -> tuple[str, ...]:
+    """What a reader of results must know of this copy's size: nothing where it is as published."""
+    found = (_counted(listing, split, known) for split, known in PUBLISHED[listing.name].splits.items())
+    return tuple(
+        f"{count.split}: {count.images} images of {count.identities} identities, published are "
+        f"{count.published.images} of {count.published.identities}"
+        + (f" ({count.verdict})" if count.accepted else "")
+        for count in found
+        if count.verdict != "as published"
+    )
+
+
+def _counted(listing: Listing, split: Split, known: tuple[Count, ...]) -> SplitCount:
+    members = {"training": ("training", "validation")}.get(split, (split,))
+    records = [record for record in listing.records if record.split in members]
+    images, identities = len(records), len({record.identity for record in records})
+    same = [count for count in known if (count.images, count.identities) == (images, identities)]
+    verdict = (same[0].remark or "as published") if same else "differs"
+    cameras = len({record.camera for record in records})
+    return SplitCount(split, images, identities, cameras, known[0], verdict, bool(same))
+
+
+def _unreadable(listing: Listing, report: Callable[[int, int], None]) -> dict[str, str]:
+    def problem(record: ImageRecord) -> str | None:
+        return _problem(listing.folder / record.path)
+
+    found = {}
+    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="verify") as readers:
+        problems = readers.map(problem, listing.records)
+        for done, (record, why) in enumerate(zip(listing.records, problems, strict=True), 1):
+            if why:
+                found[record.path] = why
+            report(done, len(listing.records))
+    return found
+
+
+def _problem(path: Path) -> str | None:
+    try:
+        with Image.open(path) as image:
+            image.convert("RGB")
+    except UNREADABLE as error:
+        return str(error).replace(str(path), path.name)
+    return None

@@ -1,0 +1,109 @@
+"""How fast a device trains and evaluates a recipe's networks, measured on noise in a few steps."""
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cdd.data.augmentation import normalise
+from cdd.data.records import Dataset, ImageRecord, Split
+from cdd.evaluation.cost import cost
+from cdd.models.deployed import Embedder
+from cdd.models.network import RetrievalNetwork
+from cdd.recipe import Batch, Recipe
+from cdd.training.environment import Machine, autocast_dtype, prepare
+from cdd.training.loop import Training
+
+WARM_UP, MEASURED = 2, 3
+SMALL_BATCH = Batch(identities=4, images=2)
+LARGEST_STEP = 1e11
+"""Multiply-adds of a batch's forward pass above which a CPU measures with a small batch."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What a few steps took.
+
+    Attributes:
+        seconds_per_step: one training step of the recipe's whole batch.
+        seconds_per_image: one evaluated image.
+        peak_memory: bytes of device memory at most; None where torch does not count them.
+    """
+
+    seconds_per_step: float
+    seconds_per_image: float
+    peak_memory: int | None
+
+
+def measure_pace(recipe: Recipe, machine: Machine) -> Pace:
+    """Trains a few steps of the recipe's networks on noise.
+
+    On a CPU a large network is given a small batch and the time is multiplied. Reading and decoding
+    images is not part of it, and galleries are not yet full.
+    """
+    device = prepare(machine)
+    batch = SMALL_BATCH if device.type == "cpu" and _is_large(recipe) else recipe.batch
+    small = recipe.model_copy(update={"batch": batch, "initialisation": "random"})
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with tempfile.TemporaryDirectory() as folder:
+        before = recipe.teacher
+        weights = {before.run_id: _teacher_file(before, batch.identities, Path(folder))} if before else {}
+        dtype = autocast_dtype(recipe, device)
+        training = Training(small, _noise(small), weights, device, dtype, compiled=machine.compiled)
+    moments: list[float] = []
+
+    def stepped(iteration: int, iterations: int, loss: float) -> None:
+        moments.append(time.perf_counter())
+
+    training.train_epoch(recipe.schedule.epochs, stepped)
+    step = (moments[-1] - moments[WARM_UP - 1]) / MEASURED
+    return Pace(
+        seconds_per_step=step * recipe.batch.size / batch.size,
+        seconds_per_image=_evaluation(training, device),
+        peak_memory=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
+    )
+
+
+def _is_large(recipe: Recipe) -> bool:
+    one = cost(recipe.student, recipe.data.height, recipe.data.width, identities=recipe.batch.identities)
+    return one.multiply_adds * recipe.batch.size > LARGEST_STEP
+
+
+def _teacher_file(teacher: Recipe, identities: int, folder: Path) -> Path:
+    path = folder / "weights.pt"
+    torch.save(RetrievalNetwork(teacher.student, identities).state_dict(), path)
+    return path
+
+
+def _noise(recipe: Recipe) -> Dataset:
+    """As many images as the measured steps need."""
+    batch, data = recipe.batch, recipe.data
+    split: Split = "pretraining" if data.use == "pretraining" else "training"
+    each = batch.images * (WARM_UP + MEASURED)
+    records = tuple(ImageRecord("", i, 0, split) for i in range(batch.identities) for _ in range(each))
+    generator = np.random.default_rng(0)
+    image = torch.from_numpy(generator.integers(0, 256, (1, 3, data.height, data.width), dtype=np.uint8))
+
+    def pixels(indices: Sequence[int] | NDArray[np.int64]) -> UInt8[Tensor, "batch 3 height width"]:
+        return image.expand(len(indices), -1, -1, -1).clone()
+
+    return Dataset(name=data.name, records=records, protocols=(), pixels=pixels, digest="noise")
+
+
+def _evaluation(training: Training, device: torch.device) -> float:
+    embed = Embedder(training.student)
+    indices = training.examples.indices[: training.recipe.batch.size]
+    images = normalise(training.dataset.pixels(indices).to(device))
+    with torch.inference_mode():
+        float(embed(images).sum())
+        started = time.perf_counter()
+        float(embed(images).sum())
+    return (time.perf_counter() - started) / len(images)

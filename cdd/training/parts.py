@@ -1,0 +1,100 @@
+"""How a batch passes through a network: as a whole, or in parts with the gradient of the whole batch's loss.
+
+The losses compare images with each other, so they cannot be summed over parts. Instead the outputs of
+all parts are gathered without a graph, the losses are differentiated by them, and each part runs again
+to carry its share of that gradient into the weights: one more forward pass, the memory of one part.
+Only the batch norms see one part at a time.
+
+Source: Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup",
+RepL4NLP 2021 (gradient cache).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from cdd.contract import RetrievalOutput
+from cdd.models.resnet import Images
+
+if TYPE_CHECKING:
+    from lightning_fabric.plugins.precision import Precision
+
+Forward = Callable[[Images], RetrievalOutput]
+
+
+class WholeBatch:
+    """One forward and one backward pass for all images."""
+
+    def __init__(self, forward: Forward, precision: "Precision"):
+        self.forward, self.precision = forward, precision
+
+    def outputs(self, images: Images) -> RetrievalOutput:
+        """What the losses read."""
+        return self.forward(images)
+
+    def backward(self, loss: Tensor) -> None:
+        """Adds the gradient of a loss of the last outputs to the weights."""
+        self.precision.backward(loss, None)
+
+
+class InParts(WholeBatch):
+    """At most `size` images in the network at a time."""
+
+    def __init__(self, forward: Forward, precision: "Precision", network: nn.Module, size: int):
+        super().__init__(forward, precision)
+        self.network, self.size = network, size
+
+    def outputs(self, images: Images) -> RetrievalOutput:
+        """What the losses read, cut off from the network."""
+        with torch.no_grad(), _statistics_kept(self.network):
+            whole = in_parts(self.forward, images, self.size)
+        leaves = [tensor.detach().requires_grad_() for tensor in _tensors(whole)]
+        self._images, self._leaves = images, leaves
+        return _rebuilt(whole, leaves)
+
+    def backward(self, loss: Tensor) -> None:
+        """Runs every part again and adds its share of the gradient to the weights."""
+        super().backward(loss)
+        received = [leaf.grad if leaf.grad is not None else torch.zeros_like(leaf) for leaf in self._leaves]
+        shares = zip(*(gradient.split(self.size) for gradient in received), strict=True)
+        for part, share in zip(self._images.split(self.size), shares, strict=True):
+            torch.autograd.backward(_tensors(self.forward(part)), grad_tensors=share)
+
+
+def in_parts(forward: Forward, images: Images, size: int) -> RetrievalOutput:
+    """The outputs for all images, computed for `size` of them at a time."""
+    outputs = [forward(part) for part in images.split(size)]
+    columns = zip(*(_tensors(output) for output in outputs), strict=True)
+    return _rebuilt(outputs[0], [torch.cat(column) for column in columns])
+
+
+def _tensors(output: RetrievalOutput) -> list[Tensor]:
+    return [output.pooled, output.embedding, output.logits, *output.before_compactor, *output.after_compactor]
+
+
+def _rebuilt(like: RetrievalOutput, values: Sequence[Tensor]) -> RetrievalOutput:
+    pooled, embedding, logits, *taps = values
+    blocks = len(like.before_compactor)
+    return RetrievalOutput(
+        pooled=pooled,
+        embedding=embedding,
+        logits=logits,
+        before_compactor=tuple(taps[:blocks]),
+        after_compactor=tuple(taps[blocks:]),
+    )
+
+
+@contextmanager
+def _statistics_kept(network: nn.Module) -> Iterator[None]:
+    """Inside, batch norms normalise by their batch as before, but their running statistics stay."""
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True

@@ -1,0 +1,95 @@
+"""The verb `data`: whether a copy of a real data set is whole, and decoding it once for all runs."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from reproduce.cli_group import FAILURE
+from reproduce.cli_tools import OutputFormat, size_of
+
+if TYPE_CHECKING:
+    from cdd.data.verify import Verification
+
+Name = Annotated[Literal["veri776", "msmt17", "in-shop"], typer.Argument(help="veri776, msmt17 or in-shop.")]
+DataRoot = Annotated[Path, typer.Option(help="Folder that holds the data sets, or this one.")]
+Lists = Annotated[
+    Literal["train", "train+val"], typer.Option("--msmt17-lists", help="MSMT17's lists of training images.")
+]
+
+HELP = """Check and prepare the real data sets.
+
+python -m reproduce data verify veri776 --data-root /data
+"""
+
+app = typer.Typer(no_args_is_help=True, help=HELP)
+
+
+@app.command(short_help="Count and read every image.")
+def verify(
+    name: Name, data_root: DataRoot, lists: Lists = "train+val", output: OutputFormat = "text"
+) -> None:
+    """Compares a copy of a data set with what its authors publish and reads every image of it.
+
+    python -m reproduce data verify veri776 --data-root /data
+    """
+    from cdd.data.catalog import listed
+    from cdd.data.verify import verify as verified
+    from cdd.recipe import Data
+    from reproduce.cli_display import counted
+
+    listing = listed(Data(name=name, msmt17_lists=lists), data_root)
+    with counted("images read") as report:
+        found = verified(listing, report)
+    if output == "json":
+        typer.echo(json.dumps({**asdict(found), "ok": found.ok}, indent=2))
+    else:
+        _show(found)
+    if not found.ok:
+        raise typer.Exit(FAILURE)
+
+
+@app.command(short_help="Decode every image once.")
+def prepare(
+    name: Name,
+    data_root: DataRoot,
+    image_size: Annotated[str, typer.Option(metavar="HEIGHTxWIDTH")] = "256x256",
+    lists: Lists = "train+val",
+) -> None:
+    """Decodes every image at a size and keeps it beside the data, where all later runs read it.
+
+    python -m reproduce data prepare msmt17 --data-root /data --image-size 320x160
+    """
+    from cdd.data.catalog import listed
+    from cdd.data.prepared import prepare as prepared
+    from cdd.recipe import Data
+    from reproduce.cli_display import counted
+
+    height, width = size_of(image_size)
+    data = Data(name=name, height=height, width=width, msmt17_lists=lists)
+    listing = listed(data, data_root)
+    with counted("images decoded") as report:
+        folder = prepared(data, data_root, listing, report)
+    typer.echo(f"{len(listing.records)} images at {height}x{width} are in {folder}")
+
+
+def _show(found: "Verification") -> None:
+    typer.echo(f"{found.name} in {found.folder}, layout: {found.layout}")
+    typer.echo(f"digest of the list of images: {found.digest[:16]}")
+    for split in found.splits:
+        published = f"published {split.published.images} of {split.published.identities}"
+        typer.echo(
+            f"{split.split:<9} {split.images} images of {split.identities} identities, "
+            f"{split.cameras} cameras: {split.verdict} ({published})"
+        )
+    if found.published_cameras:
+        typer.echo(f"cameras   {found.cameras}, published {found.published_cameras}")
+    for remark in found.remarks:
+        typer.echo(f"remark    {remark}")
+    for path, why in found.unreadable.items():
+        typer.echo(f"FAIL      {path}: {why}")
+    typer.echo(
+        "complete and readable" if found.ok else "not the published data set, or not readable: see above"
+    )

@@ -1,0 +1,33 @@
+"""The size of a data set, counted or published, is that of the data set that is loaded."""
+
+import numpy as np
+import pytest
+
+from cdd.data.catalog import load
+from cdd.data.extent import extent
+from cdd.data.records import evaluated, training_set
+from cdd.recipe import Data
+
+
+@pytest.mark.parametrize("use", ["standard", "tuning", "pretraining"])
+def test_the_embedded_data_sets_extent_is_counted(use):
+    data = Data(name="household", height=8, width=8, use=use)
+    dataset = load(data)
+    examples = training_set(dataset, use)
+    found = extent(data)
+    assert found.identities == examples.identities == len(np.unique(examples.labels))
+    assert found.training_images == len(examples.indices)
+    assert found.evaluated_images == len(evaluated(dataset, use))
+
+
+def test_the_real_data_sets_extent_is_published():
+    found = extent(Data(name="msmt17"))
+    assert (found.identities, found.training_images, found.evaluated_images) == (1041, 32_621, 93_820)
+    assert extent(Data(name="msmt17", msmt17_lists="train")).training_images == 30_248
+    tuning = extent(Data(name="veri776", use="tuning"))
+    assert tuning.training_images + tuning.evaluated_images == 37_778
+
+
+def test_an_unknown_data_set_names_the_known_ones():
+    with pytest.raises(ValueError, match=r"household or one of veri776"):
+        extent(Data(name="cub"))
