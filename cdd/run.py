@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cdd.compactor.deploy import deploy, silenced
 from cdd.data.catalog import load
-from cdd.data.records import evaluated
+from cdd.data.records import Dataset, evaluated
 from cdd.errors import RunError
 from cdd.evaluation.cost import cost
 from cdd.evaluation.metrics import RetrievalMetrics
@@ -51,6 +51,9 @@ class Epoch:
 
 class Observer:
     """Is told how a training goes; the base class listens to nothing."""
+
+    def loaded(self, dataset: Dataset) -> None:
+        """Once, when the data set was found."""
 
     def stepped(self, progress: Progress) -> None:
         """After every iteration."""
@@ -147,6 +150,7 @@ class _Run:
 
     def complete(self, observer: Observer) -> Result:
         """Trains what is left, then deploys and evaluates."""
+        observer.loaded(self.dataset)
         for epoch in self.history:
             observer.epoch_finished(epoch)
         for number in range(len(self.history) + 1, self.recipe.schedule.epochs + 1):

@@ -87,6 +87,10 @@ class Display(Listener):
             self._task = None
         self._say(f"{self._head}: {outcome}")
 
+    def noted(self, text: str) -> None:
+        """A line below the run's."""
+        self._say(f"{self._head}  {text}")
+
     def warned(self, text: str) -> None:
         """A warning line."""
         self._say(f"Warning: {text}")

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from cdd.data.records import EMBEDDED, Dataset
 from cdd.recipe import Recipe
 from cdd.run import Epoch, Observer, Progress
 from reproduce.errors import StoreError
@@ -32,6 +33,12 @@ class Delivery(Observer):
     def connect(self) -> None:
         """Opens the run in the store, if it can be reached."""
         self._attempt(self._begin)
+
+    def loaded(self, dataset: Dataset) -> None:
+        """Says how a data set on disk was understood."""
+        if dataset.layout != EMBEDDED:
+            text = f"{dataset.name}: {len(dataset.records)} images, layout {dataset.layout}"
+            self.listener.noted("; ".join([text, *dataset.remarks]))
 
     def stepped(self, progress: Progress) -> None:
         """Passes the progress on."""

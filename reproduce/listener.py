@@ -19,5 +19,8 @@ class Listener:
     def run_ended(self, item: Item, outcome: str) -> None:
         """After a run, with what became of it in words."""
 
+    def noted(self, text: str) -> None:
+        """Something that the log of a run should have."""
+
     def warned(self, text: str) -> None:
         """Something went wrong that does not stop the work."""

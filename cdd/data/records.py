@@ -9,6 +9,9 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
+EMBEDDED = "embedded"
+"""Layout of a data set that ships inside the package."""
+
 Split = Literal["pretraining", "training", "validation", "query", "gallery", "test"]
 
 
@@ -72,7 +75,7 @@ class Dataset:
     protocols: tuple[RetrievalProtocol, ...]
     pixels: Pixels
     digest: str
-    layout: str = "embedded"
+    layout: str = EMBEDDED
     remarks: tuple[str, ...] = ()
 
 

@@ -44,6 +44,20 @@ def identity_batches(
     return batches
 
 
+def part_of_rank(batch: NDArray[np.int64], settings: Batch, rank: int, ranks: int) -> NDArray[np.int64]:
+    """The share of one of several processes in a batch: whole identities, all shares of one size.
+
+    Raises:
+        ValueError: if the identities of a batch cannot be shared out evenly.
+    """
+    if settings.identities % ranks or not 0 <= rank < ranks:
+        raise ValueError(
+            f"process {rank} of {ranks} cannot have an even share of {settings.identities} identities: use a "
+            "number of processes that divides batch.identities"
+        )
+    return np.split(batch, ranks)[rank]
+
+
 def _groups(images: NDArray[np.int64], size: int, generator: np.random.Generator) -> list[NDArray[np.int64]]:
     if len(images) < size:
         return [generator.choice(images, size, replace=True)]

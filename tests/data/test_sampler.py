@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdd.data.sampler import identity_batches
+from cdd.data.sampler import identity_batches, part_of_rank
 from cdd.recipe import Batch
 
 COUNTS = st.lists(st.integers(1, 20), min_size=4, max_size=12)
@@ -66,3 +66,21 @@ def test_an_epoch_is_drawn_again_from_its_seed_and_differs_from_another() -> Non
 def test_too_few_identities_are_refused() -> None:
     with pytest.raises(ValueError, match=r"only 3 .*batch\.identities"):
         drawn([5, 5, 5], Batch(identities=4, images=2))
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_ranks_share_a_batch_by_whole_identities(ranks: int) -> None:
+    settings = Batch(identities=8, images=3)
+    labels = np.arange(8).repeat(3)
+    (batch,) = identity_batches(labels, settings, np.random.default_rng(0))
+    shares = [part_of_rank(batch, settings, rank, ranks) for rank in range(ranks)]
+    np.testing.assert_array_equal(np.concatenate(shares), batch)
+    identities = [set(labels[share]) for share in shares]
+    assert [len(found) for found in identities] == [8 // ranks] * ranks
+    assert sum(map(len, identities)) == len(set().union(*identities))
+
+
+@pytest.mark.parametrize(("rank", "ranks"), [(0, 3), (2, 2), (-1, 2)])
+def test_an_uneven_share_is_refused(rank: int, ranks: int) -> None:
+    with pytest.raises(ValueError, match="divides batch.identities"):
+        part_of_rank(np.arange(24), Batch(identities=8, images=3), rank, ranks)

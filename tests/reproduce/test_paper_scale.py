@@ -37,12 +37,13 @@ RUNS = 8
 """Teacher and three students on two data sets."""
 
 
-def invoke(*words: str, results: Path) -> str:
+def invoke(*words: str, results: Path) -> tuple[str, str]:
+    """What was printed, and what was logged."""
     changes = [word for change in SHORTENED for word in ("--set", change)]
     arguments = [*words, "--scale", "paper", "--results", str(results), "--device", "cpu", *changes]
     done = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
     assert done.exit_code == 0, done.output
-    return done.stdout
+    return done.stdout, done.stderr
 
 
 @pytest.mark.slow
@@ -61,8 +62,9 @@ def test_table_1_from_files_on_disk(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     for write in (veri, in_shop):
         write(tmp_path / "data")
-    printed = invoke("table1", "--data-root", str(tmp_path / "data"), results=results)
+    printed, logged = invoke("table1", "--data-root", str(tmp_path / "data"), results=results)
     assert "not run" not in printed
+    assert logged.count("veri776: 144 images, layout") == logged.count("in-shop: 144 images, layout") == 4
     (folder,) = (results / "paper" / "overridden").iterdir()
     records = read_records(folder)
     assert len(records) == RUNS
@@ -73,7 +75,7 @@ def test_table_1_from_files_on_disk(
         assert any("published are" in remark for remark in environment["data_remarks"])
         assert ("cross_camera/rank50" in record.metrics) == (name == "in-shop")
         assert ("camera_rule/rank5" in record.metrics) == (name == "veri776")
-    plan = json.loads(invoke("plan", "table1", "--format", "json", results=results))
+    plan = json.loads(invoke("plan", "table1", "--format", "json", results=results)[0])
     assert {item["state"] for item in plan["runs"]} == {"reuse"}
 
 
