@@ -1,7 +1,7 @@
 """What the parts of the library agree on: settings, network outputs, methods and their distillers."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -64,6 +64,8 @@ class RetrievalOutput:
         before_compactor: per block, the average over space of the 3x3 convolution's batch-normed
             map, before compactor and ReLU; empty unless asked for.
         after_compactor: the same behind the compactor, before the ReLU.
+        stages: the map that leaves each of the four stages, after the ReLU; empty unless asked for.
+        before_last_relu: the last map before its ReLU; None unless asked for.
     """
 
     pooled: Float[Tensor, "batch pooled"]
@@ -71,6 +73,11 @@ class RetrievalOutput:
     logits: Float[Tensor, "batch identities"]
     before_compactor: tuple[Tensor, ...] = ()
     after_compactor: tuple[Tensor, ...] = ()
+    stages: tuple[Tensor, ...] = ()
+    before_last_relu: Tensor | None = None
+
+
+TeacherOutputs = Callable[[], Iterator[RetrievalOutput]]
 
 
 class Distiller(nn.Module):
@@ -79,6 +86,14 @@ class Distiller(nn.Module):
     A module, so that what it learns or remembers (adapters, queues, masks) is trained with the
     student, lies on its device and travels in every checkpoint.
     """
+
+    def prepare(self, teacher_outputs: TeacherOutputs) -> None:
+        """Called once, before the first epoch; what is learnt here travels in the state dict.
+
+        Args:
+            teacher_outputs: gives, each time it is called, the teacher's outputs for all training
+                images in evaluation mode and without augmentation, batch by batch.
+        """
 
     def start_epoch(self, epoch: int) -> None:
         """Called before the first batch of an epoch; epochs count from 1."""
@@ -110,6 +125,11 @@ class Method(Settings):
     def needs_teacher(self) -> bool:
         """Whether the training needs a frozen teacher."""
         return True
+
+    @property
+    def reads_maps(self) -> bool:
+        """Whether `terms` or `prepare` reads the maps of the stages, of student and teacher."""
+        return False
 
     @abstractmethod
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:

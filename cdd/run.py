@@ -147,6 +147,8 @@ class _Run:
         self.seconds = state["seconds"] if state else 0.0
         if state:
             self.training.load_state(state["training"])
+        else:
+            self.training.prepare()
 
     def complete(self, observer: Observer) -> Result:
         """Trains what is left, then deploys and evaluates."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from reproduce.cli_group import FAILURE
+from reproduce.cli_group import FAILURE, say
 from reproduce.cli_tools import OutputFormat, size_of
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def prepare(
     python -m reproduce data prepare msmt17 --data-root /data --image-size 320x160
     """
     from cdd.data.catalog import listed
+    from cdd.data.prepared import disk_need
     from cdd.data.prepared import prepare as prepared
     from cdd.recipe import Data
     from reproduce.cli_display import counted
@@ -70,6 +71,8 @@ def prepare(
     height, width = size_of(image_size)
     data = Data(name=name, height=height, width=width, msmt17_lists=lists)
     listing = listed(data, data_root)
+    needed = disk_need(data, len(listing.records)) / 1e9
+    say(f"{len(listing.records)} images at {height}x{width} take {needed:.1f} GB in {data_root}")
     with counted("images decoded") as report:
         folder = prepared(data, data_root, listing, report)
     typer.echo(f"{len(listing.records)} images at {height}x{width} are in {folder}")

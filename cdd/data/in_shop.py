@@ -13,6 +13,7 @@ from cdd.data.listing import (
     Listing,
     NamePattern,
     candidates,
+    lines_of,
     matched,
     not_found,
     require_present,
@@ -47,7 +48,8 @@ def in_shop(root: Path, data: Data) -> Listing:
         DataError: if the data set is not there, not complete, or has a file with a wrong name.
     """
     inside = [found for folder in candidates(root, FOLDERS) for found in candidates(folder, FOLDERS)]
-    for folder in dict.fromkeys(inside):
+    folders = list(dict.fromkeys(inside))
+    for folder in folders:
         found = _official(folder) or _listed(folder) or _flat(folder)
         if found:
             layout, sources, rows = found
@@ -59,9 +61,8 @@ def in_shop(root: Path, data: Data) -> Listing:
                 protocols=(separate_gallery(),),
                 sources=sources,
             )
-    layouts = "Eval/list_eval_partition.txt with Img/img (or train.txt, test_query.txt and test_gallery.txt, "
-    layouts += "or train, query and gallery)"
-    raise not_found("In-Shop", root, layouts, ADDRESS)
+    layouts = {"official": (PARTITIONS[0], IMAGES[0]), "fast-reid": tuple(LISTS), "flat": tuple(FLAT)}
+    raise not_found("In-Shop", folders, layouts, ADDRESS)
 
 
 def _official(folder: Path) -> tuple[str, tuple[str, ...], list[Row]] | None:
@@ -75,7 +76,7 @@ def _official(folder: Path) -> tuple[str, tuple[str, ...], list[Row]] | None:
         )
     rows: list[Row] = []
     # The first two lines are the number of images and the names of the columns.
-    for line in (folder / partition).read_text().splitlines()[2:]:
+    for line in lines_of(folder / partition)[2:]:
         words = line.split()
         item = ITEM.search(words[1]) if len(words) == 3 else None
         if item is None or words[2] not in STATUS:
@@ -93,7 +94,7 @@ def _listed(folder: Path) -> tuple[str, tuple[str, ...], list[Row]] | None:
         return None
     rows: list[Row] = []
     for name, split in LISTS.items():
-        for line in (folder / name).read_text().splitlines():
+        for line in lines_of(folder / name):
             path, _, label = line.rpartition(",")
             if not path or not label.strip().isdigit():
                 raise DataError(f"{folder / name} is damaged: expected path,label, got {line!r}")

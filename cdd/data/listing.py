@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -46,20 +46,38 @@ class Listing:
 
 
 def candidates(root: Path, names: Iterable[str]) -> list[Path]:
-    """The root itself and its folders of these names, letter case ignored; none if there is no root."""
+    """The root itself and its folders of these names, letter case ignored."""
     if not root.is_dir():
-        return []
+        return [root]
     wanted = {name.lower() for name in names}
     return [root, *sorted(path for path in root.iterdir() if path.name.lower() in wanted and path.is_dir())]
 
 
 def images_below(folder: Path, part: str) -> list[str]:
-    """Sorted paths of the image files below `folder/part`, relative to `folder`; other files are ignored."""
+    """Sorted paths of the image files below `folder/part`, relative to `folder`.
+
+    Other files are ignored, and hidden ones: some systems keep a `._name.jpg` beside every `name.jpg`.
+    """
     found = []
     for where, _, names in os.walk(folder / part):
         relative = Path(where).relative_to(folder).as_posix()
-        found += [f"{relative}/{name}" for name in names if name.lower().endswith(SUFFIXES)]
+        images = [name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")]
+        found += [f"{relative}/{name}" for name in images]
     return sorted(found)
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a list file that are not blank.
+
+    Raises:
+        DataError: if it is no text.
+    """
+    try:
+        # Some editors leave a byte order mark at the beginning.
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as a list of images: {error}. Copy it again.") from error
+    return [line for line in lines if line.strip()]
 
 
 def require_present(wanted: Sequence[str], folder: Path, parts: Iterable[str], source: str) -> None:
@@ -119,18 +137,49 @@ def _is_validation(name: str, identity: int) -> bool:
     return int.from_bytes(digest[:8]) % VALIDATION_SHARE == 0
 
 
-def not_found(title: str, root: Path, layouts: str, address: str) -> DataMissingError:
-    """The one message for a data set that is not where it was looked for, or not complete."""
-    if not root.is_dir():
-        found = "no such folder"
-    else:
-        inside = sorted(path.name for path in root.iterdir())
-        more = ", ..." if len(inside) > SHOWN else ""
-        found = f"it holds {', '.join(inside[:SHOWN])}{more}" if inside else "it is empty"
+def not_found(
+    title: str, folders: Sequence[Path], layouts: Mapping[str, Iterable[str]], address: str
+) -> DataError:
+    """The one message for a data set that is not where it was looked for, or not complete.
+
+    Args:
+        folders: where it was looked for, the data root first.
+        layouts: what each layout needs, relative to its folder.
+    """
+    parts = {layout: tuple(needed) for layout, needed in layouts.items()}
+    expected = "; or ".join(", ".join(needed) for needed in parts.values())
+    source = f"The data set is given out by its authors: {address}"
+    begun = [
+        (present, folder, layout)
+        for folder in folders
+        for layout, needed in parts.items()
+        # One entry of a common name, such as `train`, is no sign of this data set in the data root itself.
+        if len(present := _present(folder, needed)) > (folder == folders[0])
+    ]
+    if begun:
+        present, folder, layout = max(begun, key=lambda found: len(found[0]))
+        lacking = [part for part in parts[layout] if part not in present]
+        return DataError(
+            f"{title} in {folder} is not complete: for the layout {layout} it has {', '.join(present)} but "
+            f"not {', '.join(lacking)}. Expected {expected}. {source}"
+        )
+    folder = folders[min(1, len(folders) - 1)]
     return DataMissingError(
-        f"{title} is not at {root}: {found}. Expected there, or in a folder of its name there, {layouts}. "
-        f"The data set is given out by its authors: {address}"
+        f"{title} is not at {folder}: {_content(folder)}. Expected there, or in a folder of its name there, "
+        f"{expected}. {source}"
     )
+
+
+def _present(folder: Path, parts: Iterable[str]) -> list[str]:
+    return [part for part in parts if (folder / part).exists()]
+
+
+def _content(folder: Path) -> str:
+    if not folder.is_dir():
+        return "no such folder"
+    inside = sorted(path.name for path in folder.iterdir())
+    more = ", ..." if len(inside) > SHOWN else ""
+    return f"it holds {', '.join(inside[:SHOWN])}{more}" if inside else "it is empty"
 
 
 def split_of(folder: Path, parts: dict[str, Split]) -> dict[Split, list[str]] | None:

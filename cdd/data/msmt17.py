@@ -12,6 +12,7 @@ from cdd.data.listing import (
     Listing,
     NamePattern,
     candidates,
+    lines_of,
     matched,
     not_found,
     require_present,
@@ -56,11 +57,9 @@ def msmt17(root: Path, data: Data) -> Listing:
         found = split_of(folder, FLAT)
         if found:
             return _flat(folder, found)
-    layouts = (
-        "train, test (V2: mask_train_v2, mask_test_v2) with list_train.txt, list_val.txt, list_query.txt "
-    )
-    layouts += "and list_gallery.txt (or train, query and gallery)"
-    raise not_found("MSMT17", root, layouts, ADDRESS)
+    lists = (*TRAINING_LISTS["train+val"], *LISTS)
+    layouts = {f"official {version}": (*parts, *lists) for version, parts in PARTS.items()}
+    raise not_found("MSMT17", folders, {**layouts, "flat": tuple(FLAT)}, ADDRESS)
 
 
 def _is_official(folder: Path, version: str) -> bool:
@@ -93,7 +92,7 @@ def _listed(folder: Path, part: str, name: str) -> list[tuple[str, int, int]]:
     """Path, identity and camera of every line."""
     if not (folder / name).is_file():
         raise DataError(f"MSMT17 in {folder} has no {name}: copy the four list files beside {part}")
-    lines = [line.rsplit(maxsplit=1) for line in (folder / name).read_text().splitlines() if line.strip()]
+    lines = [line.rsplit(maxsplit=1) for line in lines_of(folder / name)]
     wrong = [" ".join(words) for words in lines if len(words) != 2 or not words[1].isdigit()]
     if wrong or not lines:
         raise DataError(
@@ -108,20 +107,21 @@ def _listed(folder: Path, part: str, name: str) -> list[tuple[str, int, int]]:
 
 
 def _flat(folder: Path, found: dict[Split, list[str]]) -> Listing:
-    records: list[ImageRecord] = []
+    kept: list[ImageRecord] = []
+    moved = 0
+    # Training comes first in FLAT, so that the identities of the others are moved behind it.
     for split, paths in found.items():
-        if not paths:
-            raise DataError(f"MSMT17 in {folder} has no image for {split}: unpack the archive again")
         names = matched(paths, FLAT_PATTERN, folder)
-        records += [ImageRecord(p, int(n[1]), int(n[2]), split) for p, n in zip(paths, names, strict=True)]
-    kept = [record for record in records if record.identity >= 0]
-    moved = 1 + max(record.identity for record in kept if record.split == "training")
-    kept = [
-        record
-        if record.split == "training"
-        else ImageRecord(record.path, record.identity + moved, record.camera, record.split)
-        for record in kept
-    ]
+        records = [
+            ImageRecord(path, moved + int(name[1]), int(name[2]), split)
+            for path, name in zip(paths, names, strict=True)
+            if int(name[1]) >= 0
+        ]
+        if not records:
+            raise DataError(f"MSMT17 in {folder} has no image for {split}: unpack the archive again")
+        if split == "training":
+            moved = 1 + max(record.identity for record in records)
+        kept += records
     return Listing(
         name=NAME,
         folder=folder,

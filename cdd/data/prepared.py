@@ -4,6 +4,7 @@ They lie in the folder `.cdd` of the data root, one folder for each data set and
 """
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from jaxtyping import UInt8
 from numpy.typing import NDArray
 from torch import Tensor
@@ -23,6 +25,8 @@ from cdd.errors import DataError
 from cdd.recipe import Data
 
 FOLDER, INDEX, PIXELS = ".cdd", "index.json", "pixels.npy"
+FORMAT = 1
+"""Rises whenever the readers or this file would write something else for the same data set."""
 IMAGES_AT_ONCE = 256
 
 Report = Callable[[int, int], None]
@@ -36,27 +40,28 @@ def prepare(data: Data, data_root: Path, listing: Listing, report: Report = lamb
         The folder that holds them.
 
     Raises:
-        DataError: if an image cannot be read, the space does not suffice or nothing can be written.
+        DataError: if an image cannot be read, the space does not suffice, nothing can be written or
+            another process is preparing the same.
     """
     folder = _folder(data, data_root)
-    partial = folder.with_name(f"{folder.name}.partial")
-    shape = (len(listing.records), 3, data.height, data.width)
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        _require_space(partial, int(np.prod(shape)))
-        _write_pixels(partial / PIXELS, shape, data, listing, report)
-        (partial / INDEX).write_text(json.dumps(_index(listing)))
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
+        folder.parent.mkdir(exist_ok=True)
+        with FileLock(folder.with_name(f"{folder.name}.lock"), timeout=0):
+            _write(folder, data, data_root, listing, report)
+    except Timeout as error:
+        raise DataError(f"another process is preparing {folder}: wait for it") from error
     except OSError as error:
         raise DataError(
-            f"{partial} cannot be written: {error.strerror or error}. Prepared images are kept beside the "
-            "data: make the data root writable, or go without; training decodes as it goes."
+            f"{folder} cannot be written: {error.strerror or error}. Prepared images are kept in the data "
+            "root: make it writable, use a folder of your own with links to the data as data root, or go "
+            "without; training decodes as it goes."
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return folder
+
+
+def disk_need(data: Data, images: int) -> int:
+    """Bytes that so many prepared images take."""
+    return images * 3 * data.height * data.width
 
 
 def read(data: Data, data_root: Path) -> Dataset | None:
@@ -74,8 +79,11 @@ def read(data: Data, data_root: Path) -> Dataset | None:
         images = np.load(folder / PIXELS, mmap_mode="r")
     except (OSError, ValueError) as error:
         raise DataError(f"what was prepared in {folder} is damaged: {error}. {again}") from error
-    if _stamps(Path(index["folder"]), list(index["stamps"])) != index["stamps"]:
-        raise DataError(f"{data.name} in {index['folder']} has changed since it was prepared. {again}")
+    if index.get("format") != FORMAT:
+        raise DataError(f"what is in {folder} was prepared by another version of this program. {again}")
+    source = data_root / index["folder"]
+    if _stamps(source, list(index["stamps"])) != index["stamps"]:
+        raise DataError(f"{data.name} in {source} has changed since it was prepared. {again}")
 
     def pixels(indices: Sequence[int] | NDArray[np.int64]) -> UInt8[Tensor, "batch 3 height width"]:
         return torch.from_numpy(images[np.asarray(indices)])
@@ -96,6 +104,21 @@ def _folder(data: Data, data_root: Path) -> Path:
     return data_root / FOLDER / f"{data.name}{lists}-{data.height}x{data.width}"
 
 
+def _write(folder: Path, data: Data, data_root: Path, listing: Listing, report: Report) -> None:
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir()
+        _require_space(partial, disk_need(data, len(listing.records)))
+        # Before the pixels: what changes while they are decoded is noticed when they are read.
+        (partial / INDEX).write_text(json.dumps(_index(listing, data_root)))
+        _write_pixels(partial / PIXELS, data, listing, report)
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
 def _require_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
@@ -105,21 +128,28 @@ def _require_space(folder: Path, needed: int) -> None:
         )
 
 
-def _write_pixels(path: Path, shape: tuple[int, ...], data: Data, listing: Listing, report: Report) -> None:
+def _write_pixels(path: Path, data: Data, listing: Listing, report: Report) -> None:
     paths = tuple(record.path for record in listing.records)
     files = ImageFiles(listing.name, listing.folder, paths, data.height, data.width)
-    stored = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    for start in range(0, len(paths), IMAGES_AT_ONCE):
-        chosen = range(start, min(start + IMAGES_AT_ONCE, len(paths)))
-        stored[chosen.start : chosen.stop] = files(list(chosen)).numpy()
-        report(chosen.stop, len(paths))
-    stored.flush()
+    shape = (len(paths), 3, data.height, data.width)
+    # Not through a memory map, where a full disk ends the process instead of raising an error.
+    with path.open("wb") as stored:
+        head = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(stored, head)
+        for start in range(0, len(paths), IMAGES_AT_ONCE):
+            chosen = range(start, min(start + IMAGES_AT_ONCE, len(paths)))
+            stored.write(files(chosen).numpy().tobytes())
+            report(chosen.stop, len(paths))
+        stored.flush()
+        os.fsync(stored.fileno())
 
 
-def _index(listing: Listing) -> dict[str, Any]:
+def _index(listing: Listing, data_root: Path) -> dict[str, Any]:
     parents = {record.path.rpartition("/")[0] for record in listing.records}
     return {
-        "folder": str(listing.folder),
+        "format": FORMAT,
+        # A data root may be mounted or copied somewhere else.
+        "folder": listing.folder.relative_to(data_root).as_posix(),
         "stamps": _stamps(listing.folder, sorted({*parents, *listing.sources})),
         "layout": listing.layout,
         "remarks": list(listing.remarks),

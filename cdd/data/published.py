@@ -32,6 +32,7 @@ PUBLISHED = {
         splits={
             "training": (
                 Count(37_778, 576),
+                Count(37_778, 575, "575 training identities, as some lists have them"),
                 Count(37_746, 576, "37,746 training images, as the CDD paper and some copies have them"),
                 Count(37_746, 575, "37,746 training images of 575 identities, as some copies have them"),
             ),

@@ -11,6 +11,7 @@ from cdd.data.listing import (
     Listing,
     NamePattern,
     candidates,
+    lines_of,
     matched,
     not_found,
     require_present,
@@ -36,14 +37,14 @@ def veri776(root: Path, data: Data) -> Listing:
     Raises:
         DataError: if the data set is not there, not complete, or has a file with a wrong name.
     """
-    for folder in candidates(root, FOLDERS):
-        for layout, parts in (("official", OFFICIAL), ("flat", FLAT)):
+    folders = candidates(root, FOLDERS)
+    layouts = {"official": OFFICIAL, "flat": FLAT}
+    for folder in folders:
+        for layout, parts in layouts.items():
             found = split_of(folder, parts)
             if found:
                 return _listing(folder, layout, found)
-    raise not_found(
-        "VeRi-776", root, "image_train, image_query and image_test (or train, query and gallery)", ADDRESS
-    )
+    raise not_found("VeRi-776", folders, layouts, ADDRESS)
 
 
 def _listing(folder: Path, layout: str, found: dict[Split, list[str]]) -> Listing:
@@ -63,14 +64,15 @@ def _listing(folder: Path, layout: str, found: dict[Split, list[str]]) -> Listin
 
 
 def _listed(folder: Path, part: str, name: str) -> list[str]:
-    paths = sorted({f"{part}/{line}" for line in (folder / name).read_text().split()})
+    paths = sorted({f"{part}/{line.strip()}" for line in lines_of(folder / name)})
     require_present(paths, folder, [part], name)
     return paths
 
 
 def _records(paths: list[str], split: Split, folder: Path) -> list[ImageRecord]:
-    if not paths:
-        raise DataError(f"VeRi-776 in {folder} has no image for {split}: unpack the archive again")
     found = zip(paths, matched(paths, PATTERN, folder), strict=True)
     records = [ImageRecord(path, int(name[1]), int(name[2]) - 1, split) for path, name in found]
-    return [record for record in records if record.identity >= 0]
+    kept = [record for record in records if record.identity >= 0]
+    if not kept:
+        raise DataError(f"VeRi-776 in {folder} has no image for {split}: unpack the archive again")
+    return kept

@@ -97,12 +97,16 @@ def _unreadable(listing: Listing, report: Callable[[int, int], None]) -> dict[st
         return _problem(listing.folder / record.path)
 
     found = {}
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="verify") as readers:
+    readers = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="verify")
+    try:
         problems = readers.map(problem, listing.records)
         for done, (record, why) in enumerate(zip(listing.records, problems, strict=True), 1):
             if why:
                 found[record.path] = why
             report(done, len(listing.records))
+    finally:
+        # An interruption does not wait for the images that are still to come.
+        readers.shutdown(cancel_futures=True)
     return found
 
 

@@ -21,7 +21,7 @@ class Embedder(nn.Module):
 
     def forward(self, images: Images) -> Float[Tensor, "batch embedding"]:
         """The un-normalised embedding of normalised images."""
-        features, _ = self.backbone(images)
+        features = self.backbone(images).stages[-1]
         embedding: Tensor = self.neck(self.pooling(features).flatten(1))
         return embedding
 

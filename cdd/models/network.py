@@ -41,17 +41,22 @@ class RetrievalNetwork(nn.Module):
         """The blocks that can be pruned, first to last."""
         return [block for block in self.backbone.blocks if isinstance(block, Bottleneck)]
 
-    def forward(self, images: Images, *, tapped: bool = False) -> RetrievalOutput:
-        """Everything that the losses read; `tapped` adds the pooled maps around the compactors."""
-        features, taps = self.backbone(images, tapped=tapped)
-        pooled = self.pooling(features).flatten(1)
+    def forward(self, images: Images, *, tapped: bool = False, mapped: bool = False) -> RetrievalOutput:
+        """Everything that the losses read.
+
+        `tapped` adds the pooled maps around the compactors, `mapped` the maps of the stages.
+        """
+        maps = self.backbone(images, tapped=tapped)
+        pooled = self.pooling(maps.stages[-1]).flatten(1)
         embedding = self.neck(pooled)
         return RetrievalOutput(
             pooled=pooled,
             embedding=embedding,
             logits=self.classifier(embedding),
-            before_compactor=tuple(before for before, _ in taps),
-            after_compactor=tuple(after for _, after in taps),
+            before_compactor=tuple(before for before, _ in maps.taps),
+            after_compactor=tuple(after for _, after in maps.taps),
+            stages=maps.stages if mapped else (),
+            before_last_relu=maps.before_last_relu if mapped else None,
         )
 
 

@@ -5,6 +5,7 @@ Parameters carry torchvision's names, so that its weights load as they are.
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -14,6 +15,16 @@ from cdd.recipe import Backbone
 
 Images = Float[Tensor, "batch 3 height width"]
 Taps = tuple[Tensor, Tensor]
+
+
+class Maps(NamedTuple):
+    """What a backbone computes: the map of each stage, the last one before its ReLU, the taps."""
+
+    stages: tuple[Tensor, ...]
+    before_last_relu: Tensor
+    taps: list[Taps]
+
+
 EXPANSION = {"bottleneck": 4, "basic": 1}
 
 
@@ -63,14 +74,14 @@ class Bottleneck(nn.Module):
         self.downsample = layers.shortcut(inputs, outputs, stride)
 
     def forward(self, images: Tensor, *, tapped: bool) -> tuple[Tensor, Taps | None]:
-        """The block's map and, if asked, the pooled maps before and after the compactor."""
+        """The block's sum before its ReLU and, if asked, the pooled maps around the compactor."""
         inner = self.relu(self.bn1(self.conv1(images)))
         before = self.bn2(self.conv2(inner))
         after = self.compactor(before)
         # Functional, because the paper's count of multiply-adds sees ReLU modules only.
         outer = self.bn3(self.conv3(F.relu(after)))
         shortcut = images if self.downsample is None else self.downsample(images)
-        return F.relu(outer + shortcut), (pooled(before), pooled(after)) if tapped else None
+        return outer + shortcut, (pooled(before), pooled(after)) if tapped else None
 
 
 class BasicBlock(nn.Module):
@@ -86,10 +97,10 @@ class BasicBlock(nn.Module):
         self.downsample = layers.shortcut(inputs, planes, stride)
 
     def forward(self, images: Tensor, *, tapped: bool) -> tuple[Tensor, Taps | None]:
-        """The block's map; a basic block has no taps."""
+        """The block's sum before its ReLU; a basic block has no taps."""
         outer = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(images)))))
         shortcut = images if self.downsample is None else self.downsample(images)
-        return F.relu(outer + shortcut), None
+        return outer + shortcut, None
 
 
 class ResNet(nn.Module):
@@ -138,19 +149,27 @@ class ResNet(nn.Module):
         return stage
 
     @property
+    def stages(self) -> list[nn.ModuleList]:
+        """The four stages, each a list of residual blocks."""
+        return [getattr(self, f"layer{number}") for number in range(1, 5)]
+
+    @property
     def blocks(self) -> list[nn.Module]:
         """All residual blocks, first to last."""
-        return [block for number in range(1, 5) for block in getattr(self, f"layer{number}")]
+        return [block for stage in self.stages for block in stage]
 
-    def forward(self, images: Images, *, tapped: bool = False) -> tuple[Tensor, list[Taps]]:
-        """The last map and, if asked, the taps of every bottleneck."""
+    def forward(self, images: Images, *, tapped: bool = False) -> Maps:
+        """The maps that leave the stages and, if asked, the taps of every bottleneck."""
         features = self.maxpool(self.relu(self.bn1(self.conv1(images))))
-        taps = []
-        for block in self.blocks:
-            features, tap = block(features, tapped=tapped)
-            if tap is not None:
-                taps.append(tap)
-        return features, taps
+        before_relu, stages, taps = features, [], []
+        for stage in self.stages:
+            for block in stage:
+                before_relu, tap = block(features, tapped=tapped)
+                features = F.relu(before_relu)
+                if tap is not None:
+                    taps.append(tap)
+            stages.append(features)
+        return Maps(tuple(stages), before_relu, taps)
 
 
 def full_channels(backbone: Backbone) -> list[int]:

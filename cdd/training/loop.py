@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cdd.contract import LossTerms, RetrievalOutput
-from cdd.data.augmentation import augment
+from cdd.data.augmentation import augment, normalise
 from cdd.data.prefetch import prefetched
 from cdd.data.records import Dataset, TrainingSet, training_set
 from cdd.data.sampler import identity_batches
@@ -62,14 +62,32 @@ class Training:
         self.teacher_forward = self._forward(self.teacher, compiled=compiled) if self.teacher else None
 
     def _forward(self, network: RetrievalNetwork, *, compiled: bool) -> Forward:
-        called, tapped = torch.compile(network) if compiled else network, self.teacher is not None
+        called = torch.compile(network) if compiled else network
+        tapped, mapped = self.teacher is not None, self.recipe.method.reads_maps
 
         def forward(images: Tensor) -> RetrievalOutput:
             with self.precision.forward_context():
-                output: RetrievalOutput = called(images, tapped=tapped)
+                output: RetrievalOutput = called(images, tapped=tapped, mapped=mapped)
             return output
 
         return forward
+
+    def prepare(self) -> None:
+        """Lets the method look at the teacher before the first epoch of a new run."""
+        self.distiller.prepare(self._teacher_outputs)
+
+    def _teacher_outputs(self) -> Iterator[RetrievalOutput]:
+        if self.teacher is None or self.teacher_forward is None:
+            return
+        mode = self.teacher.training
+        indices = self.examples.indices
+        blocks = [indices[i : i + self.part] for i in range(0, len(indices), self.part)]
+        for pixels in prefetched(self.dataset.pixels, blocks):
+            self.teacher.eval()
+            with torch.no_grad():
+                output = self.teacher_forward(normalise(pixels.to(self.device)))
+            self.teacher.train(mode)
+            yield output
 
     def train_epoch(self, epoch: int, stepped: Stepped) -> dict[str, float]:
         """Trains one epoch, counted from 1, and returns its mean losses and the method's figures.

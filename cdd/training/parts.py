@@ -11,6 +11,7 @@ RepL4NLP 2021 (gradient cache).
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import torch
@@ -72,18 +73,21 @@ def in_parts(forward: Forward, images: Images, size: int) -> RetrievalOutput:
 
 
 def _tensors(output: RetrievalOutput) -> list[Tensor]:
-    return [output.pooled, output.embedding, output.logits, *output.before_compactor, *output.after_compactor]
+    last = [] if output.before_last_relu is None else [output.before_last_relu]
+    first = [output.pooled, output.embedding, output.logits]
+    return [*first, *output.before_compactor, *output.after_compactor, *output.stages, *last]
 
 
 def _rebuilt(like: RetrievalOutput, values: Sequence[Tensor]) -> RetrievalOutput:
-    pooled, embedding, logits, *taps = values
-    blocks = len(like.before_compactor)
+    rest = iter(values)
     return RetrievalOutput(
-        pooled=pooled,
-        embedding=embedding,
-        logits=logits,
-        before_compactor=tuple(taps[:blocks]),
-        after_compactor=tuple(taps[blocks:]),
+        pooled=next(rest),
+        embedding=next(rest),
+        logits=next(rest),
+        before_compactor=tuple(islice(rest, len(like.before_compactor))),
+        after_compactor=tuple(islice(rest, len(like.after_compactor))),
+        stages=tuple(islice(rest, len(like.stages))),
+        before_last_relu=next(rest, None),
     )
 
 

@@ -1,10 +1,16 @@
 """What was prepared is byte for byte what decoding gives, and is refused once the data set has changed."""
 
+import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 from cdd.data import prepared
 from cdd.data.catalog import listed, load
@@ -16,6 +22,11 @@ from tests.data.real_trees import EACH, LAYOUTS, veri_official
 
 def small(name, **changes):
     return Data(name=name, height=12, width=8, **changes)
+
+
+def kept(root: Path) -> list[str]:
+    """What preparing left in the data root."""
+    return [path.name for path in (root / ".cdd").iterdir() if path.suffix != ".lock"]
 
 
 @pytest.mark.parametrize(("name", "layout"), EACH)
@@ -72,7 +83,7 @@ def test_an_unreadable_image_leaves_nothing_behind(tmp_path):
     next((folder / "image_test").iterdir()).write_text("not an image")
     with pytest.raises(DataError, match="cannot be read"):
         prepare(small("veri776"), tmp_path, listed(small("veri776"), tmp_path))
-    assert not list((tmp_path / ".cdd").iterdir())
+    assert kept(tmp_path) == []
 
 
 def test_what_was_prepared_before_stays_when_preparing_again_fails(ready):
@@ -111,3 +122,76 @@ def test_progress_is_told(tmp_path):
         lambda done, total: seen.append((done, total)),
     )
     assert seen[-1] == (144, 144)
+
+
+def test_a_root_that_moved_is_read_where_it_is_now(ready, monkeypatch):
+    before = load(small("veri776"), ready)
+    indices = range(len(before.records))
+    wanted = before.pixels(indices)
+    moved = ready.rename(ready.with_name("elsewhere"))
+    torch.testing.assert_close(load(small("veri776"), moved).pixels(indices), wanted, rtol=0, atol=0)
+    monkeypatch.chdir(moved)
+    assert load(small("veri776"), Path()).records == before.records
+
+
+def test_a_change_while_images_are_decoded_is_noticed(tmp_path):
+    folder = veri_official(tmp_path)
+    one = next((folder / "image_train").iterdir())
+    prepare(
+        small("veri776"),
+        tmp_path,
+        listed(small("veri776"), tmp_path),
+        lambda done, total: os.rename(one, one.with_name("0001_c001_00990000_0.jpg")),
+    )
+    with pytest.raises(DataError, match="has changed since"):
+        load(small("veri776"), tmp_path)
+
+
+def test_two_processes_do_not_prepare_the_same(tmp_path):
+    veri_official(tmp_path)
+    (tmp_path / ".cdd").mkdir()
+    with (
+        FileLock(tmp_path / ".cdd" / "veri776-12x8.lock"),
+        pytest.raises(DataError, match="another process is preparing"),
+    ):
+        prepare(small("veri776"), tmp_path, listed(small("veri776"), tmp_path))
+    prepare(small("veri776"), tmp_path, listed(small("veri776"), tmp_path))
+
+
+def test_what_another_version_prepared_is_refused(ready):
+    path = ready / ".cdd" / "veri776-12x8" / "index.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 0}))
+    with pytest.raises(DataError, match="another version of this program.* data prepare veri776"):
+        load(small("veri776"), ready)
+
+
+def test_a_killed_process_leaves_nothing_that_is_read(tmp_path):
+    veri_official(tmp_path)
+    program = (
+        "import os, signal, sys, pathlib\n"
+        "from cdd.data.catalog import listed\n"
+        "from cdd.data.prepared import prepare\n"
+        "from cdd.recipe import Data\n"
+        "data, root = Data(name='veri776', height=12, width=8), pathlib.Path(sys.argv[1])\n"
+        "prepare(data, root, listed(data, root), lambda done, total: os.kill(os.getpid(), signal.SIGKILL))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False).returncode
+    assert ended == -signal.SIGKILL
+    assert prepared.read(small("veri776"), tmp_path) is None
+    prepare(small("veri776"), tmp_path, listed(small("veri776"), tmp_path))
+    assert prepared.read(small("veri776"), tmp_path)
+    assert kept(tmp_path) == ["veri776-12x8"]
+
+
+def test_a_disk_that_fills_up_is_a_message_and_leaves_nothing(tmp_path):
+    resource = pytest.importorskip("resource")
+    veri_official(tmp_path)
+    listing = listed(small("veri776"), tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
+    try:
+        with pytest.raises(DataError, match="cannot be written: File too large"):
+            prepare(small("veri776"), tmp_path, listing)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert kept(tmp_path) == []

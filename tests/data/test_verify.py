@@ -1,5 +1,6 @@
 """Verification counts against what is published and reads every image."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,19 @@ def test_the_digest_is_that_of_the_list_alone(name, tmp_path):
     assert first.digest == second.digest
     sorted(write(tmp_path / "b").rglob("*.jpg"))[0].touch()
     assert listed(Data(name=name), tmp_path / "b").digest == first.digest
+
+
+def test_an_interruption_does_not_wait_for_the_other_images(tree, monkeypatch):
+    read = []
+
+    def slow(path):
+        read.append(path)
+        time.sleep(0.01)
+
+    def interrupted(done, total):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cdd.data.verify._problem", slow)
+    with pytest.raises(KeyboardInterrupt):
+        verify(found(tree), interrupted)
+    assert len(read) < 100

@@ -24,7 +24,7 @@ def test_backbone_equals_torchvision_with_last_stride_one(name: str) -> None:
     ours.load_state_dict({key: value for key, value in oracle.state_dict().items() if "fc." not in key})
     images = torch.randn(2, 3, 64, 48)
     wanted = torch.nn.Sequential(*list(oracle.eval().children())[:-2])(images)
-    found, _ = ours.eval()(images)
+    found = ours.eval()(images).stages[-1]
     assert found.shape[2:] == (4, 3)
     torch.testing.assert_close(found, wanted)
 
@@ -80,3 +80,24 @@ def test_one_seed_draws_one_network() -> None:
 def test_impossible_channel_counts_are_refused(channels: list[int]) -> None:
     with pytest.raises(ValueError, match="channel"):
         ResNet(BACKBONE, channels=channels)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_stages_are_torchvisions_layers_and_maps_are_given_only_when_asked_for(name: str) -> None:
+    backbone = BACKBONES[name]
+    network = RetrievalNetwork(backbone, identities=5).eval()
+    images = torch.randn(2, 3, 64, 32)
+    output = network(images, mapped=True)
+    expansion = output.stages[0].shape[1] // 64
+    assert [tuple(stage.shape[1:]) for stage in output.stages] == [
+        (64 * expansion, 16, 8),
+        (128 * expansion, 8, 4),
+        (256 * expansion, 4, 2),
+        (512 * expansion, 4, 2),
+    ]
+    assert output.before_last_relu is not None
+    assert (output.before_last_relu < 0).any()
+    torch.testing.assert_close(output.before_last_relu.relu(), output.stages[-1], rtol=0, atol=0)
+    plain = network(images)
+    assert plain.stages == ()
+    assert plain.before_last_relu is None

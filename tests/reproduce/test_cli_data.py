@@ -76,6 +76,7 @@ def test_a_prepared_data_set_says_where_it_is(tmp_path: Path) -> None:
     said = Said("data", "prepare", "veri776", "--data-root", str(tmp_path), "--image-size", "12x8")
     assert said.code == 0
     assert "144 images at 12x8 are in" in said.out
+    assert "144 images at 12x8 take 0.0 GB in" in said.err
     assert (tmp_path / ".cdd" / "veri776-12x8" / "pixels.npy").exists()
 
 

@@ -28,12 +28,16 @@ class Linear(nn.Module):
 
     def forward(self, images: Tensor) -> RetrievalOutput:
         pooled = self.norm(self.layer(images.flatten(1)))
-        return RetrievalOutput(pooled, 2 * pooled, pooled.square(), (pooled.sin(),), (pooled.cos(),))
+        taps = (pooled.sin(),), (pooled.cos(),)
+        last = pooled[:, :, None, None] ** 3
+        return RetrievalOutput(pooled, 2 * pooled, pooled.square(), *taps, (last.exp(),), last)
 
 
 def loss(output: RetrievalOutput) -> Tensor:
-    """Compares images with each other and reads the taps."""
+    """Compares images with each other and reads taps and maps."""
     tap = (output.before_compactor[0] * output.after_compactor[0]).mean()
+    assert output.before_last_relu is not None
+    tap = tap + output.stages[0].std() + output.before_last_relu.square().mean()
     return batch_hard_triplet(output.pooled, LABELS, 5.0) + output.logits.std() + tap
 
 
