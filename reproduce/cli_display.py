@@ -20,6 +20,8 @@ from reproduce.session import Drawn
 from reproduce.table import Block
 
 PLAIN_WIDTH = 120
+LONGEST_SILENCE = 60.0
+"""Seconds after which a log of an epoch that takes long gets a line between."""
 
 
 class Display(Listener):
@@ -38,6 +40,7 @@ class Display(Listener):
         self._head, self._state, self._left = "", "", ""
         self._task: TaskID | None = None
         self._started: tuple[float, int] | None = None
+        self._said = 0.0
 
     def __enter__(self) -> Self:
         self.bar.start()
@@ -61,11 +64,13 @@ class Display(Listener):
         first, done = self._started = self._started or (now, progress.step)
         if progress.step > done:
             self._left = _duration((now - first) / (progress.step - done) * (progress.steps - progress.step))
+        place = f"epoch {progress.epoch}/{progress.epochs}  loss {progress.loss:.3f}"
+        left = f"  {self._left} left" if self._left else ""
         if self._task is not None and self.console.is_terminal:
-            place = f"epoch {progress.epoch}/{progress.epochs}  loss {progress.loss:.3f}"
-            left = f"  {self._left} left" if self._left else ""
             text = f"{place}  {self._state}{left}"
             self.bar.update(self._task, completed=progress.step, total=progress.steps, state=text)
+        elif left and now - self._said > LONGEST_SILENCE:
+            self._say(f"{self._head}  {place}  step {progress.step}/{progress.steps}{left}")
 
     def epoch_finished(self, epoch: Epoch, epochs: int) -> None:
         """A plain line per epoch, for logs."""
@@ -96,6 +101,7 @@ class Display(Listener):
         self._say(f"Warning: {text}")
 
     def _say(self, text: str) -> None:
+        self._said = time.monotonic()
         self.console.print(text, markup=False, highlight=False)
 
 

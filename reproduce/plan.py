@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import torch
 
+from cdd.data.catalog import EMBEDDED
 from cdd.data.extent import extent
 from cdd.recipe import Recipe
 from cdd.run import RESULT, WEIGHTS
@@ -64,7 +65,9 @@ class Item:
     @property
     def name(self) -> str:
         """Its name for people."""
-        return f"{' = '.join(self.labels)}, seed {self.recipe.seed}"
+        name = self.recipe.data.name
+        where = "" if name in EMBEDDED else f" on {name}"
+        return f"{' = '.join(self.labels)}{where}, seed {self.recipe.seed}"
 
     def as_plain(self) -> dict[str, Any]:
         """The item as plain values."""

@@ -91,3 +91,17 @@ def test_a_terminal_gets_a_bar_instead_of_lines_per_epoch(
     printed = capsys.readouterr().err
     assert "epoch 2/2  loss 0.500" in printed
     assert "epoch 1/2  loss 0.250" not in printed
+
+
+def test_a_long_epoch_is_not_silent(lines: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    display = Display()
+    display.run_started(ITEM, 1, 1)
+    for step in range(1, 8):  # half a minute a step
+        now[0] += 30
+        display.stepped(Progress(epoch=1, epochs=9, step=step, steps=20, loss=0.5))
+    assert lines()[1:] == [
+        "[1/1] Teacher = Same, seed 0  epoch 1/9  loss 0.500  step 3/20  8:30 left",
+        "[1/1] Teacher = Same, seed 0  epoch 1/9  loss 0.500  step 6/20  7:00 left",
+    ]

@@ -79,6 +79,25 @@ def test_table_1_from_files_on_disk(
     assert {item["state"] for item in plan["runs"]} == {"reuse"}
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("without_model")
+def test_an_unreadable_image_fails_its_own_runs_and_no_others(
+    tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    in_shop_flat(tmp_path)
+    damaged = sorted((veri_flat(tmp_path) / "train").iterdir())[0]
+    damaged.write_bytes(damaged.read_bytes()[:300])
+    changes = [word for change in SHORTENED for word in ("--set", change)]
+    arguments = ["table1", "--scale", "paper", "--results", str(results), "--data-root", str(tmp_path)]
+    done = CliRunner().invoke(app, [*arguments, "--device", "cpu", *changes], env={"COLUMNS": "200"})
+    assert done.exit_code == 1
+    assert f"{damaged.name} cannot be read" in done.output
+    assert "data verify veri776" in done.output
+    assert done.stderr.count(": finished") == 4
+    assert "not run" in done.stdout
+
+
 def test_a_missing_data_set_fails_every_run_with_one_message(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
