@@ -63,6 +63,7 @@ def measure_pace(recipe: Recipe, machine: Machine) -> Pace:
     def stepped(iteration: int, iterations: int, loss: float) -> None:
         moments.append(time.perf_counter())
 
+    training.prepare()
     training.train_epoch(recipe.schedule.epochs, stepped)
     step = (moments[-1] - moments[WARM_UP - 1]) / MEASURED
     return Pace(

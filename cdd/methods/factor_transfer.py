@@ -1,0 +1,138 @@
+"""Factor transfer (FT): the student learns a paraphrase of the teacher's last map.
+
+Source: Kim et al., "Paraphrasing Complex Network: Network Compression via Factor Transfer",
+NeurIPS 2018, Section 3.
+"""
+
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from pydantic import Field
+from torch import Generator, Tensor, nn
+
+from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput, TeacherOutputs
+from cdd.losses.precision import at_least_single
+from cdd.methods.attention_transfer import attention
+from cdd.methods.stage_channels import at_smaller_size, draw_weights, stage_channels, stage_maps
+
+
+class FT(Method):
+    """FT on the map of the last stage. `weight` multiplies the loss.
+
+    The paraphraser's schedule is the one of the authors' code: SGD with momentum on the L1 distance.
+    """
+
+    weight: Annotated[float, Field(ge=0)] = 200.0
+    rate: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Channels of the factors per channel of the teacher's map, k in Section 3.1."""
+    factor: Literal["flattened", "attention"] = "flattened"
+    """`flattened`: all channels and positions (Section 3.2); `attention`: the mean square over channels."""
+    paraphraser_epochs: Annotated[int, Field(ge=0)] = 6
+    paraphraser_learning_rate: Annotated[float, Field(gt=0)] = 0.1
+    paraphraser_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    paraphraser_weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the first weights of paraphraser and translator."""
+
+    @property
+    def reads_maps(self) -> bool:
+        """The last stage."""
+        return True
+
+    def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
+        """A distiller whose paraphraser is trained by `prepare`."""
+        return FactorDistiller(self, stage_channels(student)[-1], stage_channels(teacher)[-1])
+
+
+class FactorDistiller(Distiller):
+    """A paraphraser, learnt once from the teacher, and a translator, learnt with the student.
+
+    Of the paraphraser only the encoder is kept: its decoder serves the first stage alone.
+    """
+
+    def __init__(self, method: FT, student_channels: int, teacher_channels: int):
+        super().__init__()
+        self.method = method
+        factors = max(1, round(method.rate * teacher_channels))
+        self.paraphraser = encoder(teacher_channels, factors)
+        self.translator = encoder(student_channels, factors)
+        draw_weights(self, Generator().manual_seed(method.seed))
+        self.paraphraser.requires_grad_(False).eval()
+
+    def prepare(self, teacher_outputs: TeacherOutputs) -> None:
+        """Trains the paraphraser on the teacher's last maps, then freezes it.
+
+        Differs: images come in the order of the data set and without augmentation.
+        """
+        reversal = decoder(self.paraphraser)
+        draw_weights(reversal, Generator().manual_seed(self.method.seed + 1))
+        reversal.to(next(self.paraphraser.parameters()).device)
+        both = nn.Sequential(self.paraphraser, reversal).requires_grad_(True).train()
+        optimiser = torch.optim.SGD(
+            both.parameters(),
+            lr=self.method.paraphraser_learning_rate,
+            momentum=self.method.paraphraser_momentum,
+            weight_decay=self.method.paraphraser_weight_decay,
+        )
+        for _ in range(self.method.paraphraser_epochs):
+            for output in teacher_outputs():
+                wanted = at_least_single(output.stages[-1].detach())
+                optimiser.zero_grad(set_to_none=True)
+                F.l1_loss(both(wanted), wanted).backward()
+                optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        self.paraphraser.requires_grad_(False).eval()
+
+    def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
+        """The weighted distance of the factors."""
+        found, wanted = stage_maps(student, teacher)[-1]
+        with torch.autocast(found.device.type, enabled=False):
+            factors = self.translator(found), self.paraphraser(wanted)
+            distance = flattened_distance if self.method.factor == "flattened" else attention_factor_distance
+            return {"ft": self.method.weight * distance(*factors)}
+
+
+def encoder(inputs: int, factors: int) -> nn.Sequential:
+    """Three 3x3 convolutions, each with a leaky ReLU: paraphraser's first half, or translator."""
+    return _layers(nn.Conv2d, [(inputs, inputs), (inputs, factors), (factors, factors)])
+
+
+def decoder(paraphraser: nn.Sequential) -> nn.Sequential:
+    """The same layers backwards, transposed: from factors to the map they were made of."""
+    layers = [layer for layer in paraphraser if isinstance(layer, nn.Conv2d)]
+    widths = [(layer.out_channels, layer.in_channels) for layer in reversed(layers)]
+    return _layers(nn.ConvTranspose2d, widths)
+
+
+def _layers(kind: type[nn.Conv2d] | type[nn.ConvTranspose2d], widths: list[tuple[int, int]]) -> nn.Sequential:
+    layers = ((kind(inputs, outputs, 3, padding=1), nn.LeakyReLU(0.1)) for inputs, outputs in widths)
+    return nn.Sequential(*(module for layer in layers for module in layer))
+
+
+def flattened_distance(
+    student: Float[Tensor, "batch factors student_height student_width"],
+    teacher: Float[Tensor, "batch factors teacher_height teacher_width"],
+) -> Float[Tensor, ""]:
+    """Mean absolute difference of the factors, each image's scaled to unit length (Section 3.2, p = 1).
+
+    No unit; independent of the scale of either factor.
+    """
+    found, wanted = (
+        F.normalize(at_least_single(factor).flatten(1), dim=1) for factor in at_smaller_size(student, teacher)
+    )
+    return (found - wanted).abs().mean()
+
+
+def attention_factor_distance(
+    student: Float[Tensor, "batch student_factors student_height student_width"],
+    teacher: Float[Tensor, "batch teacher_factors teacher_height teacher_width"],
+) -> Float[Tensor, ""]:
+    """Mean absolute difference of the factors' attention maps.
+
+    Source: the form of the RepDistiller benchmark (Tian et al., "Contrastive Representation
+    Distillation", ICLR 2020), with its exponents 2 and 1.
+    """
+    found, wanted = at_smaller_size(student, teacher)
+    return (attention(found) - attention(wanted)).abs().mean()

@@ -1,0 +1,72 @@
+"""FitNet's hint: the student's middle map, through a regressor, equals the teacher's.
+
+Source: Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015, Section 2.2.
+"""
+
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from pydantic import Field
+from torch import Generator, Tensor, nn
+
+from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
+from cdd.losses.precision import at_least_single
+from cdd.methods.stage_channels import at_smaller_size, draw_weights, stage_channels, stage_maps
+
+MIDDLE = 2
+"""Place of the third stage, where both networks give and take the hint."""
+
+
+class FitNet(Method):
+    """The hint on the map of the third stage. `weight` multiplies the loss.
+
+    Differs: the hint is a term of the loss for the whole training, not a stage of its own before it.
+    """
+
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    """The paper's, which trains on the hint alone. Benchmarks use up to 100, behind a batch norm; without
+    one, such weights let the regressor diverge."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the regressor's first weights."""
+
+    @property
+    def reads_maps(self) -> bool:
+        """The third stage."""
+        return True
+
+    def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
+        """A distiller whose regressor goes from the student's channels to the teacher's."""
+        return HintDistiller(self, stage_channels(student)[MIDDLE], stage_channels(teacher)[MIDDLE])
+
+
+class HintDistiller(Distiller):
+    """Regresses the teacher's middle map; the regressor trains with the student.
+
+    Differs: no ReLU behind the regressor, where the paper has the hint's own nonlinearity. Maps are not
+    negative, so a channel whose first weights are would be zero for every image and never learn.
+    """
+
+    def __init__(self, method: FitNet, student_channels: int, teacher_channels: int):
+        super().__init__()
+        self.weight = method.weight
+        self.regressor = nn.Conv2d(student_channels, teacher_channels, 1)
+        draw_weights(self.regressor, Generator().manual_seed(method.seed))
+
+    def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
+        """The weighted mean squared error of the regressed map."""
+        found, wanted = at_smaller_size(*stage_maps(student, teacher)[MIDDLE])
+        with torch.autocast(found.device.type, enabled=False):
+            return {"fitnet": self.weight * hint_distance(self.regressor(found), wanted)}
+
+
+def hint_distance(
+    regressed: Float[Tensor, "batch channels height width"],
+    hint: Float[Tensor, "batch channels height width"],
+) -> Float[Tensor, ""]:
+    """Mean squared difference of two maps, in squared units of the hint.
+
+    Differs: the mean over all values, where Eq. 3 has half the sum.
+    """
+    return F.mse_loss(at_least_single(regressed), at_least_single(hint))

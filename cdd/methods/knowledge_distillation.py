@@ -1,0 +1,21 @@
+"""Knowledge distillation (KD): the student learns the teacher's softened answers.
+
+Source: Hinton et al., "Distilling the Knowledge in a Neural Network", 2015, Section 2.
+"""
+
+from torch import nn
+
+from cdd.contract import Distiller, Fidelity, Method
+
+
+class KD(Method):
+    """The logit loss and nothing beside it.
+
+    Every run with a teacher has that loss already, `logit` in the training loop, with the temperature
+    and weight of the recipe's objective (T = 2, weight 1). So this method adds no term of its own; it
+    stands for the plain distillation that the other methods extend.
+    """
+
+    def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
+        """A distiller that adds nothing."""
+        return Distiller()

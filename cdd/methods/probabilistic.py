@@ -1,0 +1,70 @@
+"""Probabilistic knowledge transfer (PKT): every image's neighbours get the probabilities of the teacher.
+
+Source: Passalis and Tefas, "Learning Deep Representations with Probabilistic Knowledge Transfer",
+ECCV 2018, Section 3; the authors' release passalis/probabilistic_kt for the numerical form.
+"""
+
+from typing import Annotated
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
+from cdd.methods.relational import unit_rows
+
+FLOOR = 1e-7
+"""Added to every probability inside the logarithm, as in the release."""
+
+
+class PKT(Method):
+    """PKT with the cosine kernel on the embeddings, whose widths may differ. `weight` multiplies the loss."""
+
+    weight: Annotated[float, Field(ge=0)] = 30_000.0
+
+    def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
+        """A distiller without parameters."""
+        return ProbabilisticDistiller(self.weight)
+
+
+class ProbabilisticDistiller(Distiller):
+    """Compares the neighbour probabilities inside the batch."""
+
+    def __init__(self, weight: float):
+        super().__init__()
+        self.weight = weight
+
+    def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
+        """The weighted divergence of the probabilities."""
+        if teacher is None:
+            raise ValueError("PKT needs a teacher in every step")
+        return {"pkt": self.weight * probability_divergence(student.embedding, teacher.embedding)}
+
+
+def neighbour_probabilities(features: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch batch"]:
+    """Cosine similarities moved to 0..1, every row divided by its sum; the image itself is included.
+
+    Independent of the scale of each row. A zero row has the similarity 1/2 with every row.
+    """
+    unit = unit_rows(features)
+    with torch.autocast(unit.device.type, enabled=False):
+        # Rounding can take opposite rows below zero, where the logarithm does not exist.
+        similarities = ((unit @ unit.T + 1) / 2).clamp(min=0)
+    return similarities / similarities.sum(dim=1, keepdim=True)
+
+
+def probability_divergence(
+    student: Float[Tensor, "batch student_dim"], teacher: Float[Tensor, "batch teacher_dim"]
+) -> Float[Tensor, ""]:
+    """KL divergence of the student's neighbour probabilities from the teacher's, in nats.
+
+    Mean over all batch^2 entries, so one over the batch of the mean divergence of a row. No gradient
+    reaches the teacher.
+
+    Differs: the release divides a row by its length + 1e-7 and overwrites undefined values in place;
+    here a zero row stays zero.
+    """
+    wanted = neighbour_probabilities(teacher.detach())
+    found = neighbour_probabilities(student)
+    return (wanted * ((wanted + FLOOR) / (found + FLOOR)).log()).mean()

@@ -1,0 +1,64 @@
+"""Similarity-preserving distillation (SP): images alike for the teacher become alike for the student.
+
+Source: Tung and Mori, "Similarity-Preserving Knowledge Distillation", ICCV 2019, Section 3.
+"""
+
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
+from cdd.losses.precision import at_least_single
+from cdd.methods.stage_channels import stage_maps
+
+
+class SP(Method):
+    """SP on the map of the last stage. `weight` multiplies the loss."""
+
+    weight: Annotated[float, Field(ge=0)] = 3000.0
+
+    @property
+    def reads_maps(self) -> bool:
+        """The last stage."""
+        return True
+
+    def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
+        """A distiller without parameters."""
+        return SimilarityDistiller(self.weight)
+
+
+class SimilarityDistiller(Distiller):
+    """Compares the similarities inside a batch, so channels and sizes of the maps may differ."""
+
+    def __init__(self, weight: float):
+        super().__init__()
+        self.weight = weight
+
+    def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
+        """The weighted distance of the similarity matrices."""
+        return {"sp": self.weight * similarity_distance(*stage_maps(student, teacher)[-1])}
+
+
+def similarities(
+    features: Float[Tensor, "batch channels height width"],
+) -> Float[Tensor, "batch batch"]:
+    """Inner products of all images' flattened maps, every row divided by its length.
+
+    No unit; independent of the scale of the map. Not symmetric, because only rows are normalised.
+    """
+    flat = at_least_single(features).flatten(1)
+    # Sums over a whole map overflow float16 and lose their small terms in bfloat16.
+    with torch.autocast(flat.device.type, enabled=False):
+        return F.normalize(flat @ flat.T, dim=1)
+
+
+def similarity_distance(
+    student: Float[Tensor, "batch student_channels student_height student_width"],
+    teacher: Float[Tensor, "batch teacher_channels teacher_height teacher_width"],
+) -> Float[Tensor, ""]:
+    """Squared Frobenius distance of the two similarity matrices over the squared batch size."""
+    return (similarities(student) - similarities(teacher)).square().mean()
