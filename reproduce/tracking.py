@@ -86,12 +86,24 @@ class Store:
     def experiment(self, name: str) -> str:
         """Id of the experiment, which is made where it does not exist."""
         with reachable(self.uri):
-            known = self.client.get_experiment_by_name(name)
-            if known:
-                return str(known.experiment_id)
-            location = connection.artifact_location(self.uri, self.workspace.results)
-            tags = {"mlflow.experimentKind": "custom_model_development"}
+            return self._experiment_named(name) or self._new_experiment(name)
+
+    def _experiment_named(self, name: str) -> str | None:
+        known = self.client.get_experiment_by_name(name)
+        return str(known.experiment_id) if known else None
+
+    def _new_experiment(self, name: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        location = connection.artifact_location(self.uri, self.workspace.results)
+        tags = {"mlflow.experimentKind": "custom_model_development"}
+        try:
             return str(self.client.create_experiment(name, artifact_location=location, tags=tags))
+        except MlflowException:
+            made = self._experiment_named(name)  # by another process, a moment ago
+            if made is None:
+                raise
+            return made
 
     def start_invocation(self, experiment: str, name: str, tags: Mapping[str, str]) -> str:
         """A new parent run; earlier ones of the same invocation that died are closed. Returns its id."""

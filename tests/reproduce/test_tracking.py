@@ -165,6 +165,18 @@ def test_a_parent_that_died_is_closed_by_the_next_command(
     assert sorted(found.info.status for found in parents(store)) == ["FINISHED", "KILLED"]
 
 
+def test_an_experiment_that_another_process_just_made_is_used(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = store.experiment("tiny-mini")
+    look = store.client.get_experiment_by_name
+    answers = iter([None])
+    monkeypatch.setattr(
+        type(store.client), "get_experiment_by_name", lambda client, name: next(answers, look(name))
+    )
+    assert store.experiment("tiny-mini") == made
+
+
 @pytest.mark.slow
 def test_the_logged_model_loads_and_gives_the_same_embeddings(
     session: Callable[..., Session], tables: dict[str, Table], deployed: Path, store: Store
