@@ -30,7 +30,6 @@ class Setting:
     """Schedule of the run that stands in for ImageNet weights; None where there are such weights."""
     cdd: CapacityDynamic
     resetting: RetrievalGuided
-    evaluate_every: int = 1
 
 
 def paper(name: str, epochs: int, height: int, width: int) -> Setting:
@@ -73,7 +72,6 @@ def mini(data: Data) -> Setting:
         pretraining=shortened(20, peak_learning_rate=0.05),
         cdd=CapacityDynamic(sparsity=0.05),
         resetting=RetrievalGuided(queue=2432, after_epoch=4, ratio=0.8),
-        evaluate_every=5,
     )
 
 
@@ -88,7 +86,6 @@ def bench(data: Data) -> Setting:
         pretraining=shortened(60, peak_learning_rate=0.05),
         cdd=CapacityDynamic(sparsity=0.03),
         resetting=RetrievalGuided(queue=4800, after_epoch=20),
-        evaluate_every=5,
     )
 
 
@@ -117,7 +114,7 @@ def pretraining(setting: Setting, schedule: Schedule) -> Recipe:
         batch=setting.batch,
         schedule=schedule,
         augmentation=setting.augmentation,
-        evaluate_every=setting.evaluate_every,
+        evaluate_every=schedule.epochs,
     )
 
 
@@ -132,7 +129,6 @@ def teacher(dataset: str, scale: str, seed: int) -> Recipe:
         batch=setting.batch,
         schedule=setting.schedule,
         augmentation=setting.augmentation,
-        evaluate_every=setting.evaluate_every,
         seed=seed,
     )
 
