@@ -95,6 +95,10 @@ class Distiller(nn.Module):
                 images in evaluation mode and without augmentation, batch by batch.
         """
 
+    def optimiser_settings(self) -> dict[str, float]:
+        """Settings of SGD for the student's compactors that the method sets apart, by name; usually none."""
+        return {}
+
     def start_epoch(self, epoch: int) -> None:
         """Called before the first batch of an epoch; epochs count from 1."""
 

@@ -42,6 +42,32 @@ class Backbone(Settings):
     embedding: Positive = 512
 
 
+class VisionTransformer(Settings):
+    """A vision transformer whose class token is the pooled feature; the defaults are ViT-B/16's."""
+
+    image: Positive = 384
+    """Height and width that its position embeddings are made for."""
+    patch: Positive = 16
+    layers: Positive = 12
+    heads: Positive = 12
+    width: Positive = 768
+    hidden: Positive = 3072
+    """Width inside the feed-forward part of a layer."""
+    embedding: Positive = 512
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        for name, whole, part in (("image", self.image, self.patch), ("width", self.width, self.heads)):
+            if whole % part:
+                raise ValueError(
+                    f"{name} is {whole}, which {part} does not divide: patches and heads are equal"
+                )
+        return self
+
+
+Network = Backbone | VisionTransformer
+
+
 class Objective(Settings):
     """The losses that every run has (Section 3.1.1; values of the release)."""
 
@@ -107,11 +133,13 @@ class Recipe(Settings):
     """One training, complete. Two recipes with one `run_id` are the same run."""
 
     data: Data
-    student: Backbone
-    compactors: bool = False
-    """Whether a 1x1 compactor stands behind every 3x3 convolution of the student."""
+    student: Network
+    compactors: Literal[False, True, "both"] = False
+    """Whether a 1x1 compactor stands behind every 3x3 convolution of the student; `both`: behind the
+    1x1 convolution before it as well, as in ResRep."""
     initialisation: "Literal['random', 'imagenet'] | Recipe" = "imagenet"
-    """A recipe here is a pretraining run whose backbone the student starts from."""
+    """A recipe here is a run whose backbone the student starts from: a pretraining run, or, where it was
+    trained on the same identities, a base that neck and classifier come from too."""
     teacher: "Recipe | None" = None
     method: SerializeAsAny[Method]
     objective: Objective = Objective()
@@ -141,15 +169,34 @@ class Recipe(Settings):
     def _consistent(self) -> Self:
         if self.method.needs_teacher and self.teacher is None:
             raise ValueError(f"{type(self.method).__name__} distils from a teacher, but the recipe has none")
-        if self.compactors and self.student.block != "bottleneck":
+        start = self.initialisation
+        if isinstance(start, Recipe) and start.student != self.student:
+            raise ValueError(f"the student is {self.student!r}, but starts from a run of {start.student!r}")
+        if isinstance(self.student, VisionTransformer):
+            self._check_transformer(self.student)
+        elif self.compactors and self.student.block != "bottleneck":
             raise ValueError(
                 "compactors stand behind the 3x3 convolution of a bottleneck; this student has basic blocks"
             )
         return self
 
+    def _check_transformer(self, student: VisionTransformer) -> None:
+        if self.compactors:
+            raise ValueError("compactors stand behind 3x3 convolutions; a vision transformer has none")
+        if (self.data.height, self.data.width) != (student.image, student.image):
+            raise ValueError(
+                f"the transformer's position embeddings are for images of {student.image}x{student.image}, "
+                f"but data has {self.data.height}x{self.data.width}: make both the same"
+            )
+
+    @property
+    def continues(self) -> bool:
+        """Whether the student starts from a whole network trained on the same identities."""
+        return isinstance(self.initialisation, Recipe) and self.initialisation.data.use == self.data.use
+
     @property
     def dependencies(self) -> tuple["Recipe", ...]:
-        """The runs whose weights this one needs: pretraining, teacher."""
+        """The runs whose weights this one needs: pretraining or base, teacher."""
         start = (self.initialisation,) if isinstance(self.initialisation, Recipe) else ()
         return start + ((self.teacher,) if self.teacher else ())
 

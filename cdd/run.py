@@ -69,7 +69,8 @@ class Result:
     Attributes:
         metrics: of the deployed network, by name; accuracies are fractions.
         history: every epoch's metrics.
-        channels: channels left behind each 3x3 convolution; None where the method does not prune.
+        channels: channels left behind each 3x3 convolution, or behind the first and the 3x3 convolution
+            of each bottleneck where both are pruned; None where the method does not prune.
         average_precision: per protocol, one value per valid query, in query order.
         environment: versions, device, threads, precision in force, data digest, seconds.
     """
@@ -198,7 +199,7 @@ class _Run:
             run_id=self.recipe.run_id,
             metrics={**metrics, "seconds": self.seconds},
             history=self.history,
-            channels=None if kept is None else channels_of(deployed),
+            channels=None if kept is None else channels_of(deployed, self.recipe.student),
             average_precision={name: result.average_precision.tolist() for name, result in results.items()},
             environment=self._environment(),
         )

@@ -2,33 +2,9 @@
 
 from functools import partial
 
+from experiments.columns import IN_SHOP, VERI_776
 from experiments.recipes import cdd, cdd_with_resetting, cdd_without_compactor, teacher
-from reproduce.artifact import Claim, Column, Entry, Group, Row, Table
-
-PARAMETERS = Column(name="MP", unit="M", metric="parameters", factor=1e-6, better="lower", relative="percent")
-MULTIPLY_ADDS = Column(
-    name="FLOPs", unit="G", metric="multiply_adds", factor=1e-9, better="lower", relative="percent"
-)
-MEAN_AVERAGE_PRECISION = Column(
-    name="mAP", unit="%", metric="{protocol}/mAP", factor=100, better="higher", relative="difference"
-)
-RANK_1 = Column(
-    name="R1", unit="%", metric="{protocol}/rank1", factor=100, better="higher", relative="difference"
-)
-COLUMNS = (PARAMETERS, MULTIPLY_ADDS, MEAN_AVERAGE_PRECISION, RANK_1)
-
-IN_SHOP = Group(
-    title="In-Shop",
-    protocol="cross_camera",
-    protocol_text="query cameras against the other cameras, nothing excluded",
-    columns=COLUMNS,
-)
-VERI_776 = Group(
-    title="VeRi-776",
-    protocol="camera_rule",
-    protocol_text="images of the query's identity from its own camera excluded",
-    columns=COLUMNS,
-)
+from reproduce.artifact import Claim, Entry, Row, Table
 
 ACCURACY_ALLOWANCE = 0.5
 """Percentage points of mAP up to which the text says "without loss"; its own largest loss is 0.44."""

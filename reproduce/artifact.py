@@ -77,12 +77,14 @@ class Row:
         texts: the cells of the table's text columns.
         entries: one per group, by the group's title.
         reported: the numbers are copied from a publication that the paper cites; nothing is trained.
+        note: what a reader must know of this row, printed below the table.
     """
 
     label: str
     texts: tuple[str, ...] = ()
     entries: Mapping[str, Entry]
     reported: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +116,7 @@ class Table:
         source: where it stands.
         headings: of the text columns, the label's first.
         reference: label of the row that the others are compared with.
+        notes: what is said below the table of all rows.
     """
 
     name: str
@@ -124,6 +127,7 @@ class Table:
     rows: tuple[Row, ...]
     reference: str | None = None
     claims: tuple[Claim, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         labels = {row.label for row in self.rows}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cdd.recipe import Backbone
+from cdd.recipe import Network, VisionTransformer
 from reproduce.artifact import Scale, Table
 from reproduce.execute import Outcome
 from reproduce.plan import Wish
@@ -60,7 +60,11 @@ def _networks(wishes: list[Wish]) -> str:
     return f"Networks named in the rows are the paper's; ours at this scale: {'; '.join(students)}."
 
 
-def _network(backbone: Backbone) -> str:
+def _network(backbone: Network) -> str:
+    if isinstance(backbone, VisionTransformer):
+        return (
+            f"vision transformer of {backbone.layers} layers, width {backbone.width}, patch {backbone.patch}"
+        )
     blocks, planes = ("-".join(map(str, counts)) for counts in (backbone.blocks, backbone.planes))
     return f"ResNet of {blocks} {backbone.block} blocks, {planes} planes"
 

@@ -16,10 +16,10 @@ MSMT17_IDENTITIES = 1041
 
 
 def cost(
-    backbone: Annotated[str, typer.Argument(help="resnet18, resnet34, resnet50 or resnet101.")],
+    backbone: Annotated[str, typer.Argument(help="resnet18, resnet34, resnet50, resnet101 or vit_b_16.")],
     image_size: Annotated[str, typer.Option(metavar="HEIGHTxWIDTH")] = "256x256",
     channels: Annotated[
-        str | None, typer.Option(help="Channels left behind each 3x3, comma-separated.")
+        str | None, typer.Option(help="Channels left behind each 3x3, or each 1x1 and 3x3; commas between.")
     ] = None,
     identities: Annotated[
         int, typer.Option(min=1, help="Of the classifier, whose multiply-adds count.")

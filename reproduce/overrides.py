@@ -6,7 +6,8 @@ A key is the path of a recipe's field. Which runs it changes follows from what i
   `evaluate_every`, `initialisation`: every run, teachers and pretraining included;
 - `student`, `compactors`, `method`: the runs that are no teacher here, and for `student` the
   pretraining that such a run starts from;
-- `teacher.<any of these>`: the teachers, as rows and behind students alike;
+- `teacher.<any of these>`: the teachers, as rows and behind students alike, and a trained base that a
+  student starts from;
 - `initialisation.<any of these>`: the pretraining runs.
 
 `schedule.epochs` alone shortens or stretches the whole schedule in proportion.
@@ -140,7 +141,8 @@ class _Changer:
         if recipe.teacher:
             nested["teacher"] = self.change(recipe.teacher, "teacher")
         if isinstance(recipe.initialisation, Recipe):
-            nested["initialisation"] = self.change(recipe.initialisation, f"pretraining of {role}")
+            kind = "base" if recipe.continues else "pretraining"
+            nested["initialisation"] = self.change(recipe.initialisation, f"{kind} of {role}")
         updates = [(change.path, change.value, change) for change in self.changes if _concerns(change, role)]
         values = {**_fields(recipe), **nested}
         for path, value, change in updates:
@@ -158,8 +160,10 @@ def _concerns(change: Override, role: str) -> bool:
         return True
     if change.role == "initialisation":
         return pretraining
+    if role.startswith("base"):
+        return change.role == "teacher" or change.path[0] == "student"
     wanted = "teacher" if change.role == "teacher" else "student"
-    return role == wanted or (role == f"pretraining of {wanted}" and change.path[0] == "student")
+    return role == wanted or (role.endswith(f"of {wanted}") and change.path[0] == "student")
 
 
 def _fields(settings: Settings) -> dict[str, Any]:

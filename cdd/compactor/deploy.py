@@ -1,6 +1,6 @@
 """From the trained student to the network that is deployed: pruned, folded, really smaller."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
 import torch
@@ -10,34 +10,30 @@ from torch import Tensor, nn
 from cdd.compactor.fold import drop_inputs, drop_outputs, fold_batch_norm, merge
 from cdd.compactor.layer import Compactor
 from cdd.models.network import RetrievalNetwork
-from cdd.models.resnet import BasicBlock, Bottleneck
-from cdd.recipe import Backbone
+from cdd.models.resnet import BasicBlock, Bottleneck, ResNet
+from cdd.recipe import Network
 
 
 def deploy(
-    network: RetrievalNetwork, backbone: Backbone, kept: Sequence[Bool[Tensor, "_"]] | None = None
+    network: RetrievalNetwork, backbone: Network, kept: Sequence[Bool[Tensor, "_"]] | None = None
 ) -> RetrievalNetwork:
     """A new network without compactors and foldable batch norms, on the CPU, in evaluation mode.
 
     Args:
         network: the trained student; it is not changed.
         backbone: what the student was built from.
-        kept: per bottleneck, which output channels of the 3x3 convolution (and its compactor) stay;
-            all of them where not given.
+        kept: per bottleneck, which output channels of the 3x3 convolution (and its compactor) stay, or
+            two masks each, of the first and the 3x3 convolution; all of them where not given.
 
     Source: Section 3.1.2, Eq. 4.
     """
-    if kept is None:
-        kept = [torch.ones(block.conv2.out_channels, dtype=torch.bool) for block in network.bottlenecks]
-    slim = RetrievalNetwork(
-        backbone,
-        network.classifier.out_features,
-        channels=[int(mask.sum()) for mask in kept] or None,
-        folded=True,
-    ).eval()
-    state = {name: value for name, value in network.state_dict().items() if not name.startswith("backbone.")}
-    for name, layer in _folded_layers(network, kept).items():
-        state |= {f"{name}.{key}": value for key, value in layer.state_dict().items()}
+    channels = None if kept is None else [int(mask.sum()) for mask in kept]
+    slim = RetrievalNetwork(backbone, network.classifier.out_features, channels=channels, folded=True).eval()
+    state = network.state_dict()
+    if isinstance(network.backbone, ResNet):
+        state = {name: value for name, value in state.items() if not name.startswith("backbone.")}
+        for name, layer in _folded_layers(network, network.backbone, _masks(network, kept)).items():
+            state |= {f"{name}.{key}": value for key, value in layer.state_dict().items()}
     slim.load_state_dict({name: value.cpu() for name, value in state.items()})
     return slim
 
@@ -49,22 +45,39 @@ def silenced(network: RetrievalNetwork, kept: Sequence[Bool[Tensor, "_"]]) -> Re
     """
     copy = deepcopy(network)
     with torch.no_grad():
-        for block, mask in zip(copy.bottlenecks, kept, strict=True):
-            if isinstance(block.compactor, Compactor):
-                block.compactor.weight[~mask] = 0
-            else:
-                norm = _norm(block.bn2)
-                norm.weight[~mask] = 0
-                norm.bias[~mask] = 0
+        for block, (entry, inner) in zip(copy.bottlenecks, _masks(copy, kept), strict=True):
+            _silence(block.entry_compactor, block.bn1, entry)
+            _silence(block.compactor, block.bn2, inner)
     return copy
 
 
-def _folded_layers(network: RetrievalNetwork, kept: Sequence[Tensor]) -> dict[str, nn.Conv2d]:
-    layers = {"backbone.conv1": fold_batch_norm(network.backbone.conv1, _norm(network.backbone.bn1))}
-    remaining = iter(kept)
+def _silence(compactor: nn.Module, norm: nn.Module, mask: Tensor) -> None:
+    if isinstance(compactor, Compactor):
+        compactor.weight[~mask] = 0
+    else:
+        _norm(norm).weight[~mask] = 0
+        _norm(norm).bias[~mask] = 0
+
+
+def _masks(network: RetrievalNetwork, kept: Sequence[Tensor] | None) -> list[tuple[Tensor, Tensor]]:
+    """Per bottleneck the masks of its first and its 3x3 convolution, on the network's device."""
+    blocks = network.bottlenecks
+    device = network.classifier.weight.device
+    full = [torch.ones(block.conv2.out_channels, dtype=torch.bool, device=device) for block in blocks]
+    masks = full if kept is None else [mask.to(device) for mask in kept]
+    if len(masks) == 2 * len(blocks):
+        return list(zip(masks[::2], masks[1::2], strict=True))
+    return list(zip(full, masks, strict=True))
+
+
+def _folded_layers(
+    network: RetrievalNetwork, backbone: ResNet, masks: Sequence[tuple[Tensor, Tensor]]
+) -> Mapping[str, nn.Conv2d]:
+    layers = {"backbone.conv1": fold_batch_norm(backbone.conv1, _norm(backbone.bn1))}
+    remaining = iter(masks)
     for name, block in network.named_modules():
         if isinstance(block, Bottleneck):
-            folded = _folded_bottleneck(block, next(remaining))
+            folded = _folded_bottleneck(block, *next(remaining))
         elif isinstance(block, BasicBlock):
             folded = {"conv1": fold_batch_norm(block.conv1, _norm(block.bn1))}
             folded["conv2"] = fold_batch_norm(block.conv2, _norm(block.bn2))
@@ -77,17 +90,19 @@ def _folded_layers(network: RetrievalNetwork, kept: Sequence[Tensor]) -> dict[st
     return layers
 
 
-def _folded_bottleneck(block: Bottleneck, kept: Tensor) -> dict[str, nn.Conv2d]:
-    inner = fold_batch_norm(block.conv2, _norm(block.bn2))
-    mask = kept.to(inner.weight.device)
-    compactor = block.compactor
+def _folded_bottleneck(block: Bottleneck, entry: Tensor, inner: Tensor) -> dict[str, nn.Conv2d]:
+    second = drop_inputs(fold_batch_norm(block.conv2, _norm(block.bn2)), entry)
     return {
-        "conv1": fold_batch_norm(block.conv1, _norm(block.bn1)),
-        "conv2": merge(inner, compactor, mask)
-        if isinstance(compactor, Compactor)
-        else drop_outputs(inner, mask),
-        "conv3": drop_inputs(fold_batch_norm(block.conv3, _norm(block.bn3)), mask),
+        "conv1": _slim(fold_batch_norm(block.conv1, _norm(block.bn1)), block.entry_compactor, entry),
+        "conv2": _slim(second, block.compactor, inner),
+        "conv3": drop_inputs(fold_batch_norm(block.conv3, _norm(block.bn3)), inner),
     }
+
+
+def _slim(convolution: nn.Conv2d, compactor: nn.Module, kept: Tensor) -> nn.Conv2d:
+    if isinstance(compactor, Compactor):
+        return merge(convolution, compactor, kept)
+    return drop_outputs(convolution, kept)
 
 
 def _norm(module: nn.Module) -> nn.BatchNorm2d:

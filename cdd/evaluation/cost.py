@@ -4,7 +4,8 @@ Parameters are those of the deployed network (batch norm folded into biases, hea
 the identity classifier. Multiply-adds are what the paper calls FLOPs: convolution and linear
 multiply-adds, convolution bias additions, one per element of `nn.ReLU` modules, one per input element
 of pooling and two per channel of the head's batch norms; the classifier is counted, functional ReLU
-and residual additions are not. The convention of ptflops up to 0.7, not twice the multiply-adds.
+and residual additions are not. The convention of ptflops up to 0.7, not twice the multiply-adds. Of a
+transformer, linear layers with their biases and attention count; layer norms, GELU and softmax do not.
 """
 
 from collections import Counter
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from cdd.models.network import RetrievalNetwork
 from cdd.models.zoo import BACKBONES
-from cdd.recipe import Backbone
+from cdd.recipe import Network, VisionTransformer
 
 MSMT17_IDENTITIES = 1041
 
@@ -37,9 +38,11 @@ class Cost:
 
 
 def cost(
-    backbone: Backbone, height: int, width: int, *, channels: Sequence[int] | None = None, identities: int
+    backbone: Network, height: int, width: int, *, channels: Sequence[int] | None = None, identities: int
 ) -> Cost:
-    """Cost of the deployed form of a backbone whose bottlenecks keep `channels` each (all by default).
+    """Cost of the deployed form of a backbone whose bottlenecks keep `channels` (all by default).
+
+    One count per bottleneck, of its 3x3 convolution, or two, of its first and its 3x3 convolution.
 
     Counted on a network without storage, so it takes no memory.
     """
@@ -69,15 +72,23 @@ def cost_of(
     """
     if name not in BACKBONES:
         raise ValueError(f"unknown backbone {name!r}: choose one of {', '.join(BACKBONES)}")
-    return cost(BACKBONES[name], height, width, channels=channels, identities=identities)
+    backbone = BACKBONES[name]
+    if isinstance(backbone, VisionTransformer):
+        if height != width:
+            raise ValueError(f"{name} takes square images, not {height}x{width}")
+        backbone = VisionTransformer.model_validate({**backbone.model_dump(), "image": height})
+    return cost(backbone, height, width, channels=channels, identities=identities)
 
 
 def _multiply_adds(module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> dict[str, int]:
-    if isinstance(module, nn.Conv2d) and isinstance(output, Tensor):
+    if isinstance(module, nn.Conv2d | nn.Linear) and isinstance(output, Tensor):
+        kind = "linear" if isinstance(module, nn.Linear) else "convolution"
         bias = 0 if module.bias is None else output.numel()
-        return {"convolution": output.numel() * module.weight[0].numel(), "bias": bias}
-    if isinstance(module, nn.Linear):
-        return {"linear": module.weight.numel()}
+        return {kind: output.numel() * module.weight[0].numel(), "bias": bias}
+    if isinstance(module, nn.MultiheadAttention):
+        _, tokens, width = inputs[0].shape
+        # Four projections, then scores and weighted sum: tokens x tokens x width each.
+        return {"attention": 4 * tokens * width**2 + 2 * tokens**2 * width}
     if isinstance(module, nn.BatchNorm1d):
         return {"batch_norm": 2 * module.num_features}
     if isinstance(module, nn.ReLU):

@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 from cdd.contract import RetrievalOutput
 from cdd.losses.precision import at_least_single
 from cdd.models.network import RetrievalNetwork
+from cdd.models.resnet import ResNet
 
 Pair = tuple[Tensor, Tensor]
 LAYERS = (nn.Conv2d, nn.ConvTranspose2d)
@@ -25,6 +26,8 @@ def stage_channels(network: nn.Module | None) -> list[int]:
             "the stages of student and teacher must be known: give two networks of type "
             f"RetrievalNetwork, not {type(network).__name__}"
         )
+    if not isinstance(network.backbone, ResNet):
+        raise ValueError("the method compares the maps of four stages; a vision transformer has none")
     return [_output_channels(stage[-1]) for stage in network.backbone.stages]
 
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from cdd.models.network import RetrievalNetwork
-from cdd.models.resnet import Images
-from cdd.recipe import Backbone
+from cdd.models.resnet import Images, full_channels
+from cdd.recipe import Network, VisionTransformer
 
 
 class Embedder(nn.Module):
@@ -26,18 +27,25 @@ class Embedder(nn.Module):
         return embedding
 
 
-def channels_of(network: RetrievalNetwork) -> list[int]:
-    """Channels that leave the 3x3 convolution of every bottleneck."""
-    return [block.conv2.out_channels for block in network.bottlenecks]
+def channels_of(network: RetrievalNetwork, backbone: Network) -> list[int]:
+    """Channels that leave the 3x3 convolution of every bottleneck.
+
+    Two counts per bottleneck, of its first and its 3x3 convolution, where a first one is pruned as well.
+    """
+    inner = [block.conv2.out_channels for block in network.bottlenecks]
+    entries = [block.conv1.out_channels for block in network.bottlenecks]
+    if isinstance(backbone, VisionTransformer) or entries == full_channels(backbone):
+        return inner
+    return [width for pair in zip(entries, inner, strict=True) for width in pair]
 
 
-def save_deployed(network: RetrievalNetwork, backbone: Backbone, path: Path) -> None:
+def save_deployed(network: RetrievalNetwork, backbone: Network, path: Path) -> None:
     """Writes a folded network with what is needed to build it again; plain tensors and numbers only."""
     torch.save(
         {
             "backbone": backbone.model_dump(mode="json"),
             "identities": network.classifier.out_features,
-            "channels": channels_of(network),
+            "channels": channels_of(network, backbone),
             "state": network.state_dict(),
         },
         path,
@@ -48,7 +56,7 @@ def load_deployed_network(path: Path) -> RetrievalNetwork:
     """The folded network that `save_deployed` wrote, classifier included."""
     stored = torch.load(path, map_location="cpu", weights_only=True)
     network = RetrievalNetwork(
-        Backbone.model_validate(stored["backbone"]),
+        TypeAdapter(Network).validate_python(stored["backbone"]),
         stored["identities"],
         channels=stored["channels"] or None,
         folded=True,

@@ -3,15 +3,16 @@
 import hashlib
 import pickle
 import re
+from collections import OrderedDict
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from cdd.errors import DataError
-from cdd.models.resnet import ResNet
+from cdd.models.network import build_backbone
 from cdd.models.zoo import BACKBONES
-from cdd.recipe import Backbone
+from cdd.recipe import Network, VisionTransformer
 from cdd.torchvision_guard import install
 
 VERSION = "IMAGENET1K_V1"
@@ -19,7 +20,7 @@ VERSION = "IMAGENET1K_V1"
 _HASHED_NAME = re.compile(r"-([0-9a-f]{8,})\.pth?$")
 
 
-def imagenet_weights(backbone: Backbone, path: Path | None = None) -> dict[str, Tensor]:
+def imagenet_weights(backbone: Network, path: Path | None = None) -> dict[str, Tensor]:
     """The state dict of torchvision's `IMAGENET1K_V1` weights, without its classifier.
 
     Args:
@@ -31,16 +32,37 @@ def imagenet_weights(backbone: Backbone, path: Path | None = None) -> dict[str, 
         ValueError: for a backbone that torchvision does not have.
         DataError: where the weights cannot be downloaded, or the file is not theirs.
     """
-    names = [name for name, known in BACKBONES.items() if known == backbone]
+    names = [name for name, known in BACKBONES.items() if _alike(known, backbone)]
     if not names:
         raise ValueError(
             f"there are no ImageNet weights for this backbone, only for {', '.join(BACKBONES)}: use "
             "initialisation=random or a pretraining recipe."
         )
     stored = _downloaded(names[0]) if path is None else _read(_file(path, names[0]))
-    weights = {name: value for name, value in stored.items() if not name.startswith("fc.")}
+    weights = {name: value for name, value in stored.items() if not name.startswith(("fc.", "heads."))}
+    if isinstance(backbone, VisionTransformer):
+        weights = _resized(weights, backbone)
     _check_fit(weights, backbone, f"the ImageNet weights of {names[0]}" if path is None else str(path))
     return weights
+
+
+def _alike(known: Network, backbone: Network) -> bool:
+    """Whether the weights of one fit the other: neck and size of the images do not matter for that."""
+    changed = backbone.model_copy(update={"embedding": known.embedding})
+    if isinstance(changed, VisionTransformer) and isinstance(known, VisionTransformer):
+        changed = changed.model_copy(update={"image": known.image})
+    return known == changed
+
+
+def _resized(weights: dict[str, Tensor], backbone: VisionTransformer) -> dict[str, Tensor]:
+    """Position embeddings interpolated to the size of our images; names as in our backbone."""
+    install()
+    from torchvision.models.vision_transformer import interpolate_embeddings
+
+    key = "encoder.pos_embedding"
+    if key in weights:
+        weights = {**interpolate_embeddings(backbone.image, backbone.patch, OrderedDict(weights))}
+    return {f"vit.{name}": value for name, value in weights.items()}
 
 
 def _downloaded(name: str) -> dict[str, Tensor]:
@@ -85,9 +107,9 @@ def _read(path: Path) -> dict[str, Tensor]:
     return stored
 
 
-def _check_fit(weights: dict[str, Tensor], backbone: Backbone, origin: str) -> None:
+def _check_fit(weights: dict[str, Tensor], backbone: Network, origin: str) -> None:
     with torch.device("meta"):
-        expected = {name: value.shape for name, value in ResNet(backbone).state_dict().items()}
+        expected = {name: value.shape for name, value in build_backbone(backbone).state_dict().items()}
     # Files from before batch norms counted their batches do not have these counters.
     needed = {name for name in expected if not name.endswith("num_batches_tracked")}
     known = expected.keys() & weights.keys()

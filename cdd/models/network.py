@@ -7,7 +7,8 @@ from torch import nn
 
 from cdd.contract import RetrievalOutput
 from cdd.models.resnet import Bottleneck, Images, ResNet
-from cdd.recipe import Backbone
+from cdd.models.transformer import TransformerBackbone, initialise_transformer
+from cdd.recipe import Network, VisionTransformer
 
 
 class RetrievalNetwork(nn.Module):
@@ -19,14 +20,14 @@ class RetrievalNetwork(nn.Module):
 
     def __init__(
         self,
-        backbone: Backbone,
+        backbone: Network,
         identities: int,
         *,
         channels: Sequence[int] | None = None,
         folded: bool = False,
     ):
         super().__init__()
-        self.backbone = ResNet(backbone, channels=channels, folded=folded)
+        self.backbone = build_backbone(backbone, channels=channels, folded=folded)
         self.pooling = nn.AdaptiveAvgPool2d(1)
         self.neck = nn.Sequential(
             nn.BatchNorm1d(self.backbone.outputs),
@@ -39,7 +40,7 @@ class RetrievalNetwork(nn.Module):
     @property
     def bottlenecks(self) -> list[Bottleneck]:
         """The blocks that can be pruned, first to last."""
-        return [block for block in self.backbone.blocks if isinstance(block, Bottleneck)]
+        return [block for block in self.modules() if isinstance(block, Bottleneck)]
 
     def forward(self, images: Images, *, tapped: bool = False, mapped: bool = False) -> RetrievalOutput:
         """Everything that the losses read.
@@ -60,13 +61,33 @@ class RetrievalNetwork(nn.Module):
         )
 
 
+def build_backbone(
+    backbone: Network, *, channels: Sequence[int] | None = None, folded: bool = False
+) -> ResNet | TransformerBackbone:
+    """The backbone alone; a transformer has no batch norm to fold and no channels to leave out.
+
+    Raises:
+        ValueError: for channel counts that do not fit.
+    """
+    if isinstance(backbone, VisionTransformer):
+        if channels:
+            raise ValueError(
+                "channel counts were given, but a vision transformer has no bottlenecks to prune"
+            )
+        return TransformerBackbone(backbone)
+    return ResNet(backbone, channels=channels, folded=folded)
+
+
 def initialise(network: RetrievalNetwork, generator: torch.Generator) -> None:
     """Draws every weight anew: He initialisation by fan-out, batch norms stay 1 and 0.
 
-    Source: torchvision's ResNet for the backbone, the authors' release for neck and classifier
-    (normal with standard deviation 0.001).
+    Source: torchvision for the backbone, the authors' release for neck and classifier (normal with
+    standard deviation 0.001).
     """
-    for module in network.modules():
+    if isinstance(network.backbone, TransformerBackbone):
+        initialise_transformer(network.backbone, generator)
+    drawn = network.neck if isinstance(network.backbone, TransformerBackbone) else network
+    for module in drawn.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
     nn.init.normal_(network.classifier.weight, std=0.001, generator=generator)

@@ -15,6 +15,7 @@ from cdd.recipe import Backbone
 
 Images = Float[Tensor, "batch 3 height width"]
 Taps = tuple[Tensor, Tensor]
+Widths = tuple[int, int]
 
 
 class Maps(NamedTuple):
@@ -55,18 +56,28 @@ class Layers:
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 with the stride on the 3x3, from which `channels` go on.
+    """1x1, 3x3, 1x1 with the stride on the 3x3.
 
-    `compactor` is the place between the 3x3 convolution's batch norm and its ReLU where one can be put.
+    `compactor` is the place between the 3x3 convolution's batch norm and its ReLU where one can be put,
+    `entry_compactor` the same behind the first 1x1 convolution.
+
+    Args:
+        layers: makes the layers.
+        inputs: channels that come in.
+        planes: a fourth of the channels that go out.
+        stride: of the 3x3 convolution.
+        widths: channels that the first and the 3x3 convolution keep; unpruned, both are `planes`.
     """
 
-    def __init__(self, layers: Layers, inputs: int, planes: int, stride: int, channels: int):
+    def __init__(self, layers: Layers, inputs: int, planes: int, stride: int, widths: Widths):
         super().__init__()
         outputs = planes * EXPANSION["bottleneck"]
-        self.conv1 = layers.convolution(inputs, planes, 1)
-        self.bn1 = layers.norm(planes)
+        entry, channels = widths
+        self.conv1 = layers.convolution(inputs, entry, 1)
+        self.bn1 = layers.norm(entry)
+        self.entry_compactor: nn.Module = nn.Identity()
         self.relu = nn.ReLU(inplace=True)
-        self.conv2 = layers.convolution(planes, channels, 3, stride)
+        self.conv2 = layers.convolution(entry, channels, 3, stride)
         self.bn2 = layers.norm(channels)
         self.compactor: nn.Module = nn.Identity()
         self.conv3 = layers.convolution(channels, outputs, 1)
@@ -75,7 +86,7 @@ class Bottleneck(nn.Module):
 
     def forward(self, images: Tensor, *, tapped: bool) -> tuple[Tensor, Taps | None]:
         """The block's sum before its ReLU and, if asked, the pooled maps around the compactor."""
-        inner = self.relu(self.bn1(self.conv1(images)))
+        inner = self.relu(self.entry_compactor(self.bn1(self.conv1(images))))
         before = self.bn2(self.conv2(inner))
         after = self.compactor(before)
         # Functional, because the paper's count of multiply-adds sees ReLU modules only.
@@ -108,7 +119,7 @@ class ResNet(nn.Module):
 
     Args:
         backbone: what to build.
-        channels: per bottleneck, how many channels its 3x3 convolution keeps; all where not given.
+        channels: see `block_widths`; everything is kept where not given.
         folded: convolutions with bias and no batch norm: the deployed form.
     """
 
@@ -130,18 +141,18 @@ class ResNet(nn.Module):
             self.maxpool = nn.Identity()
         self.bn1 = self.layers.norm(width)
         self.relu = nn.ReLU(inplace=True)
-        remaining = iter(full_channels(backbone) if channels is None else checked(backbone, channels))
+        remaining = iter(block_widths(backbone, channels))
         inputs = (width, *(planes * EXPANSION[backbone.block] for planes in backbone.planes))
         for number, (before, _) in enumerate(pairwise(inputs)):
             self.add_module(f"layer{number + 1}", self._stage(backbone, number, before, remaining))
         self.outputs = inputs[-1]
 
-    def _stage(self, backbone: Backbone, number: int, inputs: int, channels: Iterator[int]) -> nn.ModuleList:
+    def _stage(self, backbone: Backbone, number: int, inputs: int, widths: Iterator[Widths]) -> nn.ModuleList:
         planes, stage = backbone.planes[number], nn.ModuleList()
         for index in range(backbone.blocks[number]):
             stride = 2 if index == 0 and number in (1, 2) else 1
             if backbone.block == "bottleneck":
-                block: nn.Module = Bottleneck(self.layers, inputs, planes, stride, next(channels))
+                block: nn.Module = Bottleneck(self.layers, inputs, planes, stride, next(widths))
             else:
                 block = BasicBlock(self.layers, inputs, planes, stride)
             stage.append(block)
@@ -181,18 +192,30 @@ def full_channels(backbone: Backbone) -> list[int]:
     ]
 
 
-def checked(backbone: Backbone, channels: Sequence[int]) -> Sequence[int]:
-    """The given channel counts, if there is one between 1 and the full width for every bottleneck.
+def block_widths(backbone: Backbone, channels: Sequence[int] | None = None) -> list[Widths]:
+    """Per bottleneck, the channels that its first and its 3x3 convolution keep.
+
+    Args:
+        backbone: what to build.
+        channels: one count per bottleneck, of its 3x3 convolution, or two, of its first and its 3x3
+            convolution, in the order of the network; all channels where not given.
 
     Raises:
-        ValueError: with the first count that does not fit.
+        ValueError: for another number of counts, or the first one that does not fit.
     """
     full = full_channels(backbone)
-    if len(channels) != len(full):
+    if channels is None:
+        return [(planes, planes) for planes in full]
+    if len(channels) not in (len(full), 2 * len(full)):
         raise ValueError(
-            f"{len(channels)} channel counts given, but this backbone has {len(full)} bottlenecks"
+            f"{len(channels)} channel counts given, but this backbone has {len(full)} bottlenecks: give one "
+            "count each, of the 3x3 convolution, or two, of the first 1x1 and the 3x3 convolution"
         )
-    for index, (kept, planes) in enumerate(zip(channels, full, strict=True)):
-        if not 1 <= kept <= planes:
-            raise ValueError(f"block {index + 1} keeps {kept} channels; it can keep 1 to {planes}")
-    return channels
+    each = len(channels) // max(len(full), 1)
+    for index, kept in enumerate(channels):
+        if not 1 <= kept <= full[index // each]:
+            raise ValueError(
+                f"block {index // each + 1} keeps {kept} channels; it can keep 1 to {full[index // each]}"
+            )
+    entries = channels[::2] if each == 2 else full
+    return list(zip(entries, channels[each - 1 :: each] if full else (), strict=True))

@@ -31,7 +31,7 @@ def footprint(recipe: Recipe, identities: int) -> Footprint:
     with torch.device("meta"):
         student = RetrievalNetwork(recipe.student, identities)
         if recipe.compactors:
-            insert_compactors(student)
+            insert_compactors(student, both=recipe.compactors == "both")
         teacher = RetrievalNetwork(recipe.teacher.student, identities) if recipe.teacher else None
         distiller = recipe.method.build(student, teacher, recipe.fidelity)
     weights, state = _bytes(student), _bytes(distiller)

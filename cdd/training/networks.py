@@ -19,8 +19,9 @@ IMAGENET = "imagenet"
 def build_student(recipe: Recipe, identities: int, weights: Mapping[str, Path]) -> RetrievalNetwork:
     """The student before its first step.
 
-    The neck and the classifier always start at random; the backbone starts at random, from ImageNet,
-    or from the backbone of the pretraining run. Compactors start as the identity.
+    The neck and the classifier start at random; the backbone starts at random, from ImageNet, or from
+    the backbone of the pretraining run. A base trained on the same identities gives all three.
+    Compactors start as the identity.
 
     Args:
         identities: outputs of the classifier.
@@ -33,11 +34,14 @@ def build_student(recipe: Recipe, identities: int, weights: Mapping[str, Path]) 
         stored = _stored_weights(recipe.initialisation, weights)
         prefix = "backbone."
         backbone = {k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)}
-        network.backbone.load_state_dict(backbone)
+        if recipe.continues:
+            network.load_state_dict(stored)
+        else:
+            network.backbone.load_state_dict(backbone)
     elif recipe.initialisation == "imagenet":
         network.backbone.load_state_dict(imagenet_weights(recipe.student, weights.get(IMAGENET)), strict=True)
     if recipe.compactors:
-        insert_compactors(network)
+        insert_compactors(network, both=recipe.compactors == "both")
     return network
 
 

@@ -1,29 +1,30 @@
 """SGD with the groups of the authors' release."""
 
 import torch
-from torch import nn
 from torch.optim import SGD
 
-from cdd.compactor.layer import Compactor
+from cdd.compactor.insert import compactors
+from cdd.contract import Distiller
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Recipe, Schedule
 from cdd.training.schedule import learning_rate
 
 
 def build_optimiser(
-    student: RetrievalNetwork, distiller: nn.Module, recipe: Recipe, *, scaled: bool = False
+    student: RetrievalNetwork, distiller: Distiller, recipe: Recipe, *, scaled: bool = False
 ) -> SGD:
     """SGD over the student and whatever the distiller learns.
 
     Neck and classifier train `neck_learning_rate_factor` times as fast. Weight decay acts on every
-    parameter, biases, batch norms and (by fidelity) compactors included.
+    parameter, biases, batch norms and (by fidelity) compactors included; a method may set the compactors
+    apart.
 
     Args:
         scaled: whether the loss is scaled: a fused step would undo that itself, too late for a
             distiller that edits the gradients.
     """
-    compactors = [m.weight for m in student.modules() if isinstance(m, Compactor)]
-    special = {id(parameter) for parameter in compactors}
+    weights = [compactor.weight for compactor in compactors(student)]
+    special = {id(weight) for weight in weights}
     body = [p for p in (*student.backbone.parameters(), *distiller.parameters()) if id(p) not in special]
     head = [*student.neck.parameters(), *student.classifier.parameters()]
     settings, fidelity = recipe.optimiser, recipe.fidelity
@@ -31,9 +32,10 @@ def build_optimiser(
         {"params": body, "factor": 1.0},
         {"params": head, "factor": fidelity.neck_learning_rate_factor},
     ]
-    if compactors:
+    if weights:
         decay = settings.weight_decay if fidelity.compactor_weight_decay else 0.0
-        groups.append({"params": compactors, "factor": 1.0, "weight_decay": decay})
+        own = {"weight_decay": decay, **distiller.optimiser_settings()}
+        groups.append({"params": weights, "factor": 1.0, **own})
     return SGD(
         groups,
         lr=recipe.schedule.peak_learning_rate,

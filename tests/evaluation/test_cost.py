@@ -9,7 +9,7 @@ import pytest
 from cdd.evaluation.cost import cost, cost_of
 from cdd.models.network import RetrievalNetwork
 from cdd.models.resnet import full_channels
-from cdd.models.zoo import BACKBONES
+from cdd.models.zoo import RESNETS
 from tests.small import BACKBONE
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -56,7 +56,7 @@ def test_irregular_channels_equal_the_authors_counter(case: dict[str, Any]) -> N
 @pytest.mark.parametrize("case", CASES["uniform_keep_curve"][::3], ids=lambda case: f"{case['keep_ratio']}")
 def test_uniform_keep_ratios_equal_the_authors_counter(case: dict[str, float]) -> None:
     name = f"resnet{case['depth']}"
-    keep = [max(1, round(planes * case["keep_ratio"])) for planes in full_channels(BACKBONES[name])]
+    keep = [max(1, round(planes * case["keep_ratio"])) for planes in full_channels(RESNETS[name])]
     found = cost_of(name, 256, 256, keep)
     assert (found.parameters, found.multiply_adds) == (case["params"], case["macs_256x256"])
 
@@ -88,7 +88,7 @@ def test_parameters_are_those_of_the_deployed_module_without_its_classifier() ->
 
 
 def test_one_channel_less_costs_13_planes_plus_1() -> None:
-    full = full_channels(BACKBONES["resnet50"])
+    full = full_channels(RESNETS["resnet50"])
     fewer = [full[0] - 1, *full[1:]]
     all_of_it, less = cost_of("resnet50", 256, 256), cost_of("resnet50", 256, 256, fewer)
     per_channel = 13 * 64 + 1

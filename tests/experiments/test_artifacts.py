@@ -201,7 +201,7 @@ def test_the_paper_scale_is_section_4_2() -> None:
         assert (schedule.epochs, schedule.warmup_epochs, schedule.flat_until_epoch) == (epochs, 10, 40)
         assert schedule.peak_learning_rate == 0.01
         assert schedule.peak_learning_rate * schedule.warmup_factor == pytest.approx(0.001)
-        assert recipe.student.blocks == (3, 4, 23, 3)
+        assert recipe.student == recipes.PAPER_BACKBONES.heavy
         assert recipe.initialisation == "imagenet"
 
 

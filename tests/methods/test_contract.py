@@ -21,9 +21,9 @@ IDENTITIES = 5
 LABELS = torch.tensor([0, 0, 3, 3])
 BASIC = Backbone(block="basic", blocks=(1, 1, 1, 1), planes=(4, 4, 8, 8), stem="small", embedding=8)
 
-COMPACTED = {"CapacityDynamic"}
+COMPACTED = {"CapacityDynamic", "ResRep"}
 """Methods whose student has compactors."""
-WITHOUT_TERMS = {"KD", "Supervised"}
+WITHOUT_TERMS = {"KD", "ResRep", "Supervised"}
 VARIANTS: dict[str, tuple[dict[str, object], ...]] = {
     "CapacityDynamic": ({}, {"resetting": {"queue": 16, "after_epoch": 0, "ratio": 0.75}}),
 }

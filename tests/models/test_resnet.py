@@ -6,7 +6,7 @@ from torch import Tensor
 
 from cdd.models.network import RetrievalNetwork, initialise
 from cdd.models.resnet import ResNet, full_channels, pooled
-from cdd.models.zoo import BACKBONES
+from cdd.models.zoo import RESNETS
 from cdd.torchvision_guard import install
 from tests.small import BACKBONE
 
@@ -20,7 +20,7 @@ def test_backbone_equals_torchvision_with_last_stride_one(name: str) -> None:
     first = oracle.layer4[0]
     for layer in (first.conv2 if name == "resnet50" else first.conv1, first.downsample[0]):
         layer.stride = (1, 1)
-    ours = ResNet(BACKBONES[name])
+    ours = ResNet(RESNETS[name])
     ours.load_state_dict({key: value for key, value in oracle.state_dict().items() if "fc." not in key})
     images = torch.randn(2, 3, 64, 48)
     wanted = torch.nn.Sequential(*list(oracle.eval().children())[:-2])(images)
@@ -32,10 +32,10 @@ def test_backbone_equals_torchvision_with_last_stride_one(name: str) -> None:
 @pytest.mark.parametrize(("name", "blocks"), [("resnet50", 16), ("resnet101", 33), ("resnet18", 0)])
 def test_every_bottleneck_has_a_pair_of_taps(name: str, blocks: int) -> None:
     with torch.device("meta"):
-        network = RetrievalNetwork(BACKBONES[name], identities=5).eval()
+        network = RetrievalNetwork(RESNETS[name], identities=5).eval()
         output = network(torch.empty(1, 3, 64, 64), tapped=True)
     assert len(output.before_compactor) == len(output.after_compactor) == blocks
-    assert [tap.shape[1] for tap in output.before_compactor] == full_channels(BACKBONES[name])
+    assert [tap.shape[1] for tap in output.before_compactor] == full_channels(RESNETS[name])
 
 
 def test_taps_are_taken_only_when_asked_for() -> None:
@@ -84,7 +84,7 @@ def test_impossible_channel_counts_are_refused(channels: list[int]) -> None:
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
 def test_stages_are_torchvisions_layers_and_maps_are_given_only_when_asked_for(name: str) -> None:
-    backbone = BACKBONES[name]
+    backbone = RESNETS[name]
     network = RetrievalNetwork(backbone, identities=5).eval()
     images = torch.randn(2, 3, 64, 32)
     output = network(images, mapped=True)

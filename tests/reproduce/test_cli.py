@@ -69,7 +69,7 @@ def test_python_m_reproduce_is_the_command_line() -> None:
     )
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr.startswith("Error: unknown artifact 'tabel1': did you mean table1?")
+    assert done.stderr.startswith("Error: unknown artifact 'tabel1': did you mean table1")
 
 
 @pytest.mark.parametrize("words", [["tabel1"], ["plan", "tabel1"], ["show", "tabel1"], ["run", "tabel1"]])

@@ -138,7 +138,7 @@ def test_every_length_gives_a_possible_schedule(epochs: int) -> None:
 def test_no_change_changes_nothing() -> None:
     assert parse([]).apply(recipes()) == recipes()
     assert not parse([])
-    assert changed("evaluate_every=5") == recipes()
+    assert changed("objective.triplet_margin=0.35") == recipes()
 
 
 @pytest.mark.parametrize(
@@ -218,5 +218,5 @@ def test_a_method_can_be_replaced_whole() -> None:
 def test_pretraining_is_the_same_run_for_teachers_and_students() -> None:
     setting = SETTINGS["veri776", "mini"]
     assert setting.pretraining
-    wanted = pretraining(setting, setting.pretraining).run_id
+    wanted = pretraining(setting, setting.backbones.heavy, setting.pretraining).run_id
     assert {start(recipe).run_id for recipe in recipes()} == {wanted}

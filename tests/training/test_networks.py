@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from cdd.compactor import Compactor
+from cdd.compactor.insert import compactors
 from cdd.contract import PAPER, Distiller
 from cdd.errors import DataError
 from cdd.models.network import RetrievalNetwork
@@ -27,11 +28,21 @@ def weights(tmp_path: Path) -> dict[str, Path]:
 
 
 def test_a_student_starts_from_the_pretrained_backbone_but_its_own_neck(weights: dict[str, Path]) -> None:
-    recipe = student_recipe(initialisation=teacher_recipe())
-    student = build_student(recipe, IDENTITIES, weights).state_dict()
-    stored = torch.load(weights[teacher_recipe().run_id])
+    base = teacher_recipe()
+    before = base.model_copy(update={"data": base.data.model_copy(update={"use": "pretraining"})})
+    recipe = student_recipe(initialisation=before)
+    stored = torch.load(weights[base.run_id])
+    student = build_student(recipe, IDENTITIES, {before.run_id: weights[base.run_id]}).state_dict()
     assert all(torch.equal(student[name], stored[name]) for name in stored if name.startswith("backbone."))
     assert not torch.equal(student["neck.2.weight"], stored["neck.2.weight"])
+
+
+def test_a_student_that_continues_a_base_starts_as_exactly_that_network(weights: dict[str, Path]) -> None:
+    recipe = teacher_recipe(initialisation=teacher_recipe(), compactors="both")
+    student = build_student(recipe, IDENTITIES, weights)
+    stored = torch.load(weights[teacher_recipe().run_id])
+    assert all(torch.equal(student.state_dict()[name], stored[name]) for name in stored)
+    assert len(compactors(student)) == 2 * len(student.bottlenecks)
 
 
 def test_inserted_compactors_change_no_output(weights: dict[str, Path]) -> None:
