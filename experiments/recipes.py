@@ -41,7 +41,7 @@ SMALL_BACKBONES = Backbones(
     ),
     # 50 % and 56 %, as ResNet-34.
     light=Backbone(block="basic", blocks=(1, 2, 3, 1), planes=(18, 36, 72, 108), stem="small", embedding=128),
-    transformer=VisionTransformer(image=32, patch=4, layers=12, heads=3, width=96, hidden=384, embedding=128),
+    transformer=VisionTransformer(image=32, patch=8, layers=4, heads=4, width=128, hidden=512, embedding=128),
 )
 
 

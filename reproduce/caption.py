@@ -1,10 +1,11 @@
 """What stands below a table: scale, data, seeds, versions, device, code."""
 
 from collections.abc import Iterable, Mapping
+from string import ascii_lowercase
 from typing import Any
 
 from cdd.recipe import Network, VisionTransformer
-from reproduce.artifact import Scale, Table
+from reproduce.artifact import Artifact, Scale, Table
 from reproduce.execute import Outcome
 from reproduce.plan import Wish
 
@@ -13,13 +14,33 @@ SCALE_TEXTS = {
     "bench": "the paper's networks on embedded data: compare directions, not numbers",
     "paper": "the paper's data, networks and schedule",
 }
+COUNTS = (
+    "MP: parameters of the deployed network without the identity classifier. FLOPs: multiply-adds of one "
+    "image as the paper counts them; true FLOPs are twice as many."
+)
 VERSIONS = ("python", "torch", "torchvision", "mlflow", "numpy")
 DIGEST_LENGTH = 12
 COMMIT_LENGTH = 10
 
 
+def title(artifact: Artifact, scale: Scale, wishes: list[Wish]) -> str:
+    """The paper's caption, and what ours is where it is not the paper's setting."""
+    number = artifact.source.rpartition(", ")[2]
+    text = f"{number}. {artifact.title}"
+    if scale == "paper":
+        return f"{text} (paper scale)"
+    names = sorted({wish.recipe.data.name for wish in wishes})
+    return f"{text}: {scale} scale, on the embedded data set {' and '.join(names)}"
+
+
+def footnotes(table: Table) -> dict[str, str]:
+    """The letter of every note of a row, in the order of the rows."""
+    texts = dict.fromkeys(row.note for row in table.rows if row.note)
+    return {text: ascii_lowercase[place] for place, text in enumerate(texts)}
+
+
 def caption(
-    table: Table,
+    artifact: Artifact,
     scale: Scale,
     wishes: list[Wish],
     outcomes: Mapping[str, Outcome],
@@ -30,17 +51,18 @@ def caption(
     made = [outcomes[wish.recipe.run_id].environment for wish in shown]
     made = [environment for environment in made if environment]
     notes = [
-        f"Paper: {table.source}. Ours: scale {scale}, {SCALE_TEXTS[scale]}.",
-        _protocols(table),
-        "MP: parameters of the deployed network without the identity classifier. FLOPs: multiply-adds of one "
-        "image as the paper counts them; true FLOPs are twice as many.",
+        f"Paper: {artifact.source}. Ours: scale {scale}, {SCALE_TEXTS[scale]}.",
+        _protocols(artifact),
+        *([COUNTS] if isinstance(artifact, Table) else []),
+        *artifact.notes,
+        *_of_rows(artifact),
     ]
     if overrides:
         notes.append(f"Overridden, so not the paper's setting: {', '.join(overrides)}.")
     if scale != "paper":
         notes.append(_networks(wishes))
     if not made:
-        return [*notes, "No run of this table has finished."]
+        return [*notes, "None of these runs has finished."]
     seeds = sorted({wish.recipe.seed for wish in shown})
     spread = "; ± is the standard deviation over seeds" if len(seeds) > 1 else ""
     data = _listed(sorted({_data(wish, outcomes[wish.recipe.run_id].environment) for wish in shown}))
@@ -51,8 +73,18 @@ def caption(
     ]
 
 
-def _protocols(table: Table) -> str:
-    return "Protocols: " + "; ".join(f"{group.title}, {group.protocol_text}" for group in table.groups) + "."
+def _of_rows(artifact: Artifact) -> list[str]:
+    if not isinstance(artifact, Table):
+        return []
+    reported = "Reported: copied by the paper from a publication, never trained here, in no comparison."
+    notes = [f"[{letter}] {text}" for text, letter in footnotes(artifact).items()]
+    return [*([reported] if any(row.reported for row in artifact.rows) else []), *notes]
+
+
+def _protocols(artifact: Artifact) -> str:
+    return (
+        "Protocols: " + "; ".join(f"{group.title}, {group.protocol_text}" for group in artifact.groups) + "."
+    )
 
 
 def _networks(wishes: list[Wish]) -> str:

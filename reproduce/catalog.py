@@ -12,9 +12,9 @@ import experiments
 from reproduce.errors import UsageError
 
 if TYPE_CHECKING:
-    from reproduce.artifact import Table
+    from reproduce.artifact import Artifact
 
-CONSTANT = "TABLE"
+CONSTANTS = ("TABLE", "FIGURE")
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,22 @@ def check_names(names: list[str]) -> None:
             )
 
 
-def find(name: str) -> "Table":
+def find(name: str) -> "Artifact":
     """The artifact of this name.
 
     Raises:
         UsageError: for an unknown name.
     """
-    from reproduce.artifact import Table
+    from reproduce.artifact import Figure, Table
 
     check_names([name])
-    table = getattr(import_module(f"experiments.{name}"), CONSTANT)
-    if not isinstance(table, Table) or table.name != name:
-        raise ValueError(f"experiments/{name}.py must declare {CONSTANT} = Table(name={name!r}, ...)")
-    return table
+    module = import_module(f"experiments.{name}")
+    found = next(getattr(module, constant) for constant in CONSTANTS if hasattr(module, constant))
+    if not isinstance(found, Table | Figure) or found.name != name:
+        raise ValueError(
+            f"experiments/{name}.py must declare TABLE = Table(name={name!r}, ...) or FIGURE = Figure(...)"
+        )
+    return found
 
 
 def as_plain(summary: Summary) -> dict[str, str]:
@@ -73,11 +76,11 @@ def as_plain(summary: Summary) -> dict[str, str]:
 
 
 def _declared(path: Path) -> dict[str, str] | None:
-    """The texts of a module's `TABLE = Table(...)`; None where it has none."""
+    """The texts of a module's `TABLE = Table(...)` or `FIGURE = Figure(...)`; None where it has none."""
     for node in ast.parse(path.read_text()).body:
         if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)):
             continue
-        if any(isinstance(target, ast.Name) and target.id == CONSTANT for target in node.targets):
+        if any(isinstance(target, ast.Name) and target.id in CONSTANTS for target in node.targets):
             return {
                 keyword.arg: str(keyword.value.value)
                 for keyword in node.value.keywords

@@ -12,7 +12,7 @@ from cdd.recipe import Recipe
 from cdd.run import RESULT, WEIGHTS
 from cdd.training.environment import device_name
 from cdd.training.footprint import Footprint, footprint
-from reproduce.artifact import Scale, Table
+from reproduce.artifact import Artifact, Scale
 from reproduce.calibration import calibrated
 from reproduce.estimate import Estimate, Speed, estimate
 from reproduce.overrides import Overrides
@@ -100,12 +100,12 @@ class Plan:
         return [item for item in self.items if item.state != "reuse"]
 
 
-def wishes(table: Table, scale: Scale, seeds: list[int], overrides: Overrides) -> list[Wish]:
-    """The runs that a table shows, with the overrides made."""
-    entries = [entry for seed in seeds for entry in table.recipes(scale, seed)]
+def wishes(artifact: Artifact, scale: Scale, seeds: list[int], overrides: Overrides) -> list[Wish]:
+    """The runs that an artifact shows, with the overrides made."""
+    entries = [entry for seed in seeds for entry in artifact.recipes(scale, seed)]
     changed = overrides.apply([recipe for _, _, recipe in entries])
     return [
-        Wish(table.name, label, group, recipe)
+        Wish(artifact.name, label, group, recipe)
         for (label, group, _), recipe in zip(entries, changed, strict=True)
     ]
 

@@ -10,10 +10,11 @@ from filelock import Timeout
 from cdd.run import RESULT, Epoch, Result, load_result
 from cdd.training.environment import Machine, device_name, select_device
 from reproduce import catalog
-from reproduce.artifact import Scale, Table
+from reproduce.artifact import Artifact, Figure, Scale
 from reproduce.calibration import Measure, calibrate
 from reproduce.errors import StoreError, UsageError
 from reproduce.execute import Job, Outcome, Train, execute, reused
+from reproduce.figure import History, Tracing, draw_figure, write_figure
 from reproduce.listener import Listener
 from reproduce.overrides import Overrides, parse
 from reproduce.plan import Plan, Wish, make_plan, wishes
@@ -60,7 +61,7 @@ class Session:
     def __init__(self, request: Request, listener: Listener):
         self.request, self.listener = request, listener
         self.overrides: Overrides = parse(request.changes)
-        self.tables: list[Table] = [catalog.find(name) for name in dict.fromkeys(request.names)]
+        self.artifacts: list[Artifact] = [catalog.find(name) for name in dict.fromkeys(request.names)]
         self.workspace = Workspace(request.results.resolve())
         overridden = self.overrides.digest if self.overrides else None
         self.published = self.workspace.published(request.scale, overridden)
@@ -73,7 +74,9 @@ class Session:
         Args:
             measure: measures the pace of what has no estimate yet; it is kept beside the results.
         """
-        wanted = [wish for table in self.tables for wish in self._wishes(table, self.request.seeds or [0])]
+        wanted = [
+            wish for artifact in self.artifacts for wish in self._wishes(artifact, self.request.seeds or [0])
+        ]
         store = existing_store(self.workspace, self.code)
         plan = self._plan(wanted, store)
         unknown = [item.recipe for item in plan.work if item.estimate.seconds is None]
@@ -90,10 +93,14 @@ class Session:
             UsageError: for a request that cannot be done.
             StoreError: if the tracking store cannot be reached before any work.
         """
-        wanted = {table.name: self._wishes(table, self.request.seeds or [0]) for table in self.tables}
+        wanted = {
+            artifact.name: self._wishes(artifact, self.request.seeds or [0]) for artifact in self.artifacts
+        }
         self.workspace.check_writable()
         store = open_store(self.workspace, self.code)
-        return [self._run_table(table, wanted[table.name], store, train) for table in self.tables]
+        return [
+            self._run_artifact(artifact, wanted[artifact.name], store, train) for artifact in self.artifacts
+        ]
 
     def show(self) -> list[Drawn]:
         """Draws every artifact from the store and, where it has nothing, from the records; trains nothing."""
@@ -108,10 +115,10 @@ class Session:
                 known[run_id] = Outcome(
                     state="finished", metrics=record.metrics, environment=record.environment
                 )
-        return [self._shown(table, known) for table in self.tables]
+        return [self._shown(artifact, known) for artifact in self.artifacts]
 
-    def _wishes(self, table: Table, seeds: list[int]) -> list[Wish]:
-        return wishes(table, self.request.scale, seeds, self.overrides)
+    def _wishes(self, artifact: Artifact, seeds: list[int]) -> list[Wish]:
+        return wishes(artifact, self.request.scale, seeds, self.overrides)
 
     def _plan(self, wanted: list[Wish], store: Store | None) -> Plan:
         try:
@@ -123,28 +130,36 @@ class Session:
     def _is_fresh(self, run_id: str) -> bool:
         return self.request.fresh and run_id not in self._settled
 
-    def _shown(self, table: Table, known: Mapping[str, Outcome]) -> Drawn:
+    def _shown(self, artifact: Artifact, known: Mapping[str, Outcome]) -> Drawn:
         seeds = self.request.seeds
-        wanted = self._wishes(table, list(SEEDS_SHOWN) if seeds is None else seeds)
+        wanted = self._wishes(artifact, list(SEEDS_SHOWN) if seeds is None else seeds)
         if seeds is None:
             having = {wish.recipe.seed for wish in wanted if wish.recipe.run_id in known}
             wanted = [wish for wish in wanted if wish.recipe.seed in (having or {0})]
-        return self._draw(table, wanted, known)
+        return self._draw(artifact, wanted, known)
 
     def _draw(
-        self, table: Table, wanted: list[Wish], known: Mapping[str, Outcome], trained: int = 0
+        self, artifact: Artifact, wanted: list[Wish], known: Mapping[str, Outcome], trained: int = 0
     ) -> Drawn:
         outcomes = {
             wish.recipe.run_id: known[wish.recipe.run_id] for wish in wanted if wish.recipe.run_id in known
         }
-        sheet = draw(Drawing(table, self.request.scale, wanted, outcomes, tuple(self.overrides.texts)))
+        scale, changes = self.request.scale, tuple(self.overrides.texts)
+        if isinstance(artifact, Figure):
+            traced = draw_figure(Tracing(artifact, scale, wanted, outcomes, self._histories(), changes))
+            return Drawn(traced.sheet, write_figure(traced, self.published / "figures"), outcomes, trained)
+        sheet = draw(Drawing(artifact, scale, wanted, outcomes, changes))
         return Drawn(sheet, write(sheet, self.published / "tables"), outcomes, trained)
 
-    def _run_table(self, table: Table, wanted: list[Wish], store: Store, train: Train) -> Drawn:
+    def _histories(self) -> dict[str, History]:
+        """Every epoch of the runs that have a record."""
+        return {run_id: record.history for run_id, record in read_records(self.published).items()}
+
+    def _run_artifact(self, artifact: Artifact, wanted: list[Wish], store: Store, train: Train) -> Drawn:
         plan = self._plan(wanted, store)
-        experiment = store.experiment(f"{table.name}-{self.request.scale}")
+        experiment = store.experiment(f"{artifact.name}-{self.request.scale}")
         invocation = "-".join(
-            [table.name, self.request.scale, *([self.overrides.digest] if self.overrides else [])]
+            [artifact.name, self.request.scale, *([self.overrides.digest] if self.overrides else [])]
         )
         lock = self.workspace.lock(f"invocation-{invocation}")
         try:
@@ -153,10 +168,10 @@ class Session:
         except Timeout:
             pass  # Another process works on this table; its parent run is alive.
         try:
-            parent = self._parent(store, experiment, invocation, table) if plan.work else None
+            parent = self._parent(store, experiment, invocation, artifact) if plan.work else None
             return self._executed(
                 plan,
-                table,
+                artifact,
                 Job(
                     store=store,
                     workspace=self.workspace,
@@ -171,18 +186,20 @@ class Session:
         finally:
             lock.release()
 
-    def _parent(self, store: Store, experiment: str, invocation: str, table: Table) -> str:
+    def _parent(self, store: Store, experiment: str, invocation: str, artifact: Artifact) -> str:
         seeds = ",".join(map(str, self.request.seeds or [0]))
         tags = {
-            "cdd.artifact": table.name,
+            "cdd.artifact": artifact.name,
             "cdd.scale": self.request.scale,
             "cdd.seeds": seeds,
             "cdd.invocation": invocation,
             "cdd.overrides": " ".join(self.overrides.texts),
         }
-        return store.start_invocation(experiment, f"{table.name}, {self.request.scale}, seeds {seeds}", tags)
+        return store.start_invocation(
+            experiment, f"{artifact.name}, {self.request.scale}, seeds {seeds}", tags
+        )
 
-    def _executed(self, plan: Plan, table: Table, job: Job) -> Drawn:
+    def _executed(self, plan: Plan, artifact: Artifact, job: Job) -> Drawn:
         try:
             outcomes = execute(plan, job)
         except BaseException:
@@ -190,7 +207,7 @@ class Session:
             raise
         self._settled.update(outcomes)
         self._complete_records(plan, outcomes, job)
-        drawn = self._draw(table, list(plan.wishes), outcomes, len(plan.work))
+        drawn = self._draw(artifact, list(plan.wishes), outcomes, len(plan.work))
         # A dependency that failed leaves the table incomplete even where no row shows it.
         drawn = Drawn(drawn.sheet, drawn.files, outcomes, drawn.trained)
         self._close(job, FINISHED if drawn.complete else FAILED, drawn.files)

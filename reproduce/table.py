@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from reproduce.artifact import Column, Scale, Table
-from reproduce.caption import caption
+from reproduce.caption import caption, footnotes, title
 from reproduce.cells import Cell, CellKey, measure, relative
 from reproduce.execute import Outcome
 from reproduce.plan import Wish
@@ -64,7 +64,7 @@ def draw(drawing: Drawing) -> Sheet:
         blocks.append(Block(_verdict_title(verdicts), _verdicts(table, verdicts, headings)))
     return Sheet(
         name=table.name,
-        title=_title(drawing),
+        title=title(table, drawing.scale, drawing.wishes),
         blocks=tuple(blocks),
         notes=tuple(caption(table, drawing.scale, drawing.wishes, drawing.outcomes, drawing.overrides)),
         numbers=_numbers(table, cells, compared),
@@ -88,16 +88,6 @@ def write(sheet: Sheet, folder: Path) -> list[Path]:
     return [folder / f"{sheet.name}{suffix}" for suffix in files]
 
 
-def _title(drawing: Drawing) -> str:
-    """The paper's caption, and what ours is where it is not the paper's setting."""
-    number = drawing.table.source.rpartition(", ")[2]
-    title = f"{number}. {drawing.table.title}"
-    if drawing.scale == "paper":
-        return f"{title} (paper scale)"
-    names = sorted({wish.recipe.data.name for wish in drawing.wishes})
-    return f"{title}: {drawing.scale} scale, on the embedded data set {' and '.join(names)}"
-
-
 def _group_headings(drawing: Drawing) -> dict[str, str]:
     """The paper's headings; only the protocol's name where other data stand in."""
     suffix = "" if drawing.scale == "paper" else " protocol"
@@ -107,16 +97,18 @@ def _group_headings(drawing: Drawing) -> dict[str, str]:
 def _absolute(table: Table, cells: Mapping[CellKey, Cell], headings: Mapping[str, str]) -> pd.DataFrame:
     rows: dict[tuple[str, ...], list[str]] = {}
     decimals = {name: _decimals(name, table, cells) for name in {key[2] for key in cells}}
+    marks = footnotes(table)
     for row in table.rows:
         mine = [(column, cells[row.label, group.title, column.name]) for group, column in _columns(table)]
-        texts = (row.label, *row.texts)
-        published = [_text(cell.paper, column.decimals) for column, cell in mine]
+        mark = f" [{marks[row.note]}]" if row.note else ""
+        texts = (row.label + mark, *row.texts)
+        published = [number_text(cell.paper, column.decimals) for column, cell in mine]
         if row.reported:
             rows[(*texts, "reported")] = published
             continue
         rows[(*texts, _ours(mine))] = [_measured(cell, decimals[column.name]) for column, cell in mine]
         rows[(*texts, "paper")] = published
-        rows[(*texts, "gap")] = [_text(cell.gap, column.decimals, signed=True) for column, cell in mine]
+        rows[(*texts, "gap")] = [number_text(cell.gap, column.decimals, signed=True) for column, cell in mine]
     names = [(headings[group.title], f"{column.name} ({column.unit})") for group, column in _columns(table)]
     return _frame(rows, names, (*table.headings, ""))
 
@@ -131,7 +123,7 @@ def _relative(table: Table, cells: Mapping[CellKey, Cell], headings: Mapping[str
             _measured(cell, 1, signed=_is_difference(column)) for column, cell in mine
         ]
         rows[row.label, "paper"] = [
-            _text(cell.paper, 1, signed=_is_difference(column)) for column, cell in mine
+            number_text(cell.paper, 1, signed=_is_difference(column)) for column, cell in mine
         ]
     names = [(headings[group.title], _relative_name(column)) for group, column in _columns(table)]
     return _frame(rows, names, (table.headings[0], ""))
@@ -140,7 +132,7 @@ def _relative(table: Table, cells: Mapping[CellKey, Cell], headings: Mapping[str
 def _verdicts(table: Table, verdicts: list[Verdict], headings: Mapping[str, str]) -> pd.DataFrame:
     rows: dict[tuple[str, ...], list[str]] = {}
     for found in verdicts:
-        cells = [found.outcome, found.numbers, _text(found.paper, 2, signed=True)]
+        cells = [found.outcome, found.numbers, number_text(found.paper, 2, signed=True)]
         rows.setdefault((found.claim.text, ordering(table, found.claim)), []).extend(cells)
     names = [(headings[group.title], name) for group in table.groups for name in ("verdict", "ours", "paper")]
     return _frame(rows, names, ("Claim of the paper", "as an ordering"))
@@ -196,10 +188,11 @@ def _measured(cell: Cell, decimals: int, *, signed: bool = False) -> str:
     if cell.mean is None:
         return cell.state
     deviation = "" if cell.deviation is None else f" ± {cell.deviation:.{decimals}f}"
-    return _text(cell.mean, decimals, signed=signed) + deviation
+    return number_text(cell.mean, decimals, signed=signed) + deviation
 
 
-def _text(value: float | None, decimals: int, *, signed: bool = False) -> str:
+def number_text(value: float | None, decimals: int, *, signed: bool = False) -> str:
+    """The number as it is printed, with a real minus; a dash for none."""
     if value is None:
         return "-"
     return f"{value:{'+' if signed else ''}.{decimals}f}".replace("-", MINUS)

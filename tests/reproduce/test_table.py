@@ -96,7 +96,7 @@ def test_what_was_never_run_says_so_and_keeps_the_papers_numbers_apart() -> None
     assert line(sheet, 0, "Teacher", "paper") == ["40.00", "80.00"]
     assert line(sheet, 0, "Teacher", "gap") == ["-", "-"]
     assert sheet.numbers["mean"].isna().all()
-    assert "No run of this table has finished." in sheet.notes
+    assert "None of these runs has finished." in sheet.notes
 
 
 def test_a_reported_row_has_one_line_that_says_reported() -> None:

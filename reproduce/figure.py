@@ -1,0 +1,158 @@
+"""A figure of curves over epochs: its numbers, what a terminal shows of it, and its files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from reproduce.artifact import Curve, Figure, Scale
+from reproduce.caption import caption, title
+from reproduce.cells import NOT_RUN
+from reproduce.execute import Outcome
+from reproduce.figure_style import OWN, STYLES, canvas, files
+from reproduce.plan import Wish
+from reproduce.table import Block, Sheet, number_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+History = Mapping[str, list[float | None]]
+"""Per metric one value for each epoch, None where it was not measured; `epoch` has their numbers."""
+
+
+@dataclass(frozen=True)
+class Tracing:
+    """What a figure is drawn from; `histories` are by run id."""
+
+    figure: Figure
+    scale: Scale
+    wishes: list[Wish]
+    outcomes: Mapping[str, Outcome]
+    histories: Mapping[str, History]
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The sheet that a terminal shows and a program reads, and the files by suffix."""
+
+    sheet: Sheet
+    files: Mapping[str, bytes]
+
+
+def draw_figure(tracing: Tracing) -> Drawn:
+    """The figure as pdf and png, with its numbers as csv and its caption as md."""
+    from reproduce.table_text import markdown
+
+    figure, numbers = tracing.figure, _numbers(tracing)
+    marks = _marks(tracing)
+    notes = caption(figure, tracing.scale, tracing.wishes, tracing.outcomes, tracing.overrides)
+    heading = title(figure, tracing.scale, tracing.wishes)
+    sheet = Sheet(figure.name, heading, (_block(figure, numbers, marks),), tuple(notes), numbers)
+    with canvas() as (page, axes):
+        _trace(axes, figure, numbers, marks)
+        if len(numbers):
+            page.legend(loc="outside right upper", title=f"{figure.column.name} at the end")
+        else:
+            axes.text(0.5, 0.5, NOT_RUN, ha="center", transform=axes.transAxes)
+        drawn = files(page)
+    text = markdown(sheet).replace("\n\n", f"\n\n![{heading}]({figure.name}.png)\n\n", 1)
+    csv = numbers.to_csv(index=False, lineterminator="\n")
+    return Drawn(sheet, {**drawn, ".csv": csv.encode(), ".md": text.encode()})
+
+
+def write_figure(drawn: Drawn, folder: Path) -> list[Path]:
+    """Writes all files of the figure into the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for suffix, content in drawn.files.items():
+        paths.append(folder / f"{drawn.sheet.name}{suffix}")
+        paths[-1].write_bytes(content)
+    return paths
+
+
+def _numbers(tracing: Tracing) -> pd.DataFrame:
+    """One line per curve, seed and measured epoch, in the column's unit."""
+    figure = tracing.figure
+    key = figure.group.metric(figure.column)
+    lines = [
+        {"curve": wish.label, "seed": wish.recipe.seed, "epoch": epoch, "value": value * figure.column.factor}
+        for wish in tracing.wishes
+        for epoch, value in _measured(tracing.histories.get(wish.recipe.run_id, {}), key)
+    ]
+    frame = pd.DataFrame(lines, columns=["curve", "seed", "epoch", "value"])
+    return frame.astype({"seed": int, "epoch": int, "value": float}).round({"value": 4})
+
+
+def _measured(history: History, key: str) -> list[tuple[int, float]]:
+    values = zip(history.get("epoch", []), history.get(key, []), strict=False)
+    return [(int(epoch), value) for epoch, value in values if epoch is not None and value is not None]
+
+
+def _marks(tracing: Tracing) -> list[tuple[int, str]]:
+    recipes = {wish.label: wish.recipe for wish in tracing.wishes}
+    return [(mark.epoch(recipes[mark.curve]), mark.text) for mark in tracing.figure.marks]
+
+
+def _trace(axes: "Axes", figure: Figure, numbers: pd.DataFrame, marks: list[tuple[int, str]]) -> None:
+    styles = iter(STYLES)
+    looks = {curve.label: (OWN, "-") if curve.own else next(styles) for curve in figure.curves}
+    for curve in sorted(figure.curves, key=lambda curve: -_last(numbers, curve.label)):
+        mine = numbers[numbers.curve == curve.label]
+        if mine.empty:
+            continue
+        by_epoch = mine.groupby("epoch").value
+        mean, epochs = by_epoch.mean(), sorted(set(mine.epoch))
+        colour, dash = looks[curve.label]
+        width, order = (2.0, 4) if curve.own else (1.1, 3)
+        label = f"{curve.label}  {mean.iloc[-1]:.1f}"
+        axes.plot(epochs, mean, color=colour, linestyle=dash, linewidth=width, zorder=order, label=label)
+        if mine.seed.nunique() > 1:
+            spread = by_epoch.std()
+            axes.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0)
+    for epoch, text in marks:
+        axes.axvline(epoch, color="0.4", linewidth=0.8, linestyle=(0, (1, 2)), zorder=2)
+        axes.annotate(
+            f"{text} (epoch {epoch})",
+            (epoch, 0.02),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, 0),
+            textcoords="offset points",
+            color="0.3",
+        )
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(_axis(figure))
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.margins(x=0.02)
+
+
+def _axis(figure: Figure) -> str:
+    return f"{figure.column.name} ({figure.column.unit})"
+
+
+def _last(numbers: pd.DataFrame, label: str) -> float:
+    mine = numbers[numbers.curve == label]
+    return float(mine[mine.epoch == mine.epoch.max()].value.mean()) if len(mine) else 0.0
+
+
+def _block(figure: Figure, numbers: pd.DataFrame, marks: list[tuple[int, str]]) -> Block:
+    """Every curve before and after the marks and at the end, with the paper's last number."""
+    last = int(numbers.epoch.max()) if len(numbers) else 0
+    epochs = sorted({*(e for mark, _ in marks for e in (mark - 1, mark) if 0 < e < last), last} - {0})
+    names = [f"epoch {epoch}" for epoch in epochs] + ["paper, last epoch"]
+    rows = [[*(_at(numbers, curve, epoch) for epoch in epochs), _paper(curve)] for curve in figure.curves]
+    index = pd.MultiIndex.from_tuples([(curve.label,) for curve in figure.curves], names=["Method"])
+    columns = pd.MultiIndex.from_tuples([(_axis(figure), name) for name in names])
+    return Block(f"{figure.column.name} after an epoch", pd.DataFrame(rows, index=index, columns=columns))
+
+
+def _at(numbers: pd.DataFrame, curve: Curve, epoch: int) -> str:
+    values = numbers[(numbers.curve == curve.label) & (numbers.epoch == epoch)].value.tolist()
+    return number_text(fmean(values), 2) if values else NOT_RUN
+
+
+def _paper(curve: Curve) -> str:
+    return number_text(curve.paper, 2)

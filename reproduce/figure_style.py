@@ -1,0 +1,59 @@
+"""How every figure looks: fonts embedded as text, colours that the colour-blind can tell apart."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH, HEIGHT = 7.0, 3.6
+"""Inches: the text width of a two-column paper."""
+SETTINGS: Any = {
+    "pdf.fonttype": 42,
+    "font.family": "STIXGeneral",
+    "mathtext.fontset": "stix",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.grid": True,
+    "grid.color": "0.9",
+    "grid.linewidth": 0.5,
+    "legend.frameon": False,
+    "lines.linewidth": 1.1,
+    "savefig.dpi": 200,
+}
+OWN = "#000000"
+# Okabe and Ito's palette, whose colours keep apart for all common kinds of colour blindness.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+DASHES = ("-", "--", ":")
+STYLES = tuple((colour, dash) for dash, colour in product(DASHES, COLOURS))
+"""Colour and dash of one line each; no two are the same."""
+
+
+@contextmanager
+def canvas(width: float = WIDTH, height: float = HEIGHT) -> Iterator[tuple["Figure", "Axes"]]:
+    """A figure with one pair of axes, in the house style."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(SETTINGS):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure, figure.add_subplot()
+
+
+def files(figure: "Figure") -> dict[str, bytes]:
+    """The figure as pdf and png; the same bytes for the same drawing. Call it inside `canvas`."""
+    found = {}
+    for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=suffix[1:], metadata=metadata)
+        found[suffix] = buffer.getvalue()
+    return found

@@ -1,0 +1,110 @@
+"""A figure from histories given by hand: its numbers, its marks, its files, what a terminal shows."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from reproduce.artifact import Curve, Figure, Mark
+from reproduce.execute import Outcome
+from reproduce.figure import Drawn, History, Tracing, draw_figure, write_figure
+from reproduce.figure_style import STYLES
+from reproduce.overrides import parse
+from reproduce.plan import wishes
+from tests.reproduce.fakes import ACCURACY, GROUP, a_student, a_teacher
+
+FIGURE = Figure(
+    name="figure9",
+    title="Accuracy of two networks on a shelf",
+    source="Somebody, CONF 2023, Figure 9",
+    group=GROUP,
+    column=ACCURACY,
+    curves=(
+        Curve(label="Own", recipe=a_student, paper=79.5, own=True),
+        Curve(label="Other_& co", recipe=a_teacher),
+    ),
+    marks=(Mark(text="it begins", curve="Own", epoch=lambda recipe: recipe.schedule.epochs - 1),),
+    notes=("One thing to know.",),
+)
+
+
+def drawn(figure: Figure = FIGURE, seeds: tuple[int, ...] = (0, 1), *, run: bool = True) -> Drawn:
+    """Own gains 10 points an epoch from 40, the other 5 from 50; each seed one more; epoch 2 unmeasured."""
+    wanted = wishes(figure, "mini", list(seeds), parse([]))
+    histories: dict[str, History] = {}
+    for wish in wanted if run else []:
+        start, gain = (0.40, 0.10) if wish.label == "Own" else (0.50, 0.05)
+        values = [start + 0.01 * wish.recipe.seed + gain * epoch for epoch in range(3)]
+        histories[wish.recipe.run_id] = {"epoch": [1, 2, 3], "camera_rule/mAP": [values[0], None, values[2]]}
+    outcomes = {run_id: Outcome(state="finished", environment={"device": "cpu"}) for run_id in histories}
+    return draw_figure(Tracing(figure, "mini", wanted, outcomes, histories))
+
+
+def test_numbers_are_every_measured_epoch_of_every_seed() -> None:
+    numbers = drawn().sheet.numbers
+    own = numbers[(numbers.curve == "Own") & (numbers.seed == 1)]
+    assert own.epoch.tolist() == [1, 3]
+    assert own.value.tolist() == pytest.approx([41.0, 61.0])
+    assert len(numbers) == 8
+
+
+def test_the_terminal_sees_each_curve_at_the_mark_and_at_the_end_beside_the_paper() -> None:
+    (block,) = drawn().sheet.blocks
+    assert [column[1] for column in block.frame.columns] == [
+        "epoch 1",
+        "epoch 2",
+        "epoch 3",
+        "paper, last epoch",
+    ]
+    assert block.frame.to_numpy().tolist() == [
+        ["40.50", "not run", "60.50", "79.50"],
+        ["50.50", "not run", "60.50", "-"],
+    ]
+
+
+def test_files_are_the_same_bytes_when_drawn_twice() -> None:
+    assert drawn().files == drawn().files
+
+
+def test_text_in_the_pdf_is_text_in_an_embedded_font(tmp_path: Path) -> None:
+    paths = write_figure(drawn(), tmp_path)
+    assert [path.name for path in paths] == ["figure9.pdf", "figure9.png", "figure9.csv", "figure9.md"]
+    content = (tmp_path / "figure9.pdf").read_bytes()
+    assert b"/FontFile2" in content
+    assert not re.search(rb"/Subtype /Type3", content)
+
+
+def test_the_caption_shows_the_picture_and_says_what_is_behind_it(tmp_path: Path) -> None:
+    write_figure(drawn(), tmp_path)
+    text = (tmp_path / "figure9.md").read_text()
+    assert text.startswith("# Figure 9. Accuracy of two networks on a shelf: mini scale")
+    assert "(figure9.png)" in text
+    assert "One thing to know." in text
+    assert "Seeds: 0, 1" in text
+
+
+def test_a_figure_without_any_run_says_so() -> None:
+    found = drawn(run=False)
+    assert found.sheet.numbers.empty
+    assert "None of these runs has finished." in found.sheet.notes
+    assert found.files[".png"]
+
+
+def test_drawing_shows_the_own_method_in_black_and_every_line_apart(tmp_path: Path) -> None:
+    write_figure(drawn(), tmp_path)
+    pixels = np.asarray(Image.open(tmp_path / "figure9.png").convert("RGB")).reshape(-1, 3)
+    colours = set(map(tuple, pixels.tolist()))
+    assert (0, 0, 0) in colours
+    first = tuple(int(STYLES[0][0][place : place + 2], 16) for place in (1, 3, 5))
+    assert first in colours
+    assert len(set(STYLES)) == len(STYLES) >= 12
+
+
+def test_two_curves_of_one_label_or_a_mark_without_a_curve_are_mistakes() -> None:
+    with pytest.raises(ValueError, match="two curves of one label"):
+        replace(FIGURE, curves=FIGURE.curves * 2)
+    with pytest.raises(ValueError, match="marks the curve 'Nobody'"):
+        replace(FIGURE, marks=(Mark(text="x", curve="Nobody", epoch=lambda recipe: 1),))
