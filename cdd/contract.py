@@ -131,6 +131,12 @@ class Method(Settings):
         return True
 
     @property
+    def weights(self) -> tuple[str, ...]:
+        """Names of the fields that weigh the method's own losses: what can be tuned without changing it."""
+        names = type(self).model_fields
+        return tuple(name for name in names if name == "weight" or name.endswith("_weight"))
+
+    @property
     def reads_maps(self) -> bool:
         """Whether `terms` or `prepare` reads the maps of the stages, of student and teacher."""
         return False

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,7 +18,7 @@ from reproduce.estimate import total
 from reproduce.listener import Listener
 from reproduce.plan import Item, Plan
 from reproduce.session import Drawn
-from reproduce.table import Block
+from reproduce.table import Block, Sheet
 
 PLAIN_WIDTH = 120
 LONGEST_SILENCE = 60.0
@@ -147,18 +148,24 @@ def plan_as_plain(plan: Plan) -> dict[str, Any]:
 
 
 def show_drawn(drawn: Drawn) -> None:
-    """The table, narrow enough for a terminal, and where its files are."""
+    """The artifact, where its files are, and what became of runs without numbers."""
+    show_sheet(drawn.sheet, drawn.files)
     console = _output()
-    console.print(f"\n{drawn.sheet.title}", style="bold", markup=False, highlight=False)
-    for block in drawn.sheet.blocks:
-        for group in dict.fromkeys(str(column[0]) for column in block.frame.columns):
-            console.print(_grid(block, group))
-    for note in drawn.sheet.notes:
-        console.print(note, style="dim", markup=False, highlight=False)
-    console.print("Written: " + ", ".join(str(path) for path in drawn.files), markup=False, highlight=False)
     for run_id, outcome in drawn.outcomes.items():
         if outcome.state in ("failed", "skipped", "undelivered"):
             console.print(f"Run {run_id} {outcome.state}: {outcome.message}", markup=False, highlight=False)
+
+
+def show_sheet(sheet: Sheet, files: list[Path]) -> None:
+    """A sheet, narrow enough for a terminal, and where its files are."""
+    console = _output()
+    console.print(f"\n{sheet.title}", style="bold", markup=False, highlight=False)
+    for block in sheet.blocks:
+        for group in dict.fromkeys(str(column[0]) for column in block.frame.columns):
+            console.print(_grid(block, group))
+    for note in sheet.notes:
+        console.print(note, style="dim", markup=False, highlight=False)
+    console.print("Written: " + ", ".join(str(path) for path in files), markup=False, highlight=False)
 
 
 def drawn_as_plain(drawn: Drawn) -> dict[str, Any]:

@@ -98,6 +98,8 @@ def _marks(tracing: Tracing) -> list[tuple[int, str]]:
 
 
 def _trace(axes: "Axes", figure: Figure, numbers: pd.DataFrame, marks: list[tuple[int, str]]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     styles = iter(STYLES)
     looks = {curve.label: (OWN, "-") if curve.own else next(styles) for curve in figure.curves}
     for curve in sorted(figure.curves, key=lambda curve: -_last(numbers, curve.label)):
@@ -125,7 +127,7 @@ def _trace(axes: "Axes", figure: Figure, numbers: pd.DataFrame, marks: list[tupl
         )
     axes.set_xlabel("epoch")
     axes.set_ylabel(_axis(figure))
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(x=0.02)
 
 

@@ -19,7 +19,8 @@ def unknown_key(text: str, key: str, role: str, recipes: list[Recipe]) -> str:
     near += [name for name in known if name.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1] and name not in near]
     shown = near or sorted({name.split(".")[0] for name in known})
     listing = "; ".join(f"{name} ({known[name]})" if name in known else name for name in shown)
-    where = {"teacher": "no teacher", "initialisation": "no pretraining run"}.get(role, "no run")
+    kinds = {"teacher": "no teacher", "initialisation": "no pretraining run"}
+    where = kinds.get(role, "no run" if role.islower() else f"no run with the method {role}")
     return f"--set {text}: {where} of this artifact has a field {key!r}. Nearest: {listing}"
 
 

@@ -8,7 +8,8 @@ A key is the path of a recipe's field. Which runs it changes follows from what i
   pretraining that such a run starts from;
 - `teacher.<any of these>`: the teachers, as rows and behind students alike, and a trained base that a
   student starts from;
-- `initialisation.<any of these>`: the pretraining runs.
+- `initialisation.<any of these>`: the pretraining runs;
+- `<Class of a method>.<its field>`, for example `RKD.angle_weight`: the runs with that method.
 
 `schedule.epochs` alone shortens or stretches the whole schedule in proportion.
 """
@@ -18,6 +19,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from operator import attrgetter
 from typing import Any
 
 from pydantic import ValidationError
@@ -30,13 +32,15 @@ from reproduce.nearest import explain, unknown_key
 OWN_FIELDS = {"student", "compactors", "method"}
 ROLES = ("teacher", "initialisation")
 ORDER = ("every", "own", *ROLES)
-"""What is said of fewer runs comes later, so that it wins."""
+"""What is said of fewer runs comes later, so that it wins; of one method alone, last."""
+STARTS = (("method", "resetting", "after_epoch"), ("method", "after_epoch"), ("method", "warmup_epochs"))
+"""Epochs of methods that belong to the schedule."""
 FORBIDDEN = {"seed": "the seed is an axis of the table: use --seeds"}
 
 
 @dataclass(frozen=True)
 class Override:
-    """One change: which runs (`every`, `own`, `teacher`, `initialisation`), which field, which value."""
+    """One change: which runs (a role, or the class of their method), which field, which value."""
 
     text: str
     role: str
@@ -90,7 +94,9 @@ def parse(texts: list[str]) -> Overrides:
     Raises:
         UsageError: for a text without `=`, a field that cannot be set, or one that is set twice.
     """
-    changes = sorted((_parse(text) for text in texts), key=lambda change: ORDER.index(change.role))
+    changes = sorted(
+        (_parse(text) for text in texts), key=lambda change: (*ORDER, change.role).index(change.role)
+    )
     for first, second in combinations(changes, 2):
         if _collide(first, second):
             raise UsageError(
@@ -114,6 +120,8 @@ def _parse(text: str) -> Override:
     role = "own" if path[0] in OWN_FIELDS else "every"
     if path[0] in ROLES and len(path) > 1:
         role, path = path[0], path[1:]
+    if path[0][0].isupper() and len(path) > 1:
+        role, path = path[0], ("method", *path[1:])
     if path[0] in FORBIDDEN:
         raise UsageError(f"--set {text}: {FORBIDDEN[path[0]]}")
     return Override(text, role, path, _value(value.strip()))
@@ -143,7 +151,9 @@ class _Changer:
         if isinstance(recipe.initialisation, Recipe):
             kind = "base" if recipe.continues else "pretraining"
             nested["initialisation"] = self.change(recipe.initialisation, f"{kind} of {role}")
-        updates = [(change.path, change.value, change) for change in self.changes if _concerns(change, role)]
+        updates = [
+            (change.path, change.value, change) for change in self.changes if _concerns(change, role, recipe)
+        ]
         values = {**_fields(recipe), **nested}
         for path, value, change in updates:
             if _has(recipe, path):
@@ -152,7 +162,9 @@ class _Changer:
         return _validated(values, recipe, [change for path, _, change in updates if _has(recipe, path)])
 
 
-def _concerns(change: Override, role: str) -> bool:
+def _concerns(change: Override, role: str, recipe: Recipe) -> bool:
+    if change.role not in ORDER:
+        return type(recipe.method).__name__ == change.role
     pretraining = role.startswith("pretraining")
     if change.path[:2] == ("data", "use") and change.role == "every":
         return not pretraining
@@ -218,7 +230,7 @@ def _validated(values: dict[str, Any], recipe: Recipe, changes: list[Override]) 
 
 
 def _stretched(values: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
-    """Warm-up, flat part and start of the resetting in proportion to changed epochs."""
+    """Warm-up, flat part and the methods' own epochs in proportion to changed epochs."""
     draft = values["schedule"]
     if (
         not isinstance(draft, _Draft)
@@ -230,10 +242,10 @@ def _stretched(values: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     for name in ("warmup_epochs", "flat_until_epoch"):
         if name not in draft.touched:
             values = _set(values, ("schedule", name), draft.values[name] * factor)
-    start = ("method", "resetting", "after_epoch")
-    if _has(recipe, start) and not any(_touched(values, start)):
-        before = recipe.method.resetting.after_epoch  # type: ignore[attr-defined]
-        values = _set(values, start, int(before * factor))
+    for start in STARTS:
+        if _has(recipe, start) and not any(_touched(values, start)):
+            before = attrgetter(".".join(start))(recipe)
+            values = _set(values, start, int(before * factor))
     return values
 
 

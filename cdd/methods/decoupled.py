@@ -33,6 +33,11 @@ class DKD(Method):
     warmup_epochs: Annotated[int, Field(ge=0)] = 20
     """Both weights grow linearly over these epochs; full from the last of them on."""
 
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The weights of the two parts."""
+        return ("alpha", "beta")
+
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """A distiller without parameters."""
         return DecoupledDistiller(self)

@@ -1,0 +1,160 @@
+"""Studies of weights: what a trial is, that no trial sees a test identity, how a study goes on."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cdd.recipe import Recipe
+from cdd.training.environment import Machine
+from reproduce.artifact import Table
+from reproduce.errors import UsageError
+from reproduce.overrides import parse
+from reproduce.study import StudyRequest, WeightStudy
+from reproduce.tracking import FINISHED, Store
+from tests.reproduce.fakes import CODE, FakeTraining, Recorder, accuracy
+
+MakeStudy = Callable[..., WeightStudy]
+
+
+@pytest.fixture
+def study(
+    results: Path, tables: dict[str, Table], listener: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> MakeStudy:
+    """Makes a study of the student's weight in the table `tiny`."""
+    monkeypatch.setattr("reproduce.study.source", lambda: CODE)
+
+    def make(**request: object) -> WeightStudy:
+        values = {"artifact": "tiny", "method": "capacitydynamic", "trials": 3, **request}
+        machine = Machine(device="cpu")
+        return WeightStudy(StudyRequest(results=results, machine=machine, **values), listener)  # type: ignore[arg-type]
+
+    return make
+
+
+def chain(recipe: Recipe) -> list[Recipe]:
+    return [recipe, *(link for before in recipe.dependencies for link in chain(before))]
+
+
+def test_no_run_of_a_trial_sees_a_test_identity(study: MakeStudy) -> None:
+    recipe = study().trial_recipe({"tap_weight": 0.1})
+    assert len(chain(recipe)) == 2
+    assert {link.data.use for link in chain(recipe)} == {"tuning"}
+
+
+def test_no_trial_of_any_row_of_the_tables_sees_a_test_identity() -> None:
+    for method in ("rkd", "dkd", "vid", "capacitydynamic"):
+        found = WeightStudy(StudyRequest(artifact="table3", method=method, trials=1), Recorder())
+        recipe = found.trial_recipe(found.defaults)
+        assert {link.data.use for link in chain(recipe)} == {"tuning", "pretraining"}
+
+
+def test_a_trial_is_the_row_with_other_weights_alone(study: MakeStudy) -> None:
+    found = study()
+    recipe = found.trial_recipe({"tap_weight": 0.125})
+    (row,) = parse(["data.use=tuning"]).apply([found.recipe])
+    method = row.method.model_copy(update={"tap_weight": 0.125})
+    assert recipe == row.model_copy(update={"method": method})
+
+
+def test_the_first_trial_has_the_default_weights_and_the_best_comes_out(
+    study: MakeStudy, training: FakeTraining
+) -> None:
+    found = study(trials=4)
+    tuned = found.run(training)
+    lines = tuned.sheet.numbers.to_dict("records")
+    assert lines[0]["tap_weight"] == 0.5
+    for line in lines:
+        recipe = found.trial_recipe({"tap_weight": line["tap_weight"]})
+        assert (line["run_id"], line["mAP"]) == (recipe.run_id, pytest.approx(accuracy(recipe)))
+        assert 0.5 / 30 <= line["tap_weight"] <= 0.5 * 30
+        assert line["state"] == "complete"
+    best = max(lines, key=lambda line: line["mAP"])
+    assert tuned.best == (f"CapacityDynamic.tap_weight={best['tap_weight']:g}",)
+    assert f"Best: python -m reproduce tiny --set {tuned.best[0]}" in tuned.sheet.notes
+
+
+def test_the_best_line_changes_rows_of_this_method_alone(study: MakeStudy) -> None:
+    found = study()
+    before = found.recipe.teacher
+    assert before
+    teacher, student = parse(list(found.texts({"tap_weight": 2.0}))).apply([before, found.recipe])
+    assert teacher == before
+    assert student.method.tap_weight == 2.0  # type: ignore[attr-defined]
+
+
+def test_the_same_command_trains_only_the_trials_that_are_missing(
+    study: MakeStudy, training: FakeTraining
+) -> None:
+    study(trials=2).run(training)
+    before = list(training.begun)
+    study(trials=2).run(training)
+    assert training.begun == before
+    tuned = study(trials=3).run(training)
+    assert len(training.begun) == len(before) + 1
+    assert len(tuned.sheet.numbers) == 3
+
+
+def test_a_study_in_two_commands_tries_what_one_command_tries(
+    study: MakeStudy, training: FakeTraining, tmp_path: Path
+) -> None:
+    study(trials=2).run(training)
+    parts = study(trials=4).run(training)
+    whole = study(trials=4, storage=f"sqlite:///{tmp_path / 'other.db'}").run(training)
+    assert parts.sheet.numbers.tap_weight.tolist() == whole.sheet.numbers.tap_weight.tolist()
+    assert parts.sheet.numbers.tap_weight.nunique() == 4
+
+
+def test_an_interrupted_trial_goes_on_from_its_checkpoint(study: MakeStudy, training: FakeTraining) -> None:
+    def stop(recipe: Recipe, number: int) -> None:
+        if recipe.teacher and number == 3:
+            raise KeyboardInterrupt
+
+    training.before_epoch = stop
+    with pytest.raises(KeyboardInterrupt):
+        study(trials=1).run(training)
+    training.before_epoch = lambda recipe, number: None
+    study(trials=1).run(training)
+    student = training.begun[-1]
+    assert training.begun.count(student) == 2
+    assert [number for run_id, number in training.epochs if run_id == student] == [1, 2, 3]
+
+
+def test_a_failed_trial_is_recorded_and_the_study_goes_on(study: MakeStudy, training: FakeTraining) -> None:
+    def fail(recipe: Recipe, number: int) -> None:
+        if recipe.teacher and training.begun.count(recipe.run_id) == 1 and len(training.begun) == 2:
+            raise RuntimeError("the loss is not finite")
+
+    training.before_epoch = fail
+    states = [line["state"] for line in study(trials=2).run(training).sheet.numbers.to_dict("records")]
+    assert states[0] == "fail"
+    assert "complete" in states
+
+
+def test_trials_are_children_of_the_study_in_the_store(
+    study: MakeStudy, training: FakeTraining, store: Store
+) -> None:
+    study(trials=2).run(training)
+    name = "study-weight-capacitydynamic-tiny-mini"
+    experiment = store.client.get_experiment_by_name(name)
+    assert experiment is not None
+    runs = store.client.search_runs([experiment.experiment_id])
+    (parent,) = [run for run in runs if "cdd.study" in run.data.tags]
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert parent.info.status == FINISHED
+    assert len(children) == 3  # two trials and their teacher
+    assert any("trial 1 of" in run.info.run_name for run in children)
+
+
+def test_what_cannot_be_tuned_is_refused_with_what_can(study: MakeStudy) -> None:
+    with pytest.raises(UsageError, match="rows of supervised, capacitydynamic"):
+        study(method="rkd")
+    with pytest.raises(UsageError, match="Supervised has no weight"):
+        study(method="supervised")
+    with pytest.raises(UsageError, match="--storage nonsense"):
+        study(storage="nonsense").run(lambda *arguments, **named: None)  # type: ignore[arg-type]
+
+
+def test_a_figure_has_no_row_to_tune() -> None:
+    with pytest.raises(UsageError, match="figure1 is a figure"):
+        WeightStudy(StudyRequest(artifact="figure1", method="rkd", trials=1), Recorder())
