@@ -33,9 +33,20 @@ def title(artifact: Artifact, scale: Scale, wishes: list[Wish]) -> str:
     return f"{text}: {scale} scale, on the embedded data set {' and '.join(names)}"
 
 
-def footnotes(table: Table) -> dict[str, str]:
-    """The letter of every note of a row, in the order of the rows."""
-    texts = dict.fromkeys(row.note for row in table.rows if row.note)
+def row_notes(table: Table, wishes: list[Wish], overrides: tuple[str, ...]) -> dict[str, list[str]]:
+    """By label what is to be said of a row: its own note, and settings that this command gave its method."""
+    notes = {row.label: [row.note] if row.note else [] for row in table.rows}
+    for wish in wishes:
+        own = [text for text in overrides if text.startswith(f"{type(wish.recipe.method).__name__}.")]
+        text = f"Not the published setting: {', '.join(own)}."
+        if own and text not in notes[wish.label]:
+            notes[wish.label].append(text)
+    return notes
+
+
+def letters(notes: Mapping[str, list[str]]) -> dict[str, str]:
+    """The letter of every note, in the order of the rows."""
+    texts = dict.fromkeys(text for found in notes.values() for text in found)
     return {text: ascii_lowercase[place] for place, text in enumerate(texts)}
 
 
@@ -55,7 +66,7 @@ def caption(
         _protocols(artifact),
         *([COUNTS] if isinstance(artifact, Table) else []),
         *artifact.notes,
-        *_of_rows(artifact),
+        *_of_rows(artifact, wishes, overrides),
     ]
     if overrides:
         notes.append(f"Overridden, so not the paper's setting: {', '.join(overrides)}.")
@@ -73,11 +84,12 @@ def caption(
     ]
 
 
-def _of_rows(artifact: Artifact) -> list[str]:
+def _of_rows(artifact: Artifact, wishes: list[Wish], overrides: tuple[str, ...]) -> list[str]:
     if not isinstance(artifact, Table):
         return []
     reported = "Reported: copied by the paper from a publication, never trained here, in no comparison."
-    notes = [f"[{letter}] {text}" for text, letter in footnotes(artifact).items()]
+    found = letters(row_notes(artifact, wishes, overrides))
+    notes = [f"[{letter}] {text}" for text, letter in found.items()]
     return [*([reported] if any(row.reported for row in artifact.rows) else []), *notes]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from reproduce.artifact import Column, Scale, Table
-from reproduce.caption import caption, footnotes, title
+from reproduce.caption import caption, letters, row_notes, title
 from reproduce.cells import Cell, CellKey, measure, relative
 from reproduce.execute import Outcome
 from reproduce.plan import Wish
@@ -56,7 +56,9 @@ def draw(drawing: Drawing) -> Sheet:
     cells = measure(table, drawing.wishes, drawing.outcomes)
     compared = relative(table, cells)
     headings = _group_headings(drawing)
-    blocks = [Block("Ours, the paper's, and the gap between them", _absolute(table, cells, headings))]
+    notes = row_notes(table, drawing.wishes, drawing.overrides)
+    absolute = _absolute(table, cells, headings, notes)
+    blocks = [Block("Ours, the paper's, and the gap between them", absolute)]
     if table.reference:
         blocks.append(Block(_relative_title(table), _relative(table, compared, headings)))
     verdicts = judge(table, compared) if table.reference else []
@@ -94,13 +96,18 @@ def _group_headings(drawing: Drawing) -> dict[str, str]:
     return {group.title: f"{group.title}{suffix}" for group in drawing.table.groups}
 
 
-def _absolute(table: Table, cells: Mapping[CellKey, Cell], headings: Mapping[str, str]) -> pd.DataFrame:
+def _absolute(
+    table: Table,
+    cells: Mapping[CellKey, Cell],
+    headings: Mapping[str, str],
+    notes: Mapping[str, list[str]],
+) -> pd.DataFrame:
     rows: dict[tuple[str, ...], list[str]] = {}
     decimals = {name: _decimals(name, table, cells) for name in {key[2] for key in cells}}
-    marks = footnotes(table)
+    marks = letters(notes)
     for row in table.rows:
         mine = [(column, cells[row.label, group.title, column.name]) for group, column in _columns(table)]
-        mark = f" [{marks[row.note]}]" if row.note else ""
+        mark = "".join(f" [{marks[note]}]" for note in notes[row.label])
         texts = (row.label + mark, *row.texts)
         published = [number_text(cell.paper, column.decimals) for column, cell in mine]
         if row.reported:

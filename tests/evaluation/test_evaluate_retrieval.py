@@ -3,7 +3,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score  # type: ignore[import-untyped]
+from sklearn.metrics import average_precision_score
 
 from cdd.evaluation import evaluate_retrieval
 from cdd.evaluation.ranking import SORT_FROM_POSITIVES, positive_ranks

@@ -25,6 +25,7 @@ COMPACTED = {"CapacityDynamic", "ResRep"}
 """Methods whose student has compactors."""
 WITHOUT_TERMS = {"KD", "ResRep", "Supervised"}
 VARIANTS: dict[str, tuple[dict[str, object], ...]] = {
+    "QuEST": ({"words": 8}, {"words": 5, "temperature": 0.2}),
     "CapacityDynamic": ({}, {"resetting": {"queue": 16, "after_epoch": 0, "ratio": 0.75}}),
 }
 """By class, settings to try where the defaults alone do not suit tiny networks or leave a branch out."""

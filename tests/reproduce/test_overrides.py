@@ -7,7 +7,7 @@ import pytest
 
 from cdd.contract import PAPER
 from cdd.recipe import Recipe
-from experiments.recipes import SETTINGS, cdd, cdd_with_resetting, pretraining, teacher
+from experiments.recipes import SETTINGS, cdd, cdd_with_resetting, pretraining, resrep, teacher
 from reproduce.errors import UsageError
 from reproduce.overrides import parse
 
@@ -213,6 +213,26 @@ def test_writing_a_number_differently_is_the_same_change() -> None:
 def test_a_method_can_be_replaced_whole() -> None:
     found = changed('method={"method": "cdd.methods.capacity_dynamic:CapacityDynamic", "sparsity": 0.125}')
     assert {recipe.method.sparsity for recipe in found[1:]} == {0.125}  # type: ignore[attr-defined]
+
+
+def test_a_methods_name_changes_the_runs_of_that_method_alone() -> None:
+    before = recipes()
+    found = changed("CapacityDynamic.sparsity=.125")
+    assert found[TEACHER] == before[TEACHER]
+    assert [recipe.method.sparsity for recipe in found[1:]] == [0.125, 0.125]  # type: ignore[attr-defined]
+    with pytest.raises(UsageError, match="no run with the method RKD of this artifact"):
+        changed("RKD.angle_weight=1")
+
+
+def test_a_base_that_a_student_starts_from_changes_as_the_teacher_does() -> None:
+    base, pruned = teacher("veri776", "mini", 0), resrep(0.5, "veri776", "mini", 0)
+    found = parse(["teacher.schedule.peak_learning_rate=.5"]).apply([cdd("veri776", "mini", 0), pruned])
+    assert start(found[1]).run_id == behind(found[0]).run_id
+    assert found[1].schedule == base.schedule
+    (narrow,) = parse(["student.planes=8,16,32,64"]).apply([pruned])
+    assert narrow.student == start(narrow).student == start(start(narrow)).student
+    (shorter,) = parse(["schedule.epochs=40"]).apply([pruned])
+    assert shorter.method.after_epoch == 2 * pruned.method.after_epoch  # type: ignore[attr-defined]
 
 
 def test_pretraining_is_the_same_run_for_teachers_and_students() -> None:

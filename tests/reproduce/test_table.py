@@ -224,3 +224,21 @@ def test_a_table_without_claims_or_runs_is_drawn_too(tmp_path: Path) -> None:
     sheet = drawn(table(TEACHER), run=False)
     assert len(sheet.blocks) == 2
     assert all(path.stat().st_size for path in write(sheet, tmp_path))
+
+
+def test_rows_with_notes_point_to_them_below_the_table() -> None:
+    noted = replace(STUDENT, note="A reconstruction.")
+    sheet = drawn(table(replace(TEACHER, note="A slip."), noted, GIVEN))
+    labels = [index[0] for index in sheet.blocks[0].frame.index]
+    assert labels[0] == "Teacher [a]"
+    assert labels[3] == "Student [b]"
+    assert {"[a] A slip.", "[b] A reconstruction."} <= set(sheet.notes)
+    assert any(note.startswith("Reported: copied") for note in sheet.notes)
+
+
+def test_a_row_whose_method_was_given_other_settings_says_so() -> None:
+    change = "CapacityDynamic.tap_weight=2"
+    sheet = drawn(changes=(change,))
+    labels = {index[0] for index in sheet.blocks[0].frame.index}
+    assert {"Teacher", "Student [a]"} <= labels
+    assert f"[a] Not the published setting: {change}." in sheet.notes
