@@ -65,9 +65,9 @@ class Item:
     @property
     def name(self) -> str:
         """Its name for people."""
-        name = self.recipe.data.name
-        where = "" if name in EMBEDDED else f" on {name}"
-        return f"{' = '.join(self.labels)}{where}, seed {self.recipe.seed}"
+        data = self.recipe.data
+        where = f"at {data.height}x{data.width}" if data.name in EMBEDDED else f"on {data.name}"
+        return f"{' = '.join(self.labels)} {where}, seed {self.recipe.seed}"
 
     def as_plain(self) -> dict[str, Any]:
         """The item as plain values."""
@@ -225,7 +225,7 @@ class _Planner:
 
 
 def _role(recipe: Recipe, dependent: str) -> str:
-    return "pretraining" if recipe.data.use == "pretraining" else f"teacher of {dependent}"
+    return f"{'pretraining' if recipe.data.use == 'pretraining' else 'teacher'} of {dependent}"
 
 
 def _stopped(stored: StoredRun | None, recipe: Recipe) -> str:

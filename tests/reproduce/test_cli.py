@@ -126,8 +126,8 @@ def test_a_command_trains_draws_and_says_where(tiny: Callable[..., Said], result
     assert said.code == 0
     assert "Table 9" in said.out
     assert str(results / "mini" / "tables" / "tiny.md") in said.out.replace("\n", "")
-    assert "[1/2] Teacher, seed 0: run (never run)" in said.err
-    assert "[2/2] Student, seed 0  epoch 3/3  loss" in said.err
+    assert "[1/2] Teacher at 16x16, seed 0: run (never run)" in said.err
+    assert "[2/2] Student at 16x16, seed 0  epoch 3/3  loss" in said.err
 
 
 def test_options_may_come_before_the_artifact(tiny: Callable[..., Said], training: FakeTraining) -> None:

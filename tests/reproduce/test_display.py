@@ -35,10 +35,10 @@ def test_a_run_is_a_plain_line_per_event(lines: Callable[[], list[str]]) -> None
         display.epoch_finished(Epoch(number=2, metrics=metrics), 3)
         display.run_ended(ITEM, "finished")
     assert lines() == [
-        "[1/2] Teacher = Same, seed 0: run (never run)",
-        "[1/2] Teacher = Same, seed 0  epoch 1/3  loss 0.250",
-        "[1/2] Teacher = Same, seed 0  epoch 2/3  loss 0.125  mAP 45.7 %  channels 12",
-        "[1/2] Teacher = Same, seed 0: finished",
+        "[1/2] Teacher = Same at 16x16, seed 0: run (never run)",
+        "[1/2] Teacher = Same at 16x16, seed 0  epoch 1/3  loss 0.250",
+        "[1/2] Teacher = Same at 16x16, seed 0  epoch 2/3  loss 0.125  mAP 45.7 %  channels 12",
+        "[1/2] Teacher = Same at 16x16, seed 0: finished",
     ]
 
 
@@ -53,9 +53,9 @@ def test_the_time_left_comes_from_the_steps_that_were_made(
         now[0] = moment
         display.stepped(Progress(epoch=1, epochs=2, step=step, steps=100, loss=0.5))
     display.epoch_finished(Epoch(number=1, metrics={}), 2)
-    assert lines()[-1] == "[1/1] Teacher = Same, seed 0  epoch 1/2  2:38 left"
+    assert lines()[-1] == "[1/1] Teacher = Same at 16x16, seed 0  epoch 1/2  2:38 left"
     display.epoch_finished(Epoch(number=2, metrics={}), 2)
-    assert lines()[-1] == "[1/1] Teacher = Same, seed 0  epoch 2/2"
+    assert lines()[-1] == "[1/1] Teacher = Same at 16x16, seed 0  epoch 2/2"
 
 
 def test_hours_are_written_out(lines: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +102,6 @@ def test_a_long_epoch_is_not_silent(lines: Callable[[], list[str]], monkeypatch:
         now[0] += 30
         display.stepped(Progress(epoch=1, epochs=9, step=step, steps=20, loss=0.5))
     assert lines()[1:] == [
-        "[1/1] Teacher = Same, seed 0  epoch 1/9  loss 0.500  step 3/20  8:30 left",
-        "[1/1] Teacher = Same, seed 0  epoch 1/9  loss 0.500  step 6/20  7:00 left",
+        "[1/1] Teacher = Same at 16x16, seed 0  epoch 1/9  loss 0.500  step 3/20  8:30 left",
+        "[1/1] Teacher = Same at 16x16, seed 0  epoch 1/9  loss 0.500  step 6/20  7:00 left",
     ]

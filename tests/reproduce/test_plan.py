@@ -59,7 +59,7 @@ def test_a_plan_holds_each_run_once_and_dependencies_first(
     labels = {item.run_id: item.labels for item in plan.items}
     assert labels[a_student("mini", 0).run_id] == ("Student", "Student again")
     assert labels[a_teacher("mini", 0).run_id] == ("Teacher",)
-    assert ("pretraining",) in labels.values()
+    assert ("pretraining of Teacher",) in labels.values()
 
 
 def test_two_rows_with_one_recipe_train_once(
@@ -93,7 +93,8 @@ def test_a_dependency_that_no_row_shows_is_named_after_its_student(
     session: Callable[..., Session], tables: dict[str, Table]
 ) -> None:
     tables["tiny"] = table(STUDENT)
-    assert [item.name for item in session().plan().items] == ["teacher of Student, seed 0", "Student, seed 0"]
+    names = [item.name for item in session().plan().items]
+    assert names == ["teacher of Student at 16x16, seed 0", "Student at 16x16, seed 0"]
 
 
 def test_seeds_are_different_runs_with_teachers_of_their_own(session: Callable[..., Session]) -> None:
