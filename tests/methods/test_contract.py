@@ -4,6 +4,8 @@ import inspect
 import io
 import json
 import pkgutil
+from copy import deepcopy
+from dataclasses import fields
 from importlib import import_module
 
 import pytest
@@ -11,7 +13,7 @@ import torch
 
 import cdd.methods
 from cdd.compactor.insert import insert_compactors
-from cdd.contract import CODE, Method
+from cdd.contract import CODE, Method, RetrievalOutput
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Backbone, Recipe
 from cdd.training.networks import set_teacher_mode
@@ -29,6 +31,11 @@ VARIANTS: dict[str, tuple[dict[str, object], ...]] = {
     "CapacityDynamic": ({}, {"resetting": {"queue": 16, "after_epoch": 0, "ratio": 0.75}}),
 }
 """By class, settings to try where the defaults alone do not suit tiny networks or leave a branch out."""
+ORDER_MATTERS = {"CCKD"}
+"""Methods that compare each image with the next one of the batch."""
+ELSEWHERE_LEAST = {"CSKD", "FT", "FitNet", "KDPE", "QuEST", "VID"}
+"""Methods whose terms are not least where the student answers as the teacher: one of the two answers passes
+through a learnt or fixed map, or is softened in another way."""
 TAKEN = {"identity", "triplet", "logit", "total"}
 """Names of the loop's own losses, which a term of the same name would replace."""
 
@@ -58,7 +65,7 @@ every_method = pytest.mark.parametrize("method", settings(), ids=lambda method: 
 class Setting:
     """A method between a tiny student and a tiny teacher, as the training loop puts it there."""
 
-    def __init__(self, method):
+    def __init__(self, method, *, size=(4, 3, 32, 16)):
         torch.manual_seed(1)
         self.method = method
         self.teacher = RetrievalNetwork(BACKBONE, IDENTITIES) if method.needs_teacher else None
@@ -69,7 +76,7 @@ class Setting:
         if self.teacher is not None:
             set_teacher_mode(self.teacher, batch_statistics=True)
         self.distiller = self.built()
-        self.images = torch.randn(4, 3, 32, 16)
+        self.images = torch.randn(size)
 
     def built(self):
         distiller = self.method.build(self.student, self.teacher, CODE)
@@ -107,6 +114,17 @@ def total(terms):
     return torch.stack([*terms.values()]).sum()
 
 
+def shuffled(output, order):
+    """The same output with the images of the batch in another order."""
+
+    def moved(value):
+        if isinstance(value, tuple):
+            return tuple(each[order] for each in value)
+        return None if value is None else value[order]
+
+    return RetrievalOutput(**{field.name: moved(getattr(output, field.name)) for field in fields(output)})
+
+
 def has_terms(method):
     return type(method).__name__ not in WITHOUT_TERMS
 
@@ -116,7 +134,9 @@ def test_the_scan_finds_the_methods_that_are_known():
 
 
 def test_the_exceptions_name_methods_that_exist():
-    assert COMPACTED | WITHOUT_TERMS | VARIANTS.keys() <= {kind.__name__ for kind in kinds()}
+    assert COMPACTED | WITHOUT_TERMS | VARIANTS.keys() | ORDER_MATTERS | ELSEWHERE_LEAST <= {
+        kind.__name__ for kind in kinds()
+    }
 
 
 @every_method
@@ -143,6 +163,44 @@ def test_gradients_reach_the_student_and_never_the_teacher(method):
     assert any(p.grad is not None and p.grad.any() for p in setting.student.parameters())
     assert setting.teacher is not None
     assert all(parameter.grad is None for parameter in setting.teacher.parameters())
+
+
+@every_method
+def test_a_pair_of_large_images_of_2_to_1_is_enough(method):
+    setting = Setting(method, size=(2, 3, 320, 160)).prepared()
+    terms = setting.distiller.terms(*setting.outputs(), torch.tensor([0, 1]))
+    assert all(term.isfinite() for term in terms.values())
+    if terms:
+        total(terms).backward()
+        assert all(p.grad is None or p.grad.isfinite().all() for p in setting.student.parameters())
+
+
+@every_method
+def test_the_order_of_the_batch_does_not_matter(method):
+    name = type(method).__name__
+    if not has_terms(method):
+        pytest.skip("no terms")
+    setting = Setting(method).prepared()
+    student, teacher = setting.outputs()
+    order = torch.tensor([2, 0, 3, 1])
+    found = setting.distiller.terms(shuffled(student, order), shuffled(teacher, order), LABELS[order])
+    wanted = setting.distiller.terms(student, teacher, LABELS)
+    alike = [torch.isclose(found[term], wanted[term], rtol=1e-4) for term in wanted]
+    assert all(alike) == (name not in ORDER_MATTERS)
+
+
+@every_method
+def test_terms_are_zero_where_the_student_answers_as_the_teacher(method):
+    if not has_terms(method):
+        pytest.skip("no terms")
+    setting = Setting(method)
+    setting.student = deepcopy(setting.teacher)
+    if type(method).__name__ in COMPACTED:
+        insert_compactors(setting.student)
+    setting.distiller = setting.built()
+    terms = setting.prepared().distiller.terms(*setting.outputs(), LABELS)
+    is_zero = abs(total(terms).item()) < 1e-4
+    assert is_zero == (type(method).__name__ not in ELSEWHERE_LEAST)
 
 
 @every_method

@@ -59,7 +59,7 @@ def test_a_plan_holds_each_run_once_and_dependencies_first(
     labels = {item.run_id: item.labels for item in plan.items}
     assert labels[a_student("mini", 0).run_id] == ("Student", "Student again")
     assert labels[a_teacher("mini", 0).run_id] == ("Teacher",)
-    assert ("pretraining of Teacher",) in labels.values()
+    assert any(names[0].startswith("pretraining of ") for names in labels.values())
 
 
 def test_two_rows_with_one_recipe_train_once(
