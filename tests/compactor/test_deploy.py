@@ -106,3 +106,28 @@ def test_a_saved_network_comes_back_as_it_was(tmp_path: Path) -> None:
     found = load_deployed(tmp_path / "deployed.pt")
     torch.testing.assert_close(found(images), Embedder(deployed)(images), rtol=0, atol=0)
     assert not any("classifier" in name for name, _ in found.named_parameters())
+
+
+@pytest.mark.parametrize("compactors", [False, True])
+def test_both_convolutions_of_a_bottleneck_can_be_pruned(compactors: bool, tmp_path: Path) -> None:
+    network = trained(BACKBONE, compactors=False)
+    if compactors:
+        insert_compactors(network, both=True)
+        with torch.no_grad():
+            for module in network.modules():
+                if isinstance(module, Compactor):
+                    module.weight.add_(0.1 * torch.randn_like(module.weight))
+    kept = []
+    for block in network.bottlenecks:
+        for width in (block.conv1.out_channels, block.conv2.out_channels):
+            kept.append(torch.arange(width) % 3 != 1)
+    images = torch.randn(4, 3, 32, 32)
+    deployed = deploy(network, BACKBONE, kept)
+    wanted = silenced(network, kept)(images).embedding
+    torch.testing.assert_close(deployed(images).embedding, wanted, rtol=1e-4, atol=1e-4)
+    counts = [int(mask.sum()) for mask in kept]
+    assert channels_of(deployed, BACKBONE) == counts
+    save_deployed(deployed, BACKBONE, tmp_path / "deployed.pt")
+    torch.testing.assert_close(load_deployed(tmp_path / "deployed.pt")(images), deployed(images).embedding)
+    counted = sum(p.numel() for name, p in deployed.named_parameters() if "classifier" not in name)
+    assert counted == cost(BACKBONE, 32, 32, channels=counts, identities=5).parameters
