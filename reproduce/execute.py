@@ -47,6 +47,8 @@ class Job:
     Attributes:
         published: folder that records and tables go to.
         parent: the invocation's run in the store; None where there is nothing to train.
+        begun: runs that the command has begun before, for other artifacts.
+        runs: what the whole command has to do; None for what this plan has.
     """
 
     store: Store
@@ -57,19 +59,21 @@ class Job:
     train: Train
     machine: Machine
     listener: Listener
+    begun: int = 0
+    runs: int | None = None
 
 
 def execute(plan: Plan, job: Job) -> dict[str, Outcome]:
     """The outcome of every run of the plan, by run id."""
     outcomes: dict[str, Outcome] = {}
-    number = 0
+    number, runs = job.begun, job.runs or len(plan.work)
     for item in plan.items:
         lost = [before for before in item.recipe.dependencies if not _usable(outcomes, before)]
         if item.state == "reuse" and item.stored:
             outcomes[item.run_id] = reused(item.stored)
             continue
         number += 1
-        job.listener.run_started(item, number, len(plan.work))
+        job.listener.run_started(item, number, max(runs, number))
         if lost and item.state != "deliver":
             names = ", ".join(before.run_id for before in lost)
             outcome = Outcome(state="skipped", message=f"it needs {names}, which failed")

@@ -67,6 +67,7 @@ class Session:
         self.published = self.workspace.published(request.scale, overridden)
         self.code = source()
         self._settled: set[str] = set()
+        self._begun, self._runs = 0, 0
 
     def plan(self, measure: Measure | None = None) -> Plan:
         """One plan for all artifacts together, from what is stored.
@@ -98,6 +99,8 @@ class Session:
         }
         self.workspace.check_writable()
         store = open_store(self.workspace, self.code)
+        everything = [wish for each in wanted.values() for wish in each]
+        self._begun, self._runs = 0, len(self._plan(everything, store).work)
         return [
             self._run_artifact(artifact, wanted[artifact.name], store, train) for artifact in self.artifacts
         ]
@@ -181,6 +184,8 @@ class Session:
                     train=train,
                     machine=self.request.machine,
                     listener=self.listener,
+                    begun=self._begun,
+                    runs=self._runs,
                 ),
             )
         finally:
@@ -206,6 +211,7 @@ class Session:
             self._close(job, KILLED, [])
             raise
         self._settled.update(outcomes)
+        self._begun += len(plan.work)
         self._complete_records(plan, outcomes, job)
         drawn = self._draw(artifact, list(plan.wishes), outcomes, len(plan.work))
         # A dependency that failed leaves the table incomplete even where no row shows it.

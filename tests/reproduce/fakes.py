@@ -148,12 +148,14 @@ class Recorder(Listener):
 
     def __init__(self) -> None:
         self.started: list[Item] = []
+        self.counted: list[tuple[int, int]] = []
         self.ended: list[str] = []
         self.warnings: list[str] = []
         self.epochs: list[int] = []
 
     def run_started(self, item: Item, number: int, runs: int) -> None:
         self.started.append(item)
+        self.counted.append((number, runs))
 
     def run_ended(self, item: Item, outcome: str) -> None:
         self.ended.append(outcome)

@@ -9,10 +9,10 @@ from cdd.recipe import Recipe
 from cdd.run import WEIGHTS
 from reproduce.artifact import Scale, Table
 from reproduce.plan import Plan
-from reproduce.session import Session
+from reproduce.session import Drawn, Session
 from reproduce.tracking import Store
 from reproduce.workspace import Workspace
-from tests.reproduce.fakes import STUDENT, TEACHER, FakeTraining, a_student, a_teacher, row, table
+from tests.reproduce.fakes import STUDENT, TEACHER, FakeTraining, Recorder, a_student, a_teacher, row, table
 from tests.small import student_recipe, teacher_recipe
 
 
@@ -70,6 +70,16 @@ def test_two_rows_with_one_recipe_train_once(
     assert training.begun == [a_teacher("mini", 0).run_id]
     means = drawn.sheet.numbers.groupby("row")["mean"].first()
     assert means["Teacher"] == means["Teacher again"]
+
+
+def test_runs_are_counted_through_all_artifacts_of_a_command(
+    run: Callable[..., list[Drawn]], tables: dict[str, Table], listener: Recorder
+) -> None:
+    tables["other"] = table(
+        STUDENT, row("More", lambda scale, seed: a_teacher(scale, seed + 7)), name="other"
+    )
+    run("tiny", "other")
+    assert listener.counted == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_two_tables_share_their_runs(
