@@ -36,6 +36,7 @@ TABLE = Table(
     headings=("Method", "Teacher", "Student"),
     groups=(IN_SHOP,),
     reference="CDD+RGGR",
+    side_by_side=True,
     rows=(
         reported(
             "Fastretri",

@@ -43,6 +43,7 @@ TABLE = Table(
     headings=("Method", "Teacher", "Student"),
     groups=(VERI_776,),
     reference="CDD+RGGR",
+    side_by_side=True,
     rows=(
         reported(
             "PVEN",

@@ -36,6 +36,7 @@ TABLE = Table(
     headings=("Method", "Teacher", "Student"),
     groups=(MSMT17,),
     reference="CDD+RGGR",
+    side_by_side=True,
     rows=(
         reported("IANet", HERE, "ResNet50", {"R1": 75.5}),
         reported("BINet", HERE, "ResNet50", {"R1": 76.1}),

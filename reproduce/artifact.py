@@ -117,6 +117,8 @@ class Table:
         headings: of the text columns, the label's first.
         reference: label of the row that the others are compared with.
         notes: what is said below the table of all rows.
+        side_by_side: ours, the paper's and the gap stand beside each other instead of in lines of their
+            own; for a table with one group.
     """
 
     name: str
@@ -128,8 +130,11 @@ class Table:
     reference: str | None = None
     claims: tuple[Claim, ...] = ()
     notes: tuple[str, ...] = ()
+    side_by_side: bool = False
 
     def __post_init__(self) -> None:
+        if self.side_by_side and len(self.groups) != 1:
+            raise ValueError(f"{self.name} has {len(self.groups)} groups: only one fits side by side")
         labels = {row.label for row in self.rows}
         names = {column.name for group in self.groups for column in group.columns}
         named = [label for claim in self.claims for label in (claim.row, claim.than)]

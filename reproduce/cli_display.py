@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 
@@ -183,7 +184,7 @@ def drawn_as_plain(drawn: Drawn) -> dict[str, Any]:
 def _grid(block: Block, group: str) -> Grid:
     frame = block.frame
     grid = Grid(title=f"{group}: {block.title}", title_justify="left", pad_edge=False)
-    levels = [0, frame.index.nlevels - 1]
+    levels = sorted({0, frame.index.nlevels - 1})
     places = [place for place, column in enumerate(frame.columns) if column[0] == group]
     for level in levels:
         grid.add_column(str(frame.index.names[level]), overflow="fold")
@@ -191,8 +192,8 @@ def _grid(block: Block, group: str) -> Grid:
         grid.add_column(str(frame.columns[place][1]), justify="right", overflow="fold")
     before = None
     for index, cells in zip(frame.index, frame.to_numpy().tolist(), strict=True):
-        label = "" if index[0] == before else index[0]
-        grid.add_row(label, index[-1], *(cells[place] for place in places))
+        keys = ["" if index[0] == before else index[0], *(index[level] for level in levels[1:])]
+        grid.add_row(*map(escape, keys), *(cells[place] for place in places))
         before = index[0]
     return grid
 

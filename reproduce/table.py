@@ -13,6 +13,7 @@ from reproduce.caption import caption, letters, row_notes, title
 from reproduce.cells import Cell, CellKey, measure, relative
 from reproduce.execute import Outcome
 from reproduce.plan import Wish
+from reproduce.side_by_side import side_by_side
 from reproduce.verdict import CONFIDENCE, Verdict, judge, ordering
 
 MOST_DECIMALS = 5
@@ -57,10 +58,12 @@ def draw(drawing: Drawing) -> Sheet:
     compared = relative(table, cells)
     headings = _group_headings(drawing)
     notes = row_notes(table, drawing.wishes, drawing.overrides)
-    absolute = _absolute(table, cells, headings, notes)
-    blocks = [Block("Ours, the paper's, and the gap between them", absolute)]
+    grids = [("Ours, the paper's, and the gap between them", _absolute(table, cells, headings, notes))]
     if table.reference:
-        blocks.append(Block(_relative_title(table), _relative(table, compared, headings)))
+        grids.append((_relative_title(table), _relative(table, compared, headings)))
+    if table.side_by_side:
+        grids = [(name, side_by_side(grid)) for name, grid in grids]
+    blocks = [Block(name, grid) for name, grid in grids]
     verdicts = judge(table, compared) if table.reference else []
     if verdicts:
         blocks.append(Block(_verdict_title(verdicts), _verdicts(table, verdicts, headings)))

@@ -18,6 +18,7 @@ FONT, SIZE, SMALL, LARGE = "STIXGeneral", 9.0, 8.0, 12.0
 LINE, GAP, MARGIN = 13.0, 11.0, 36.0  # points
 THICK, THIN, HAIR = 0.9, 0.5, 0.25
 POINTS_PER_INCH = 72.0
+BOLD_WIDENS = 1.08
 SUBPIXELS = 64  # units of a font's metrics in a pixel
 SETTINGS: Any = {"pdf.fonttype": 42, "font.family": FONT, "pdf.compression": 6, "text.usetex": False}
 
@@ -54,7 +55,9 @@ def page(sheet: Sheet) -> bytes:
     canvas = _Canvas(y=MARGIN + LARGE)
     widths = [_widths(block.frame) for block in sheet.blocks]
     width = max(sum(found) + GAP * (len(found) - 1) for found in widths)
-    canvas.texts.append(_Text(MARGIN, canvas.y, sheet.title, LARGE, bold=True))
+    for number, line in enumerate(_wrapped(sheet.title, width / BOLD_WIDENS, LARGE)):
+        canvas.y += number and LARGE + 3
+        canvas.texts.append(_Text(MARGIN, canvas.y, line, LARGE, bold=True))
     for block, columns in zip(sheet.blocks, widths, strict=True):
         canvas.y += 2 * LINE
         _block(canvas, block, _stretched(columns, block.frame.index.nlevels, width))
@@ -130,11 +133,11 @@ def _stretched(widths: list[float], keys: int, width: float) -> list[float]:
     return [found + (spare if place >= keys else 0) for place, found in enumerate(widths)]
 
 
-def _wrapped(text: str, width: float) -> list[str]:
+def _wrapped(text: str, width: float, size: float = SMALL) -> list[str]:
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and _measure(longer, SMALL) > width:
+        if lines[-1] and _measure(longer, size) > width:
             lines.append(word)
         else:
             lines[-1] = longer

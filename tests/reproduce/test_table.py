@@ -242,3 +242,24 @@ def test_a_row_whose_method_was_given_other_settings_says_so() -> None:
     labels = {index[0] for index in sheet.blocks[0].frame.index}
     assert {"Teacher", "Student [a]"} <= labels
     assert f"[a] Not the published setting: {change}." in sheet.notes
+
+
+def test_a_table_side_by_side_has_the_same_cells_in_one_line_a_row() -> None:
+    lines, beside = drawn(), drawn(replace(TABLE, side_by_side=True))
+    for block in (0, 1):
+        long, wide = lines.blocks[block].frame, beside.blocks[block].frame
+        for index, cells in zip(long.index, long.to_numpy().tolist(), strict=True):
+            key, kind = tuple(index)[:-1], str(tuple(index)[-1]).partition(" ")[0]
+            found = wide.to_numpy().tolist()[list(wide.index).index(key)]
+            mine = dict(zip(wide.columns.tolist(), found, strict=True))
+            for column, text in zip(long.columns.tolist(), cells, strict=True):
+                assert mine[column[1], "paper" if kind == "reported" else kind] == text
+    assert len(beside.blocks[0].frame) == 3
+    assert "reported" in beside.blocks[0].frame.to_numpy()[2].tolist()
+    assert beside.blocks[2].frame.equals(lines.blocks[2].frame)
+    assert "| not run" not in markdown(beside)
+
+
+def test_only_one_group_fits_side_by_side() -> None:
+    with pytest.raises(ValueError, match="only one fits side by side"):
+        replace(TABLE, side_by_side=True, groups=(GROUP, replace(GROUP, title="Other")))
