@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -251,7 +252,7 @@ def test_a_table_side_by_side_has_the_same_cells_in_one_line_a_row() -> None:
         for index, cells in zip(long.index, long.to_numpy().tolist(), strict=True):
             key, kind = tuple(index)[:-1], str(tuple(index)[-1]).partition(" ")[0]
             found = wide.to_numpy().tolist()[list(wide.index).index(key)]
-            mine = dict(zip(wide.columns.tolist(), found, strict=True))
+            mine: dict[Any, str] = dict(zip(wide.columns.tolist(), found, strict=True))
             for column, text in zip(long.columns.tolist(), cells, strict=True):
                 assert mine[column[1], "paper" if kind == "reported" else kind] == text
     assert len(beside.blocks[0].frame) == 3
