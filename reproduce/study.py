@@ -93,7 +93,8 @@ class WeightStudy:
         self.defaults = {name: getattr(self.recipe.method, name) for name in self.recipe.method.weights}
         if not self.defaults:
             raise UsageError(f"{self.method} has no weight that could be tuned")
-        self.name = f"weight-{self.method}-{request.artifact}-{request.scale}".lower()
+        parts = ["weight", self.method.lower(), request.artifact, request.scale, f"seed{request.seed}"]
+        self.name = "-".join([*parts, *([parse(request.changes).digest] if request.changes else [])])
         self.workspace = Workspace(request.results.resolve())
         self.published = self.workspace.published(request.scale) / "studies"
         self.metric = f"{self.group.protocol}/{METRIC}"
@@ -238,10 +239,14 @@ class WeightStudy:
             "from training, for the teacher as well; no test identity was used.",
             f"Seed {self.request.seed}. Defaults: {', '.join(self.texts(self.defaults))}.",
         ]
+        if self.request.changes:
+            notes.append(f"Every run of the study has {', '.join(self.request.changes)}.")
         if unfinished:
             notes.append(f"{unfinished} further trials failed or are not finished.")
-        line = " ".join(f"--set {text}" for text in best)
-        return [*notes, f"Best: python -m reproduce {self.request.artifact} {line}"] if best else notes
+        if not best:
+            return notes
+        line = " ".join(f"--set {text}" for text in (*self.request.changes, *best))
+        return [*notes, f"Best: python -m reproduce {self.request.artifact} {line}"]
 
     def _line(self, trial: "FrozenTrial") -> dict[str, Any]:
         weights = trial.user_attrs.get("weights", {})

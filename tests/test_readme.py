@@ -12,6 +12,7 @@ from reproduce.cli import app
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()
 COMMANDS = re.findall(r"^    python -m reproduce (.*?)(?: {2,}#.*)?$", README, re.MULTILINE)
+GROUPS = {"data", "study"}
 TABLE = PROJECT / "results" / "mini" / "tables" / "table1.md"
 
 
@@ -22,15 +23,15 @@ def test_there_are_commands() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_verb_and_option_is_known(command: str) -> None:
     words = shlex.split(command)
-    known = app_help(words[:2] if words[0] == "data" else words[:1])
+    known = app_help(words[:2] if words[0] in GROUPS else words[:1])
     for option in (word for word in words if word.startswith("--")):
         assert option in known
 
 
 def app_help(first: list[str]) -> str:
-    """The help of a verb, or of a verb within `data`; an artifact's is that of `run`."""
+    """The help of a verb, or of a verb within a group; an artifact's is that of `run`."""
     verbs = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
-    verb = first if first[0] in {*verbs, "data"} else ["run"]
+    verb = first if first[0] in {*verbs, *GROUPS} else ["run"]
     done = CliRunner().invoke(app, [*verb, "--help"], env={"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"})
     assert done.exit_code == 0
     return re.sub(r"\x1b\[[0-9;]*m", "", done.output)

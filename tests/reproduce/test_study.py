@@ -120,6 +120,21 @@ def test_an_interrupted_trial_goes_on_from_its_checkpoint(study: MakeStudy, trai
     assert [number for run_id, number in training.epochs if run_id == student] == [1, 2, 3]
 
 
+def test_other_seeds_and_other_changes_are_other_studies(study: MakeStudy) -> None:
+    names = {study(**each).name for each in ({}, {"seed": 1}, {"changes": ["evaluate_every=2"]})}
+    assert len(names) == 3
+
+
+def test_what_every_run_was_given_is_said_and_in_the_best_line(
+    study: MakeStudy, training: FakeTraining
+) -> None:
+    notes = study(trials=1, changes=["evaluate_every=2"]).run(training).sheet.notes
+    assert "Every run of the study has evaluate_every=2." in notes
+    assert notes[-1].startswith(
+        "Best: python -m reproduce tiny --set evaluate_every=2 --set CapacityDynamic."
+    )
+
+
 def test_a_failed_trial_is_recorded_and_the_study_goes_on(study: MakeStudy, training: FakeTraining) -> None:
     def fail(recipe: Recipe, number: int) -> None:
         if recipe.teacher and training.begun.count(recipe.run_id) == 1 and len(training.begun) == 2:
@@ -135,7 +150,7 @@ def test_trials_are_children_of_the_study_in_the_store(
     study: MakeStudy, training: FakeTraining, store: Store
 ) -> None:
     study(trials=2).run(training)
-    name = "study-weight-capacitydynamic-tiny-mini"
+    name = "study-weight-capacitydynamic-tiny-mini-seed0"
     experiment = store.client.get_experiment_by_name(name)
     assert experiment is not None
     runs = store.client.search_runs([experiment.experiment_id])
