@@ -1,12 +1,13 @@
 """What one command does, from names to files; says nothing itself."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import Timeout
 
+from cdd.recipe import Recipe
 from cdd.run import RESULT, Epoch, Result, load_result
 from cdd.training.environment import Machine, device_name, select_device
 from reproduce import catalog
@@ -110,6 +111,10 @@ class Session:
         try:
             store = existing_store(self.workspace, self.code)
             known = _stored_outcomes(store)
+            if store:
+                figures = [artifact for artifact in self.artifacts if isinstance(artifact, Figure)]
+                shown = [w.recipe for figure in figures for w in self._wishes(figure, self._seeds_shown)]
+                self._complete_records(shown, known, store)
         except StoreError as error:
             self.listener.warned(f"{error} Drawing from the records below {self.published} alone.")
             known = {}
@@ -119,6 +124,10 @@ class Session:
                     state="finished", metrics=record.metrics, environment=record.environment
                 )
         return [self._shown(artifact, known) for artifact in self.artifacts]
+
+    @property
+    def _seeds_shown(self) -> list[int]:
+        return list(SEEDS_SHOWN) if self.request.seeds is None else self.request.seeds
 
     def _wishes(self, artifact: Artifact, seeds: list[int]) -> list[Wish]:
         return wishes(artifact, self.request.scale, seeds, self.overrides)
@@ -134,9 +143,8 @@ class Session:
         return self.request.fresh and run_id not in self._settled
 
     def _shown(self, artifact: Artifact, known: Mapping[str, Outcome]) -> Drawn:
-        seeds = self.request.seeds
-        wanted = self._wishes(artifact, list(SEEDS_SHOWN) if seeds is None else seeds)
-        if seeds is None:
+        wanted = self._wishes(artifact, self._seeds_shown)
+        if self.request.seeds is None:
             having = {wish.recipe.seed for wish in wanted if wish.recipe.run_id in known}
             wanted = [wish for wish in wanted if wish.recipe.seed in (having or {0})]
         return self._draw(artifact, wanted, known)
@@ -212,7 +220,7 @@ class Session:
             raise
         self._settled.update(outcomes)
         self._begun += len(plan.work)
-        self._complete_records(plan, outcomes, job)
+        self._complete_records([item.recipe for item in plan.items], outcomes, job.store)
         drawn = self._draw(artifact, list(plan.wishes), outcomes, len(plan.work))
         # A dependency that failed leaves the table incomplete even where no row shows it.
         drawn = Drawn(drawn.sheet, drawn.files, outcomes, drawn.trained)
@@ -228,17 +236,28 @@ class Session:
         except StoreError as error:
             self.listener.warned(str(error))
 
-    def _complete_records(self, plan: Plan, outcomes: Mapping[str, Outcome], job: Job) -> None:
-        """Writes the records of reused runs that have none here."""
-        for item in plan.items:
-            path = self.published / "runs" / f"{item.run_id}.json"
-            if outcomes[item.run_id].state != "reused" or path.exists():
+    def _complete_records(
+        self, recipes: Iterable[Recipe], outcomes: Mapping[str, Outcome], store: Store
+    ) -> None:
+        """Writes the records of finished runs of the store that have none here."""
+        for recipe in recipes:
+            run_id = recipe.run_id
+            known = outcomes.get(run_id)
+            if not known or known.state != "reused" or (self.published / "runs" / f"{run_id}.json").exists():
                 continue
-            result = load_result(self.workspace.folder(item.run_id))
-            if result is None and item.stored:
-                result = _fetched(job.store, item.stored.mlflow_id, self.workspace.checkpoints / "fetched")
+            result = load_result(self.workspace.folder(run_id)) or self._fetched(run_id, store)
             if result:
-                write_record(self.published, item.recipe, result, outcomes[item.run_id].environment)
+                write_record(self.published, recipe, result, known.environment)
+
+    def _fetched(self, run_id: str, store: Store) -> Result | None:
+        finished = (run for run in store.trainings().get(run_id, []) if run.status == FINISHED)
+        folder = self.workspace.checkpoints / "fetched"
+        path = next((store.download(run.mlflow_id, RESULT, folder) for run in finished), None)
+        if path is None:
+            return None
+        values = json.loads(path.read_text())
+        path.unlink()
+        return Result(**{**values, "history": [Epoch(**epoch) for epoch in values["history"]]})
 
 
 def _stored_outcomes(store: Store | None) -> dict[str, Outcome]:
@@ -251,12 +270,3 @@ def _stored_outcomes(store: Store | None) -> dict[str, Outcome]:
         elif runs[0].status == FAILED:
             found[run_id] = Outcome(state="failed", message=runs[0].tags.get("cdd.message", ""))
     return found
-
-
-def _fetched(store: Store, mlflow_id: str, folder: Path) -> Result | None:
-    path = store.download(mlflow_id, RESULT, folder)
-    if path is None:
-        return None
-    values = json.loads(path.read_text())
-    path.unlink()
-    return Result(**{**values, "history": [Epoch(**epoch) for epoch in values["history"]]})

@@ -1,6 +1,8 @@
 """A figure from histories given by hand: its numbers, its marks, its files, what a terminal shows."""
 
 import re
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,13 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reproduce.artifact import Curve, Figure, Mark
+from reproduce.artifact import Curve, Figure, Mark, Table
 from reproduce.execute import Outcome
 from reproduce.figure import Drawn, History, Tracing, draw_figure, write_figure
 from reproduce.figure_style import STYLES
 from reproduce.overrides import parse
 from reproduce.plan import wishes
-from tests.reproduce.fakes import ACCURACY, GROUP, a_student, a_teacher
+from reproduce.session import Session
+from reproduce.workspace import Workspace
+from tests.reproduce.fakes import ACCURACY, GROUP, FakeTraining, a_student, a_teacher
 
 FIGURE = Figure(
     name="figure9",
@@ -108,3 +112,45 @@ def test_two_curves_of_one_label_or_a_mark_without_a_curve_are_mistakes() -> Non
         replace(FIGURE, curves=FIGURE.curves * 2)
     with pytest.raises(ValueError, match="marks the curve 'Nobody'"):
         replace(FIGURE, marks=(Mark(text="x", curve="Nobody", epoch=lambda recipe: 1),))
+
+
+def test_a_command_trains_and_draws_a_figure_and_show_draws_it_again_from_the_store(
+    session: Callable[..., Session],
+    training: FakeTraining,
+    tables: dict[str, Table],
+    workspace: Workspace,
+) -> None:
+    tables["figure9"] = FIGURE  # type: ignore[assignment]
+    (made,) = session("figure9").run(training)
+    assert made.complete
+    assert made.trained == 2
+    assert {path.parent.name for path in made.files} == {"figures"}
+    assert len(made.sheet.numbers) == 6
+    before = {path.name: path.read_bytes() for path in made.files}
+    # As on another machine with the same tracking store.
+    shutil.rmtree(workspace.checkpoints)
+    shutil.rmtree(workspace.results / "mini")
+    (shown,) = session("figure9", seeds=None).show()
+    assert {path.name: path.read_bytes() for path in shown.files} == before
+
+
+def test_a_figure_and_a_table_share_their_runs(
+    session: Callable[..., Session], training: FakeTraining, tables: dict[str, Table]
+) -> None:
+    tables["figure9"] = FIGURE  # type: ignore[assignment]
+    session("tiny", "figure9").run(training)
+    assert len(training.begun) == 2
+
+
+def test_show_draws_a_figure_from_records_alone(
+    session: Callable[..., Session],
+    training: FakeTraining,
+    tables: dict[str, Table],
+    workspace: Workspace,
+) -> None:
+    tables["figure9"] = FIGURE  # type: ignore[assignment]
+    (made,) = session("figure9").run(training)
+    before = {path.name: path.read_bytes() for path in made.files}
+    (workspace.results / "mlflow.db").unlink()
+    (shown,) = session("figure9", seeds=None).show()
+    assert {path.name: path.read_bytes() for path in shown.files} == before
