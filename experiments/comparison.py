@@ -44,7 +44,8 @@ def distilled(
     where: Comparison,
     accuracy: Mapping[str, float],
     note: str = "",
-    **misprinted: float,
+    *,
+    multiply_adds: float | None = None,
 ) -> Row:
     """The row of a ResNet-34 taught by a ResNet-101, with the paper's accuracy and cost.
 
@@ -54,10 +55,10 @@ def distilled(
         where: the table.
         accuracy: the paper's mAP and R1.
         note: below the table.
-        misprinted: columns in which the paper prints another cost than in the other rows.
+        multiply_adds: what the paper prints here, in G, where it is not what it prints in the other rows.
     """
     recipe = partial(light_student, method, where.dataset) if isinstance(method, Method) else method
-    paper = {"MP": 21.54, "FLOPs": where.multiply_adds, **misprinted, **accuracy}
+    paper = {"MP": 21.54, "FLOPs": multiply_adds or where.multiply_adds, **accuracy}
     entries = {where.group.title: Entry(recipe=recipe, paper=paper)}
     return Row(label=label, texts=("ResNet101", "ResNet34"), entries=entries, note=note)
 
@@ -72,10 +73,17 @@ def decoupled(dataset: str) -> RecipeMaker:
     return recipe
 
 
-def reported(label: str, where: Comparison, student: str, paper: Mapping[str, float], **texts: str) -> Row:
+def reported(
+    label: str,
+    where: Comparison,
+    student: str,
+    paper: Mapping[str, float],
+    *,
+    teacher: str = "-",
+    note: str = "",
+) -> Row:
     """A row that the paper copied from a publication."""
     entries = {where.group.title: Entry(paper=paper)}
-    teacher, note = texts.get("teacher", "-"), texts.get("note", "")
     return Row(label=label, texts=(teacher, student), entries=entries, reported=True, note=note)
 
 
