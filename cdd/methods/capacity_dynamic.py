@@ -16,6 +16,9 @@ from cdd.gradients.resetting import RetrievalGuidedResetting, reset_gradient
 from cdd.losses import group_lasso, row_norms, tap_distance
 from cdd.models.network import RetrievalNetwork
 
+QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+"""Of the norms of all rows, reported after every epoch."""
+
 
 class RetrievalGuided(Settings):
     """Settings of RGGR (Section 3.2)."""
@@ -107,7 +110,7 @@ class CapacityDynamicDistiller(Distiller):
         return [kept_rows(weight.detach(), self.method.threshold) for weight in self.weights]
 
     def report(self, learning_rate: float) -> dict[str, float]:
-        """Lasso, channels left and rows masked, in all and per block.
+        """Lasso, quantiles of the row norms, channels left and rows masked, in all and per block.
 
         `channels/above_oscillation` counts with the threshold below which a row at zero swings while the
         learning rate is high: only at the end of a run does the pruning threshold itself mean something.
@@ -116,6 +119,11 @@ class CapacityDynamicDistiller(Distiller):
             swing = self.method.threshold + 2 * learning_rate * self.method.sparsity
             above = sum(int((row_norms(weight) >= swing).sum()) for weight in self.weights)
             figures = {"lasso": float(group_lasso(self.weights)), "channels/above_oscillation": float(above)}
+            norms = torch.cat([row_norms(weight) for weight in self.weights])
+            quantiles = norms.quantile(norms.new_tensor(QUANTILES)).tolist()
+            figures |= {
+                f"row_norm/quantile_{100 * q:03.0f}": v for q, v in zip(QUANTILES, quantiles, strict=True)
+            }
         kept = [float(mask.sum()) for mask in self.kept_channels()]
         figures |= {"channels/kept": sum(kept), **_per_block("channels", kept)}
         if self.resetting is not None:

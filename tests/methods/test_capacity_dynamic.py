@@ -127,6 +127,10 @@ def test_report_counts_what_would_be_pruned() -> None:
     assert report["channels/kept"] == 1 + 4 + 8 + 1
     assert report["channels/above_oscillation"] == 1 + 3 + 8 + 0
     assert report["lasso"] == pytest.approx(1 + 3 + 1e-3 + 8)
+    # Of 24 norms 11 are 0, one is 0.001, and 12 are 1.
+    assert report["row_norm/quantile_000"] == report["row_norm/quantile_025"] == 0
+    assert 0 < report["row_norm/quantile_050"] < 1
+    assert report["row_norm/quantile_075"] == report["row_norm/quantile_100"] == pytest.approx(1)
 
 
 def test_a_distiller_adds_no_parameter_of_the_student_to_its_own() -> None:
