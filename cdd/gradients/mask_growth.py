@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
+
+from cdd.losses.group_lasso import row_norms
 
 Costs = Callable[[NDArray[np.int64]], float]
 """Cost of a network whose layers keep so many channels; never grows when a count falls."""
@@ -79,3 +81,52 @@ def _masks(
             mask[torch.from_numpy(rows).to(before.device)] = False
         masks.append(mask)
     return masks
+
+
+class WeightGuidedResetting(nn.Module):
+    """ResRep's masks over all compactors of a student, updated every few iterations.
+
+    The state dict holds masks and iterations, so that a resumed training continues bit for bit.
+    """
+
+    def __init__(self, weights: Sequence[Tensor], *, target: float, growth: int, interval: int):
+        """Every row kept.
+
+        Args:
+            weights: of the compactors; only their shape and device are read.
+            target: see `grown_masks`.
+            growth: see `grown_masks`.
+            interval: iterations from one update to the next.
+        """
+        super().__init__()
+        self.target, self.growth, self.interval = target, growth, interval
+        self.count = len(weights)
+        self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
+        for number, weight in enumerate(weights):
+            mask = torch.ones(len(weight), dtype=torch.bool, device=weight.device)
+            self.register_buffer(f"kept_{number:02d}", mask)
+
+    @torch.no_grad()
+    def step(self, weights: Sequence[Tensor], costs: Costs | None) -> None:
+        """Counts an iteration and lets the masks grow where it is time; without `costs` it only counts."""
+        iterations = self.get_buffer("iterations")
+        iterations += 1
+        if costs is None or int(iterations) % self.interval:
+            return
+        norms = [row_norms(weight.detach()) for weight in weights]
+        masks = grown_masks(norms, self.kept(), costs, target=self.target, growth=self.growth)
+        for mask, grown in zip(self.kept(), masks, strict=True):
+            mask.copy_(grown)
+
+    def kept(self) -> list[Tensor]:
+        """Per compactor, the rows that keep their task gradient (bool; the buffers themselves)."""
+        return [self.get_buffer(f"kept_{number:02d}") for number in range(self.count)]
+
+    def masked_share(self) -> list[float]:
+        """Per compactor, the share of rows whose task gradient is reset, 0 to 1."""
+        return [1 - int(mask.sum()) / len(mask) for mask in self.kept()]
+
+    def left(self, costs: Costs) -> float:
+        """The share of the full cost that a network without the masked rows has."""
+        kept, full = ([count(mask) for mask in self.kept()] for count in (lambda mask: int(mask.sum()), len))
+        return costs(np.array(kept)) / costs(np.array(full))

@@ -1,17 +1,20 @@
-"""Capacity Dynamic Distillation (CDD) with and without retrieval-guided gradient resetting (RGGR).
+"""Capacity Dynamic Distillation (CDD), alone, with retrieval-guided (RGGR) or weight-guided resetting (CWGR).
 
 Source: Xie et al., "Towards a Smaller Student: Capacity Dynamic Distillation for Efficient Image
-Retrieval", CVPR 2023, Sections 3.1 and 3.2.
+Retrieval", CVPR 2023, Sections 3.1 and 3.2; supplement, Section 1.2, for CWGR.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from cdd.compactor.multiply_adds import CostsOfStudent
 from cdd.compactor.select import kept_rows
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput, Settings
+from cdd.gradients.mask_growth import WeightGuidedResetting
 from cdd.gradients.resetting import RetrievalGuidedResetting, reset_gradient
 from cdd.losses import group_lasso, row_norms, tap_distance
 from cdd.models.network import RetrievalNetwork
@@ -33,8 +36,20 @@ class RetrievalGuided(Settings):
     distance: Literal["cosine", "euclidean"] = "cosine"
 
 
+class WeightGuided(Settings):
+    """Settings of CWGR: the smallest rows of all compactors are reset, as in ResRep."""
+
+    target: Annotated[float, Field(gt=0, lt=1)] = 0.343
+    """Share of the multiply-adds at which no further row is reset: what RGGR left on VeRi-776."""
+    after_epoch: Annotated[int, Field(ge=0)] = 20
+    interval: Annotated[int, Field(ge=1)] = 200
+    """Iterations from one update of the masks to the next."""
+    growth: Annotated[int, Field(ge=1)] = 4
+    """Rows that one update may reset beyond those that are."""
+
+
 class CapacityDynamic(Method):
-    """CDD; with RGGR where `resetting` is given."""
+    """CDD; with RGGR or CWGR where `resetting` is given."""
 
     sparsity: Annotated[float, Field(ge=0)] = 0.004
     """Weight of the group lasso, alpha in Eq. 3."""
@@ -42,9 +57,20 @@ class CapacityDynamic(Method):
     """Weight of the block-wise distance, the 1/2 in Eq. 3."""
     target: Literal["compactor", "filter"] = "compactor"
     """What the lasso acts on; `filter`, the 3x3 convolution itself, is the paper's "CDD w/o DGC"."""
-    resetting: RetrievalGuided | None = None
+    resetting: RetrievalGuided | WeightGuided | None = None
     threshold: Annotated[float, Field(gt=0)] = 1e-5
     """Rows with a smaller norm are pruned: lambda in Section 3.1.2."""
+
+    @property
+    def reads_maps(self) -> bool:
+        """The sizes of the student's maps alone, where multiply-adds are counted."""
+        return isinstance(self.resetting, WeightGuided)
+
+    @model_validator(mode="after")
+    def _resets_compactors(self) -> Self:
+        if isinstance(self.resetting, WeightGuided) and self.target != "compactor":
+            raise ValueError("weight-guided resetting chooses rows of compactors: set target=compactor")
+        return self
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """The distiller for a student whose compactors are in place."""
@@ -71,28 +97,20 @@ class CapacityDynamicDistiller(Distiller):
             torch.ones(len(weight), dtype=torch.bool, device=weight.device) for weight in self.weights
         ]
         self.active = False
-        settings = method.resetting
-        self.resetting: RetrievalGuidedResetting | None = None
-        if settings is not None:
-            self.resetting = RetrievalGuidedResetting(
-                [len(weight) for weight in self.weights],
-                capacity=settings.queue,
-                neighbours=settings.neighbours,
-                ratio=settings.ratio,
-                distance=settings.distance,
-                sticky=fidelity.sticky_masks,
-                query=settings.query,
-            )
+        self.costs = CostsOfStudent(student)
+        self.resetting = _resetting(method.resetting, self.weights, fidelity)
 
     def start_epoch(self, epoch: int) -> None:
-        """Turns RGGR on after its first epochs; its queues fill only from then on."""
+        """Turns the resetting on after its first epochs; RGGR's queues fill only from then on."""
         self.active = self.method.resetting is not None and epoch > self.method.resetting.after_epoch
 
     def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
         """Eq. 1 with its weight; the lasso is added to the gradients instead, which is the same."""
         if teacher is None:
             raise ValueError("CDD needs a teacher in every step")
-        if self.active and self.resetting is not None:
+        if isinstance(self.resetting, WeightGuidedResetting):
+            self.costs.see(student)
+        elif self.active and self.resetting is not None:
             self.resetting.update(student.after_compactor, teacher.before_compactor)
         distance = tap_distance(
             student.before_compactor, teacher.before_compactor, self.fidelity.tap_reduction
@@ -101,6 +119,8 @@ class CapacityDynamicDistiller(Distiller):
 
     def edit_gradients(self) -> None:
         """Eq. 5: masks the task's gradient, then adds the lasso's, which no mask touches."""
+        if isinstance(self.resetting, WeightGuidedResetting):
+            self.resetting.step(self.weights, self.costs if self.active else None)
         kept = self.all_kept if self.resetting is None else self.resetting.kept()
         for weight, mask in zip(self.weights, kept, strict=True):
             reset_gradient(weight, mask, self.method.sparsity)
@@ -132,6 +152,26 @@ class CapacityDynamicDistiller(Distiller):
             masked = sum(share * count for share, count in zip(shares, rows, strict=True))
             figures |= {"masked/share": masked / sum(rows), **_per_block("masked", shares)}
         return figures
+
+
+def _resetting(
+    settings: RetrievalGuided | WeightGuided | None, weights: Sequence[Tensor], fidelity: Fidelity
+) -> RetrievalGuidedResetting | WeightGuidedResetting | None:
+    if settings is None:
+        return None
+    if isinstance(settings, WeightGuided):
+        return WeightGuidedResetting(
+            weights, target=settings.target, growth=settings.growth, interval=settings.interval
+        )
+    return RetrievalGuidedResetting(
+        [len(weight) for weight in weights],
+        capacity=settings.queue,
+        neighbours=settings.neighbours,
+        ratio=settings.ratio,
+        distance=settings.distance,
+        sticky=fidelity.sticky_masks,
+        query=settings.query,
+    )
 
 
 def _per_block(name: str, values: list[float]) -> dict[str, float]:

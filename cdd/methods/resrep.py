@@ -9,20 +9,18 @@ Section 3; the authors' release DingXiaoH/ResRep for the settings.
 
 from typing import Annotated
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
 from cdd.compactor.insert import compactors
+from cdd.compactor.multiply_adds import CostsOfStudent
 from cdd.compactor.select import kept_rows
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
-from cdd.gradients.mask_growth import grown_masks
+from cdd.gradients.mask_growth import WeightGuidedResetting
 from cdd.gradients.resetting import reset_gradient
-from cdd.losses import group_lasso, row_norms
+from cdd.losses import group_lasso
 from cdd.models.network import RetrievalNetwork
-from cdd.models.resnet import EXPANSION, ResNet
 
 
 class ResRep(Method):
@@ -76,20 +74,13 @@ class ResRepDistiller(Distiller):
     def __init__(self, method: ResRep, student: RetrievalNetwork):
         super().__init__()
         self.method = method
-        # In tuples, so that the student's parameters do not become the distiller's own as well.
-        self._student = (student,)
+        # In a tuple, so that the student's parameters do not become the distiller's own as well.
         self.weights = tuple(compactor.weight for compactor in compactors(student))
-        self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
-        for number, weight in enumerate(self.weights):
-            mask = torch.ones(len(weight), dtype=torch.bool, device=weight.device)
-            self.register_buffer(f"kept_{number:02d}", mask)
+        self.masks = WeightGuidedResetting(
+            self.weights, target=method.target, growth=method.growth, interval=method.interval
+        )
+        self.costs = CostsOfStudent(student)
         self.active = False
-        self.costs: MultiplyAdds | None = None
-
-    @property
-    def kept(self) -> list[Tensor]:
-        """Per compactor, the rows that keep their task gradient (the buffers themselves)."""
-        return [self.get_buffer(f"kept_{number:02d}") for number in range(len(self.weights))]
 
     def optimiser_settings(self) -> dict[str, float]:
         """More momentum and no weight decay, for the compactors alone."""
@@ -101,23 +92,13 @@ class ResRepDistiller(Distiller):
 
     def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
         """No loss; the first batch tells the sizes of the maps."""
-        if self.costs is None:
-            sizes = [stage.shape[2] * stage.shape[3] for stage in student.stages]
-            self.costs = MultiplyAdds(self._student[0], sizes)
+        self.costs.see(student)
         return {}
 
     def edit_gradients(self) -> None:
         """Updates the masks where it is time, masks the task's gradient and adds the lasso's to all rows."""
-        iterations = self.get_buffer("iterations")
-        iterations += 1
-        if self.active and self.costs is not None and int(iterations) % self.method.interval == 0:
-            norms = [row_norms(weight.detach()) for weight in self.weights]
-            masks = grown_masks(
-                norms, self.kept, self.costs, target=self.method.target, growth=self.method.growth
-            )
-            for mask, grown in zip(self.kept, masks, strict=True):
-                mask.copy_(grown)
-        for weight, mask in zip(self.weights, self.kept, strict=True):
+        self.masks.step(self.weights, self.costs if self.active else None)
+        for weight, mask in zip(self.weights, self.masks.kept(), strict=True):
             reset_gradient(weight, mask, self.method.sparsity)
 
     def kept_channels(self) -> list[Tensor]:
@@ -126,74 +107,12 @@ class ResRepDistiller(Distiller):
 
     @torch.no_grad()
     def report(self, learning_rate: float) -> dict[str, float]:
-        """Lasso, rows masked and rows left, and the share of the multiply-adds that the masks would leave."""
-        kept, masks = self.kept_channels(), self.kept
-        rows = sum(len(mask) for mask in masks)
-        figures = {
-            "lasso": float(group_lasso(self.weights)),
-            "channels/kept": float(sum(int(mask.sum()) for mask in kept)),
-            "masked/share": 1 - sum(int(mask.sum()) for mask in masks) / rows,
-        }
-        if self.costs is not None:
-            figures["masked/multiply_adds_left"] = self.costs(_counts(masks)) / self.costs(self.costs.full)
+        """Lasso, rows left and masked, and the share of the multiply-adds that the masks would leave."""
+        kept = sum(int(mask.sum()) for mask in self.kept_channels())
+        figures = {"lasso": float(group_lasso(self.weights)), "channels/kept": float(kept)}
+        rows = [len(mask) for mask in self.masks.kept()]
+        masked = sum(share * count for share, count in zip(self.masks.masked_share(), rows, strict=True))
+        figures["masked/share"] = masked / sum(rows)
+        if self.costs.known:
+            figures["masked/multiply_adds_left"] = self.masks.left(self.costs)
         return figures
-
-
-def _counts(masks: list[Tensor]) -> NDArray[np.int64]:
-    return np.array([int(mask.sum()) for mask in masks])
-
-
-class MultiplyAdds:
-    """Multiply-adds of a network's convolutions and linear layers by the channels that its compactors keep.
-
-    Bias additions and activations, which the tables count as well, are left out, as in the release.
-
-    Attributes:
-        full: channels of all compactors, none pruned.
-    """
-
-    def __init__(self, network: RetrievalNetwork, sizes: list[int]):
-        """Reads the shapes.
-
-        Args:
-            network: with compactors behind the 3x3 convolution of every bottleneck or behind both.
-            sizes: height times width of the map that leaves each stage.
-        """
-        blocks = network.bottlenecks
-        self.full = np.array([len(compactor.weight) for compactor in compactors(network)])
-        self.both = len(self.full) == 2 * len(blocks)
-        self.planes = np.array([block.conv1.out_channels for block in blocks])
-        self.inputs = np.array([block.conv1.in_channels for block in blocks])
-        after, before = _positions(network, sizes)
-        self.after, self.before = np.array(after), np.array(before)
-        shortcuts = [block.downsample for block in blocks]
-        self.fixed = _outside(network, sizes[0]) + sum(
-            next(shortcut.parameters()).numel() * size
-            for shortcut, size in zip(shortcuts, after, strict=True)
-            if shortcut is not None
-        )
-
-    def __call__(self, kept: NDArray[np.int64]) -> float:
-        """Multiply-adds of one image; `kept` has one count per compactor."""
-        entry, inner = (kept[::2], kept[1::2]) if self.both else (self.planes, kept)
-        outputs = EXPANSION["bottleneck"] * self.planes
-        per_block = self.inputs * entry * self.before + (9 * entry + outputs) * inner * self.after
-        return float(per_block.sum()) + self.fixed
-
-
-def _positions(network: RetrievalNetwork, sizes: list[int]) -> tuple[list[int], list[int]]:
-    """Per block, the positions of the map that leaves it and of the map that comes in."""
-    if not isinstance(network.backbone, ResNet):
-        raise ValueError("ResRep prunes a ResNet, whose blocks are known")
-    after = [s for stage, s in zip(network.backbone.stages, sizes, strict=True) for _ in stage]
-    return after, [after[0], *after[:-1]]
-
-
-def _outside(network: RetrievalNetwork, size: int) -> float:
-    """Multiply-adds of stem, neck and classifier."""
-    linear = sum(layer.weight.numel() for layer in network.modules() if isinstance(layer, nn.Linear))
-    backbone = network.backbone
-    if not isinstance(backbone, ResNet):
-        return float(linear)
-    pooled = 4 if isinstance(backbone.maxpool, nn.MaxPool2d) else 1
-    return float(linear + backbone.conv1.weight.numel() * size * pooled)

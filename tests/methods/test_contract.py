@@ -28,7 +28,11 @@ COMPACTED = {"CapacityDynamic", "ResRep"}
 WITHOUT_TERMS = {"KD", "ResRep", "Supervised"}
 VARIANTS: dict[str, tuple[dict[str, object], ...]] = {
     "QuEST": ({"words": 8}, {"words": 5, "temperature": 0.2}),
-    "CapacityDynamic": ({}, {"resetting": {"queue": 16, "after_epoch": 0, "ratio": 0.75}}),
+    "CapacityDynamic": (
+        {},
+        {"resetting": {"queue": 16, "after_epoch": 0, "ratio": 0.75}},
+        {"resetting": {"target": 0.5}},
+    ),
 }
 """By class, settings to try where the defaults alone do not suit tiny networks or leave a branch out."""
 ORDER_MATTERS = {"CCKD"}

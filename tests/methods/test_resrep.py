@@ -6,9 +6,10 @@ import torch
 
 from cdd.compactor.deploy import deploy
 from cdd.compactor.insert import compactors, insert_compactors
+from cdd.compactor.multiply_adds import MultiplyAdds
 from cdd.contract import CODE
 from cdd.evaluation.cost import cost
-from cdd.methods.resrep import MultiplyAdds, ResRep
+from cdd.methods.resrep import ResRep
 from cdd.models.network import RetrievalNetwork
 from cdd.models.zoo import RESNETS
 from cdd.training.optimiser import build_optimiser
@@ -71,7 +72,7 @@ def test_no_row_is_masked_before_its_epoch_and_then_only_every_interval():
         distiller.start_epoch(epoch)
         for _ in range(4):
             stepped(distiller, student)
-            masked.append(sum(int((~mask).sum()) for mask in distiller.kept))
+            masked.append(sum(int((~mask).sum()) for mask in distiller.masks.kept()))
     assert masked == [0, 0, 0, 0, 0, 3, 3, 6]
 
 
@@ -80,7 +81,7 @@ def test_a_masked_row_feels_the_penalty_alone_and_every_row_feels_it():
     distiller = ResRep(after_epoch=0, interval=1, growth=5, sparsity=0.25).build(student, None, CODE)
     distiller.start_epoch(1)
     stepped(distiller, student)
-    for weight, mask in zip(distiller.weights, distiller.kept, strict=True):
+    for weight, mask in zip(distiller.weights, distiller.masks.kept(), strict=True):
         assert weight.grad is not None
         lasso = 0.25 * torch.nn.functional.normalize(weight.flatten(1), dim=1)
         torch.testing.assert_close(weight.grad.flatten(1)[~mask], lasso[~mask])
@@ -120,4 +121,4 @@ def test_the_share_of_multiply_adds_that_masks_leave_is_reported():
     figures = distiller.report(0.1)
     assert 0.3 < figures["masked/multiply_adds_left"] <= 0.6
     assert 0 < figures["masked/share"] < 1
-    assert figures["channels/kept"] == sum(len(mask) for mask in distiller.kept)
+    assert figures["channels/kept"] == sum(len(mask) for mask in distiller.masks.kept())
