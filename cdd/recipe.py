@@ -139,7 +139,8 @@ class Recipe(Settings):
     1x1 convolution before it as well, as in ResRep."""
     initialisation: "Literal['random', 'imagenet'] | Recipe" = "imagenet"
     """A recipe here is a run whose backbone the student starts from: a pretraining run, or, where it was
-    trained on the same identities, a base that neck and classifier come from too."""
+    trained on the same identities, a base that neck and classifier come from too. Of a base with
+    compactors, a student without any is the deployed network: pruned, folded, trained further as it is."""
     teacher: "Recipe | None" = None
     method: SerializeAsAny[Method]
     objective: Objective = Objective()
@@ -193,6 +194,12 @@ class Recipe(Settings):
     def continues(self) -> bool:
         """Whether the student starts from a whole network trained on the same identities."""
         return isinstance(self.initialisation, Recipe) and self.initialisation.data.use == self.data.use
+
+    @property
+    def continues_pruned(self) -> bool:
+        """Whether the student is the deployed network of its base."""
+        start = self.initialisation
+        return self.continues and isinstance(start, Recipe) and bool(start.compactors and not self.compactors)
 
     @property
     def dependencies(self) -> tuple["Recipe", ...]:

@@ -199,7 +199,7 @@ class _Run:
             run_id=self.recipe.run_id,
             metrics={**metrics, "seconds": self.seconds},
             history=self.history,
-            channels=None if kept is None else channels_of(deployed, self.recipe.student),
+            channels=channels_of(deployed, self.recipe.student) if kept or student.folded else None,
             average_precision={name: result.average_precision.tolist() for name, result in results.items()},
             environment=self._environment(),
         )
@@ -235,7 +235,9 @@ class _Run:
             self.recipe.student,
             self.recipe.data.height,
             self.recipe.data.width,
-            channels=None if kept is None else [int(mask.sum()) for mask in kept],
+            channels=channels_of(self.training.student, self.recipe.student)
+            if kept is None
+            else [int(mask.sum()) for mask in kept],
             identities=self.training.examples.identities,
         )
         return {"parameters": float(found.parameters), "multiply_adds": float(found.multiply_adds)}

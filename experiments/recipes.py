@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from cdd.contract import Fidelity, Method
 from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
+from cdd.methods.knowledge_distillation import KD
 from cdd.methods.resrep import ResRep
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Augmentation, Backbone, Batch, Data, Network, Recipe, Schedule, VisionTransformer
@@ -241,6 +242,39 @@ def medium_resrep(target: float, dataset: str, scale: str, seed: int) -> Recipe:
     return _pruned(medium_teacher(dataset, scale, seed), target, SETTINGS[dataset, scale].resrep)
 
 
+def self_distilled(dataset: str, scale: str, seed: int) -> Recipe:
+    """The first of two stages: a heavy student learns from its twin by Eq. 3 without the lasso."""
+    method = SETTINGS[dataset, scale].cdd.model_copy(update={"target": "filter", "sparsity": 0.0})
+    return compressed(teacher(dataset, scale, seed), method)
+
+
+def self_distilled_resrep(target: float, dataset: str, scale: str, seed: int) -> Recipe:
+    """The second stage: ResRep on the self-distilled student."""
+    return _pruned(self_distilled(dataset, scale, seed), target, SETTINGS[dataset, scale].resrep)
+
+
+def fine_tuned(target: float, dataset: str, scale: str, seed: int) -> Recipe:
+    """The end of the second stage: the slim network trained a little longer, by labels and logits."""
+    base = self_distilled_resrep(target, dataset, scale, seed)
+    from_teacher = teacher(dataset, scale, seed)
+    peak = base.schedule.peak_learning_rate / 10
+    epochs = round(base.schedule.epochs / 6)
+    schedule = Schedule(
+        epochs=epochs,
+        peak_learning_rate=peak,
+        warmup_epochs=0,
+        flat_until_epoch=0,
+        final_learning_rate=0,
+        step="iteration",
+    )
+    return base.model_copy(
+        update={"initialisation": base, "teacher": from_teacher, "compactors": False}
+        | {"method": KD(), "schedule": schedule}
+    )
+
+
 def _pruned(base: Recipe, target: float, method: ResRep) -> Recipe:
     settings = method.model_copy(update={"target": target})
-    return base.model_copy(update={"initialisation": base, "compactors": "both", "method": settings})
+    return base.model_copy(
+        update={"initialisation": base, "teacher": None, "compactors": "both", "method": settings}
+    )

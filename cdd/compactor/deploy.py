@@ -19,6 +19,8 @@ def deploy(
 ) -> RetrievalNetwork:
     """A new network without compactors and foldable batch norms, on the CPU, in evaluation mode.
 
+    A network that was trained in its deployed form is only copied.
+
     Args:
         network: the trained student; it is not changed.
         backbone: what the student was built from.
@@ -27,6 +29,8 @@ def deploy(
 
     Source: Section 3.1.2, Eq. 4.
     """
+    if network.folded:
+        return deepcopy(network).cpu().eval()
     channels = None if kept is None else [int(mask.sum()) for mask in kept]
     slim = RetrievalNetwork(backbone, network.classifier.out_features, channels=channels, folded=True).eval()
     state = network.state_dict()

@@ -27,6 +27,7 @@ class RetrievalNetwork(nn.Module):
         folded: bool = False,
     ):
         super().__init__()
+        self.folded = folded
         self.backbone = build_backbone(backbone, channels=channels, folded=folded)
         self.pooling = nn.AdaptiveAvgPool2d(1)
         self.neck = nn.Sequential(

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from cdd.compactor.deploy import deploy
 from cdd.compactor.insert import insert_compactors
 from cdd.errors import DataError
 from cdd.models.imagenet import imagenet_weights
@@ -20,8 +21,8 @@ def build_student(recipe: Recipe, identities: int, weights: Mapping[str, Path]) 
     """The student before its first step.
 
     The neck and the classifier start at random; the backbone starts at random, from ImageNet, or from
-    the backbone of the pretraining run. A base trained on the same identities gives all three.
-    Compactors start as the identity.
+    the backbone of the pretraining run. A base trained on the same identities gives all three; one that
+    was pruned, its deployed network. Compactors start as the identity.
 
     Args:
         identities: outputs of the classifier.
@@ -30,6 +31,8 @@ def build_student(recipe: Recipe, identities: int, weights: Mapping[str, Path]) 
     """
     network = RetrievalNetwork(recipe.student, identities)
     initialise(network, torch.Generator().manual_seed(recipe.seed))
+    if recipe.continues_pruned:
+        return _deployed_base(recipe, identities, weights)
     if isinstance(recipe.initialisation, Recipe):
         stored = _stored_weights(recipe.initialisation, weights)
         prefix = "backbone."
@@ -43,6 +46,17 @@ def build_student(recipe: Recipe, identities: int, weights: Mapping[str, Path]) 
     if recipe.compactors:
         insert_compactors(network, both=recipe.compactors == "both")
     return network
+
+
+def _deployed_base(recipe: Recipe, identities: int, weights: Mapping[str, Path]) -> RetrievalNetwork:
+    base = recipe.initialisation
+    if not isinstance(base, Recipe):
+        raise ValueError(f"the student starts from {base}, which is no run")
+    trained = RetrievalNetwork(base.student, identities)
+    insert_compactors(trained, both=base.compactors == "both")
+    trained.load_state_dict(_stored_weights(base, weights))
+    kept = base.method.build(trained, None, base.fidelity).kept_channels()
+    return deploy(trained, base.student, kept).train()
 
 
 def load_teacher(teacher: Recipe, identities: int, weights: Mapping[str, Path]) -> RetrievalNetwork:
