@@ -8,7 +8,7 @@ In-Shop by the same images under two protocols, MSMT17 by images of 2:1 aspect.
 from dataclasses import dataclass, replace
 
 from cdd.contract import Fidelity, Method
-from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
+from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided, WeightGuided
 from cdd.methods.knowledge_distillation import KD
 from cdd.methods.resrep import ResRep
 from cdd.methods.supervised import Supervised
@@ -59,6 +59,7 @@ class Setting:
     """Schedule of the run that stands in for ImageNet weights; None where there are such weights."""
     cdd: CapacityDynamic
     resetting: RetrievalGuided
+    weight_guided: WeightGuided
     resrep: ResRep
     """Its target is a row's own."""
 
@@ -74,6 +75,7 @@ def paper(name: str, epochs: int, height: int, width: int) -> Setting:
         pretraining=None,
         cdd=CapacityDynamic(),
         resetting=RetrievalGuided(),
+        weight_guided=WeightGuided(growth=260),
         resrep=ResRep(growth=200),
     )
 
@@ -104,6 +106,7 @@ def mini(data: Data) -> Setting:
         pretraining=shortened(20, peak_learning_rate=0.05),
         cdd=CapacityDynamic(sparsity=0.05),
         resetting=RetrievalGuided(queue=2432, after_epoch=4, ratio=0.8),
+        weight_guided=WeightGuided(target=0.55, after_epoch=4, interval=10, growth=20),
         resrep=ResRep(sparsity=0.00125, after_epoch=1, interval=10, growth=15),
     )
 
@@ -119,6 +122,7 @@ def bench(data: Data) -> Setting:
         pretraining=shortened(60, peak_learning_rate=0.05),
         cdd=CapacityDynamic(sparsity=0.03),
         resetting=RetrievalGuided(queue=4800, after_epoch=20),
+        weight_guided=WeightGuided(after_epoch=20, interval=50, growth=400),
         resrep=ResRep(sparsity=0.00075, after_epoch=5, interval=50, growth=270),
     )
 
@@ -220,6 +224,21 @@ def cdd(dataset: str, scale: str, seed: int) -> Recipe:
 def cdd_with_resetting(dataset: str, scale: str, seed: int) -> Recipe:
     """CDD + RGGR."""
     return compressed(teacher(dataset, scale, seed), _guided(dataset, scale))
+
+
+def cdd_with_standard_retrieval(dataset: str, scale: str, seed: int) -> Recipe:
+    """CDD + RGGR whose queries are the student's features (supplement, Section 1.1)."""
+    setting = SETTINGS[dataset, scale]
+    resetting = setting.resetting.model_copy(update={"query": "student"})
+    method = setting.cdd.model_copy(update={"resetting": resetting})
+    return compressed(teacher(dataset, scale, seed), method)
+
+
+def cdd_with_weight_guided_resetting(dataset: str, scale: str, seed: int) -> Recipe:
+    """CDD + CWGR: the smallest rows are reset (supplement, Section 1.2)."""
+    setting = SETTINGS[dataset, scale]
+    method = setting.cdd.model_copy(update={"resetting": setting.weight_guided})
+    return compressed(teacher(dataset, scale, seed), method)
 
 
 def medium_cdd_with_resetting(dataset: str, scale: str, seed: int) -> Recipe:

@@ -32,7 +32,9 @@ def summaries() -> list[Summary]:
     for module in pkgutil.iter_modules(experiments.__path__):
         texts = _declared(Path(experiments.__path__[0], f"{module.name}.py"))
         if texts is not None:
-            found.append(Summary(module.name, texts.get("title", ""), texts.get("source", "")))
+            found.append(
+                Summary(module.name.replace("_", "-"), texts.get("title", ""), texts.get("source", ""))
+            )
     return found
 
 
@@ -61,13 +63,19 @@ def find(name: str) -> "Artifact":
     from reproduce.artifact import Figure, Table
 
     check_names([name])
-    module = import_module(f"experiments.{name}")
+    module = import_module(f"experiments.{module_name(name)}")
     found = next(getattr(module, constant) for constant in CONSTANTS if hasattr(module, constant))
     if not isinstance(found, Table | Figure) or found.name != name:
         raise ValueError(
-            f"experiments/{name}.py must declare TABLE = Table(name={name!r}, ...) or FIGURE = Figure(...)"
+            f"experiments/{module_name(name)}.py must declare TABLE = Table(name={name!r}, ...) or "
+            f"FIGURE = Figure(name={name!r}, ...)"
         )
     return found
+
+
+def module_name(name: str) -> str:
+    """The module that declares the artifact."""
+    return name.replace("-", "_")
 
 
 def as_plain(summary: Summary) -> dict[str, str]:

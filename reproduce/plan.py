@@ -159,17 +159,18 @@ class _Planner:
         return Plan(tuple(self.items.values()), tuple(wanted))
 
     def _add(
-        self, recipe: Recipe, labels: Mapping[str, list[str]], dependent: str, *, weights_needed: bool
+        self, recipe: Recipe, labels: Mapping[str, list[str]], name: str, *, weights_needed: bool
     ) -> None:
         known = self.items.get(recipe.run_id)
         if known and not (weights_needed and known.state == "reuse" and not self._has_weights(known)):
             return
-        item = self._judged(recipe, tuple(labels.get(recipe.run_id, [_role(recipe, dependent)])))
+        item = self._judged(recipe, tuple(labels.get(recipe.run_id, [name])))
         if weights_needed and item.state == "reuse" and not self._has_weights(item):
             item = self._item(recipe, item.labels, "run", "finished, but its weights are gone", renew=True)
         if item.state in ("run", "resume"):
             for before in recipe.dependencies:
-                self._add(before, labels, item.labels[0], weights_needed=True)
+                name = f"{_role(before, recipe)} of {item.labels[0]}"
+                self._add(before, labels, name, weights_needed=True)
         # A run that was planned before its weights were asked for moves behind its own dependencies.
         self.items.pop(recipe.run_id, None)
         self.items[recipe.run_id] = item
@@ -224,8 +225,11 @@ class _Planner:
         return bool(self.store and item.stored and self.store.has_file(item.stored.mlflow_id, WEIGHTS))
 
 
-def _role(recipe: Recipe, dependent: str) -> str:
-    return f"{'pretraining' if recipe.data.use == 'pretraining' else 'teacher'} of {dependent}"
+def _role(before: Recipe, recipe: Recipe) -> str:
+    """What a run is to the one that needs it."""
+    if before.data.use == "pretraining":
+        return "pretraining"
+    return "base" if before == recipe.initialisation else "teacher"
 
 
 def _stopped(stored: StoredRun | None, recipe: Recipe) -> str:

@@ -29,7 +29,7 @@ def deploy(
 
     Source: Section 3.1.2, Eq. 4.
     """
-    if network.folded:
+    if network.folded and kept is None:
         return deepcopy(network).cpu().eval()
     channels = None if kept is None else [int(mask.sum()) for mask in kept]
     slim = RetrievalNetwork(backbone, network.classifier.out_features, channels=channels, folded=True).eval()

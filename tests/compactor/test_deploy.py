@@ -93,9 +93,14 @@ def test_a_deployed_network_computes_what_the_silenced_student_computes(compacto
     assert torch.equal(network(images).embedding, before)
 
 
-def test_a_deployed_network_is_not_deployed_again() -> None:
+def test_a_deployed_network_is_deployed_as_it_is_and_not_pruned_again() -> None:
+    network = trained(BACKBONE, compactors=True)
+    kept = kill(network, {0: [1]})
+    once = deploy(network, BACKBONE, kept)
+    again = deploy(once, BACKBONE)
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in once.state_dict().items())
     with pytest.raises(ValueError, match="folded already"):
-        deploy(deploy(trained(BACKBONE, compactors=True), BACKBONE), BACKBONE)
+        deploy(once, BACKBONE, kept)
 
 
 def test_a_saved_network_comes_back_as_it_was(tmp_path: Path) -> None:

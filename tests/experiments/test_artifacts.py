@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cdd.contract import Settings
-from cdd.methods.capacity_dynamic import CapacityDynamic
+from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Recipe
 from experiments import recipes
@@ -152,7 +152,7 @@ def test_identities_that_pretrain_serve_nothing_else(name: str) -> None:
 def test_a_gallery_of_features_holds_whole_batches(name: str) -> None:
     for recipe in everywhere(find(name)):
         resetting = getattr(recipe.method, "resetting", None)
-        if resetting:
+        if isinstance(resetting, RetrievalGuided):
             assert resetting.queue % recipe.batch.size == 0
             assert resetting.after_epoch < recipe.schedule.epochs
 
