@@ -17,7 +17,7 @@ from cdd.recipe import Recipe
 from experiments.columns import MEAN_AVERAGE_PRECISION, VERI_776
 from experiments.comparison import decoupled
 from experiments.recipes import cdd_with_resetting, light_student
-from reproduce.artifact import Curve, Figure, Mark
+from reproduce.picture import Curve, Figure, Mark
 
 
 def first_masked_epoch(recipe: Recipe) -> int:

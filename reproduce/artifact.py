@@ -1,4 +1,4 @@
-"""How a result of the paper is declared: tables with their claims, and figures of curves over epochs.
+"""How a table of the paper is declared: rows, columns in groups, and the claims they carry.
 
 Data only: nothing here trains, reads files or computes a result.
 """
@@ -172,73 +172,3 @@ class Table:
             for title, entry in row.entries.items()
             if entry.recipe
         ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Curve:
-    """One line of a figure: a run, followed over its epochs.
-
-    Attributes:
-        label: the method's name as the paper prints it.
-        recipe: the run.
-        paper: the paper's number at the end of its training; None where it has none.
-        own: whether it is the paper's own method, which is drawn in front of the others.
-    """
-
-    label: str
-    recipe: RecipeMaker
-    paper: float | None = None
-    own: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mark:
-    """An event of one curve: a line across the figure at the epoch in which it happens."""
-
-    text: str
-    curve: str
-    epoch: Callable[[Recipe], int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """A figure of the paper with one metric over the epochs of several runs.
-
-    Attributes:
-        name: what the command line calls it.
-        title: the paper's caption.
-        source: where it stands.
-        group: the data set and its protocol.
-        column: the metric.
-        marks: what happens at an epoch.
-        notes: what is said below the figure.
-    """
-
-    name: str
-    title: str
-    source: str
-    group: Group
-    column: Column
-    curves: tuple[Curve, ...]
-    marks: tuple[Mark, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        labels = [curve.label for curve in self.curves]
-        if len(set(labels)) < len(labels):
-            raise ValueError(f"{self.name} has two curves of one label: {', '.join(labels)}")
-        for mark in self.marks:
-            if mark.curve not in labels:
-                raise ValueError(f"{self.name} marks the curve {mark.curve!r}, but has only {sorted(labels)}")
-
-    @property
-    def groups(self) -> tuple[Group, ...]:
-        """Its only group, as tables have several."""
-        return (self.group,)
-
-    def recipes(self, scale: Scale, seed: int) -> list[tuple[str, str, Recipe]]:
-        """Label, group title and run of every curve."""
-        return [(curve.label, self.group.title, curve.recipe(scale, seed)) for curve in self.curves]
-
-
-Artifact = Table | Figure

@@ -5,8 +5,9 @@ from string import ascii_lowercase
 from typing import Any
 
 from cdd.recipe import Network, VisionTransformer
-from reproduce.artifact import Artifact, Scale, Table
+from reproduce.artifact import Scale, Table
 from reproduce.execute import Outcome
+from reproduce.picture import Artifact
 from reproduce.plan import Wish
 
 SCALE_TEXTS = {

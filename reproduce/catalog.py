@@ -12,9 +12,10 @@ import experiments
 from reproduce.errors import UsageError
 
 if TYPE_CHECKING:
-    from reproduce.artifact import Artifact
+    from reproduce.picture import Artifact
 
 CONSTANTS = ("TABLE", "FIGURE")
+TEXTS = ("title", "source")
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,13 @@ def find(name: str) -> "Artifact":
     Raises:
         UsageError: for an unknown name.
     """
-    from reproduce.artifact import Figure, Table
+    from reproduce.artifact import Table
+    from reproduce.picture import Picture
 
     check_names([name])
     module = import_module(f"experiments.{module_name(name)}")
     found = next(getattr(module, constant) for constant in CONSTANTS if hasattr(module, constant))
-    if not isinstance(found, Table | Figure) or found.name != name:
+    if not isinstance(found, Table | Picture) or found.name != name:
         raise ValueError(
             f"experiments/{module_name(name)}.py must declare TABLE = Table(name={name!r}, ...) or "
             f"FIGURE = Figure(name={name!r}, ...)"
@@ -84,14 +86,19 @@ def as_plain(summary: Summary) -> dict[str, str]:
 
 
 def _declared(path: Path) -> dict[str, str] | None:
-    """The texts of a module's `TABLE = Table(...)` or `FIGURE = Figure(...)`; None where it has none."""
+    """The texts of a module's `TABLE = Table(...)` or `FIGURE = ...(...)`; None where it has none."""
     for node in ast.parse(path.read_text()).body:
         if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)):
             continue
         if any(isinstance(target, ast.Name) and target.id in CONSTANTS for target in node.targets):
-            return {
-                keyword.arg: str(keyword.value.value)
-                for keyword in node.value.keywords
-                if keyword.arg and isinstance(keyword.value, ast.Constant)
-            }
+            return _texts(node.value)
     return None
+
+
+def _texts(declared: ast.Call) -> dict[str, str]:
+    """Title and source of the declared artifact, or of the table inside it."""
+    found: dict[str, str] = {}
+    for node in ast.walk(declared):  # from outside to inside
+        if isinstance(node, ast.keyword) and isinstance(node.value, ast.Constant) and node.arg in TEXTS:
+            found.setdefault(node.arg, str(node.value.value))
+    return found

@@ -1,19 +1,16 @@
 """A figure of curves over epochs: its numbers, what a terminal shows of it, and its files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from reproduce.artifact import Curve, Figure, Scale
 from reproduce.caption import caption, title
 from reproduce.cells import NOT_RUN
-from reproduce.execute import Outcome
 from reproduce.figure_style import OWN, STYLES, canvas, files
-from reproduce.plan import Wish
+from reproduce.material import Material, Picture, with_caption
+from reproduce.picture import Curve, Figure
 from reproduce.table import Block, Sheet, number_text
 
 if TYPE_CHECKING:
@@ -23,34 +20,11 @@ History = Mapping[str, list[float | None]]
 """Per metric one value for each epoch, None where it was not measured; `epoch` has their numbers."""
 
 
-@dataclass(frozen=True)
-class Tracing:
-    """What a figure is drawn from; `histories` are by run id."""
-
-    figure: Figure
-    scale: Scale
-    wishes: list[Wish]
-    outcomes: Mapping[str, Outcome]
-    histories: Mapping[str, History]
-    overrides: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """The sheet that a terminal shows and a program reads, and the files by suffix."""
-
-    sheet: Sheet
-    files: Mapping[str, bytes]
-
-
-def draw_figure(tracing: Tracing) -> Drawn:
+def draw_figure(figure: Figure, material: Material) -> Picture:
     """The figure as pdf and png, with its numbers as csv and its caption as md."""
-    from reproduce.table_text import markdown
-
-    figure, numbers = tracing.figure, _numbers(tracing)
-    marks = _marks(tracing)
-    notes = caption(figure, tracing.scale, tracing.wishes, tracing.outcomes, tracing.overrides)
-    heading = title(figure, tracing.scale, tracing.wishes)
+    numbers, marks = _numbers(figure, material), _marks(figure, material)
+    notes = caption(figure, material.scale, material.wishes, material.outcomes, material.overrides)
+    heading = title(figure, material.scale, material.wishes)
     sheet = Sheet(figure.name, heading, (_block(figure, numbers, marks),), tuple(notes), numbers)
     with canvas() as (page, axes):
         _trace(axes, figure, numbers, marks)
@@ -59,29 +33,17 @@ def draw_figure(tracing: Tracing) -> Drawn:
         else:
             axes.text(0.5, 0.5, NOT_RUN, ha="center", transform=axes.transAxes)
         drawn = files(page)
-    text = markdown(sheet).replace("\n\n", f"\n\n![{heading}]({figure.name}.png)\n\n", 1)
-    csv = numbers.to_csv(index=False, lineterminator="\n")
-    return Drawn(sheet, {**drawn, ".csv": csv.encode(), ".md": text.encode()})
+    return with_caption(sheet, drawn)
 
 
-def write_figure(drawn: Drawn, folder: Path) -> list[Path]:
-    """Writes all files of the figure into the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for suffix, content in drawn.files.items():
-        paths.append(folder / f"{drawn.sheet.name}{suffix}")
-        paths[-1].write_bytes(content)
-    return paths
-
-
-def _numbers(tracing: Tracing) -> pd.DataFrame:
+def _numbers(figure: Figure, material: Material) -> pd.DataFrame:
     """One line per curve, seed and measured epoch, in the column's unit."""
-    figure = tracing.figure
     key = figure.group.metric(figure.column)
     lines = [
         {"curve": wish.label, "seed": wish.recipe.seed, "epoch": epoch, "value": value * figure.column.factor}
-        for wish in tracing.wishes
-        for epoch, value in _measured(tracing.histories.get(wish.recipe.run_id, {}), key)
+        for wish in material.wishes
+        if wish.recipe.run_id in material.records
+        for epoch, value in _measured(material.records[wish.recipe.run_id].history, key)
     ]
     frame = pd.DataFrame(lines, columns=["curve", "seed", "epoch", "value"])
     return frame.astype({"seed": int, "epoch": int, "value": float}).round({"value": 4})
@@ -92,9 +54,9 @@ def _measured(history: History, key: str) -> list[tuple[int, float]]:
     return [(int(epoch), value) for epoch, value in values if epoch is not None and value is not None]
 
 
-def _marks(tracing: Tracing) -> list[tuple[int, str]]:
-    recipes = {wish.label: wish.recipe for wish in tracing.wishes}
-    return [(mark.epoch(recipes[mark.curve]), mark.text) for mark in tracing.figure.marks]
+def _marks(figure: Figure, material: Material) -> list[tuple[int, str]]:
+    recipes = {wish.label: wish.recipe for wish in material.wishes}
+    return [(mark.epoch(recipes[mark.curve]), mark.text) for mark in figure.marks]
 
 
 def _trace(axes: "Axes", figure: Figure, numbers: pd.DataFrame, marks: list[tuple[int, str]]) -> None:

@@ -37,16 +37,23 @@ STYLES = tuple((colour, dash) for dash, colour in product(DASHES, COLOURS))
 
 
 @contextmanager
-def canvas(width: float = WIDTH, height: float = HEIGHT) -> Iterator[tuple["Figure", "Axes"]]:
+def canvas(height: float = HEIGHT) -> Iterator[tuple["Figure", "Axes"]]:
     """A figure with one pair of axes, in the house style."""
+    with panels(1, height) as (figure, (axes,)):
+        yield figure, axes
+
+
+@contextmanager
+def panels(count: int, height: float = 2.2) -> Iterator[tuple["Figure", list["Axes"]]]:
+    """A figure with so many pairs of axes beside each other, in the house style."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
         FigureCanvasAgg(figure)
-        yield figure, figure.add_subplot()
+        yield figure, list(figure.subplots(1, count, squeeze=False)[0])
 
 
 def files(figure: "Figure") -> dict[str, bytes]:

@@ -12,10 +12,11 @@ from cdd.recipe import Recipe
 from cdd.run import RESULT, WEIGHTS
 from cdd.training.environment import device_name
 from cdd.training.footprint import Footprint, footprint
-from reproduce.artifact import Artifact, Scale
+from reproduce.artifact import Scale
 from reproduce.calibration import calibrated
 from reproduce.estimate import Estimate, Speed, estimate
 from reproduce.overrides import Overrides
+from reproduce.picture import Artifact
 from reproduce.tracking import FAILED, FINISHED, Store, StoredRun
 from reproduce.workspace import Workspace
 

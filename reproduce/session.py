@@ -11,17 +11,19 @@ from cdd.recipe import Recipe
 from cdd.run import RESULT, Epoch, Result, load_result
 from cdd.training.environment import Machine, device_name, select_device
 from reproduce import catalog
-from reproduce.artifact import Artifact, Figure, Scale
+from reproduce.artifact import Scale, Table
 from reproduce.calibration import Measure, calibrate
+from reproduce.drawing import draw_artifact
 from reproduce.errors import StoreError, UsageError
 from reproduce.execute import Job, Outcome, Train, execute, reused
-from reproduce.figure import History, Tracing, draw_figure, write_figure
 from reproduce.listener import Listener
+from reproduce.material import Material
 from reproduce.overrides import Overrides, parse
+from reproduce.picture import Artifact
 from reproduce.plan import Plan, Wish, make_plan, wishes
 from reproduce.records import read_records, write_record
 from reproduce.source import source
-from reproduce.table import Drawing, Sheet, draw, write
+from reproduce.table import Sheet
 from reproduce.tracking import FAILED, FINISHED, KILLED, Store, existing_store, open_store
 from reproduce.workspace import Workspace
 
@@ -112,7 +114,7 @@ class Session:
             store = existing_store(self.workspace, self.code)
             known = _stored_outcomes(store)
             if store:
-                figures = [artifact for artifact in self.artifacts if isinstance(artifact, Figure)]
+                figures = [artifact for artifact in self.artifacts if not isinstance(artifact, Table)]
                 shown = [w.recipe for figure in figures for w in self._wishes(figure, self._seeds_shown)]
                 self._complete_records(shown, known, store)
         except StoreError as error:
@@ -155,16 +157,15 @@ class Session:
         outcomes = {
             wish.recipe.run_id: known[wish.recipe.run_id] for wish in wanted if wish.recipe.run_id in known
         }
-        scale, changes = self.request.scale, tuple(self.overrides.texts)
-        if isinstance(artifact, Figure):
-            traced = draw_figure(Tracing(artifact, scale, wanted, outcomes, self._histories(), changes))
-            return Drawn(traced.sheet, write_figure(traced, self.published / "figures"), outcomes, trained)
-        sheet = draw(Drawing(artifact, scale, wanted, outcomes, changes))
-        return Drawn(sheet, write(sheet, self.published / "tables"), outcomes, trained)
-
-    def _histories(self) -> dict[str, History]:
-        """Every epoch of the runs that have a record."""
-        return {run_id: record.history for run_id, record in read_records(self.published).items()}
+        material = Material(
+            scale=self.request.scale,
+            wishes=wanted,
+            outcomes=outcomes,
+            records=read_records(self.published),
+            overrides=tuple(self.overrides.texts),
+        )
+        sheet, files = draw_artifact(artifact, material, self.published)
+        return Drawn(sheet, files, outcomes, trained)
 
     def _run_artifact(self, artifact: Artifact, wanted: list[Wish], store: Store, train: Train) -> Drawn:
         plan = self._plan(wanted, store)

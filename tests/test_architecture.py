@@ -30,7 +30,14 @@ LAYERS = {
 }
 """The parts of cdd; each may import itself and every part with a smaller number."""
 
-EXPERIMENTS_MAY_IMPORT = ("reproduce.artifact", "cdd.recipe", "cdd.contract", "cdd.methods", "experiments")
+EXPERIMENTS_MAY_IMPORT = (
+    "reproduce.artifact",
+    "reproduce.picture",
+    "cdd.recipe",
+    "cdd.contract",
+    "cdd.methods",
+    "experiments",
+)
 PRINTING = {
     "print",
     "pprint.pprint",

@@ -12,9 +12,10 @@ from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Recipe
 from experiments import recipes
-from reproduce.artifact import SCALES, Artifact, Scale, Table
+from reproduce.artifact import SCALES, Scale, Table
 from reproduce.catalog import find, summaries
 from reproduce.errors import UsageError
+from reproduce.picture import Artifact
 from tests.small import student_recipe, teacher_recipe
 
 NAMES = [summary.name for summary in summaries()]
@@ -72,7 +73,7 @@ def test_an_unknown_artifact_is_answered_with_names_that_exist(wrong: str) -> No
 
 
 def test_a_module_whose_table_has_another_name_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.table1.TABLE", replace(find("table1"), name="table2"))
+    monkeypatch.setattr("experiments.table1.TABLE", replace(find_table("table1"), name="table2"))
     with pytest.raises(ValueError, match=r"experiments/table1.py must declare"):
         find("table1")
 

@@ -10,8 +10,9 @@ from cdd.methods.resrep import ResRep
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Recipe
 from experiments.recipes import SETTINGS
-from reproduce.artifact import Figure, Row, Table
+from reproduce.artifact import Row, Table
 from reproduce.catalog import find
+from reproduce.picture import Figure
 
 # Xie et al., CVPR 2023: method, teacher, student, MP, FLOPs, mAP, R1; a star: re-implemented there.
 PAPER = {

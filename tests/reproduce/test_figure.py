@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reproduce.artifact import Curve, Figure, Mark, Table
+from reproduce.artifact import Table
 from reproduce.execute import Outcome
-from reproduce.figure import Drawn, History, Tracing, draw_figure, write_figure
+from reproduce.figure import draw_figure
 from reproduce.figure_style import STYLES
+from reproduce.material import Material, Picture
 from reproduce.overrides import parse
+from reproduce.picture import Curve, Figure, Mark
 from reproduce.plan import wishes
+from reproduce.records import Record
 from reproduce.session import Session
 from reproduce.workspace import Workspace
 from tests.reproduce.fakes import ACCURACY, GROUP, FakeTraining, a_student, a_teacher
@@ -35,16 +38,21 @@ FIGURE = Figure(
 )
 
 
-def drawn(figure: Figure = FIGURE, seeds: tuple[int, ...] = (0, 1), *, run: bool = True) -> Drawn:
+def drawn(figure: Figure = FIGURE, seeds: tuple[int, ...] = (0, 1), *, run: bool = True) -> Picture:
     """Own gains 10 points an epoch from 40, the other 5 from 50; each seed one more; epoch 2 unmeasured."""
     wanted = wishes(figure, "mini", list(seeds), parse([]))
-    histories: dict[str, History] = {}
+    records = {}
     for wish in wanted if run else []:
         start, gain = (0.40, 0.10) if wish.label == "Own" else (0.50, 0.05)
         values = [start + 0.01 * wish.recipe.seed + gain * epoch for epoch in range(3)]
-        histories[wish.recipe.run_id] = {"epoch": [1, 2, 3], "camera_rule/mAP": [values[0], None, values[2]]}
-    outcomes = {run_id: Outcome(state="finished", environment={"device": "cpu"}) for run_id in histories}
-    return draw_figure(Tracing(figure, "mini", wanted, outcomes, histories))
+        history: dict[str, list[float | None]] = {
+            "epoch": [1, 2, 3],
+            "camera_rule/mAP": [values[0], None, values[2]],
+        }
+        run_id = wish.recipe.run_id
+        records[run_id] = Record(run_id, {}, {}, history, None, {"device": "cpu"})
+    outcomes = {run_id: Outcome(state="finished", environment={"device": "cpu"}) for run_id in records}
+    return draw_figure(figure, Material(scale="mini", wishes=wanted, outcomes=outcomes, records=records))
 
 
 def test_numbers_are_every_measured_epoch_of_every_seed() -> None:
@@ -74,7 +82,7 @@ def test_files_are_the_same_bytes_when_drawn_twice() -> None:
 
 
 def test_text_in_the_pdf_is_text_in_an_embedded_font(tmp_path: Path) -> None:
-    paths = write_figure(drawn(), tmp_path)
+    paths = drawn().write(tmp_path)
     assert [path.name for path in paths] == ["figure9.pdf", "figure9.png", "figure9.csv", "figure9.md"]
     content = (tmp_path / "figure9.pdf").read_bytes()
     assert b"/FontFile2" in content
@@ -82,7 +90,7 @@ def test_text_in_the_pdf_is_text_in_an_embedded_font(tmp_path: Path) -> None:
 
 
 def test_the_caption_shows_the_picture_and_says_what_is_behind_it(tmp_path: Path) -> None:
-    write_figure(drawn(), tmp_path)
+    drawn().write(tmp_path)
     text = (tmp_path / "figure9.md").read_text()
     assert text.startswith("# Figure 9. Accuracy of two networks on a shelf: mini scale")
     assert "(figure9.png)" in text
@@ -98,7 +106,7 @@ def test_a_figure_without_any_run_says_so() -> None:
 
 
 def test_drawing_shows_the_own_method_in_black_and_every_line_apart(tmp_path: Path) -> None:
-    write_figure(drawn(), tmp_path)
+    drawn().write(tmp_path)
     pixels = np.asarray(Image.open(tmp_path / "figure9.png").convert("RGB")).reshape(-1, 3)
     colours = set(map(tuple, pixels.tolist()))
     assert (0, 0, 0) in colours

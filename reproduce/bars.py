@@ -1,0 +1,68 @@
+"""A figure of the channels behind each 3x3 convolution, one bar per block and run."""
+
+from statistics import fmean
+
+import pandas as pd
+
+from reproduce.caption import caption, title
+from reproduce.cells import NOT_RUN
+from reproduce.figure_style import OWN, STYLES, canvas, files
+from reproduce.material import Material, Picture, with_caption
+from reproduce.picture import ChannelBars
+from reproduce.table import Block, Sheet
+
+GROUP_WIDTH = 0.8
+"""Share of a block's room that its bars take."""
+
+
+def draw_bars(figure: ChannelBars, material: Material) -> Picture:
+    """The figure as pdf and png, with its numbers as csv and its caption as md."""
+    numbers = _numbers(material)
+    notes = caption(figure, material.scale, material.wishes, material.outcomes, material.overrides)
+    heading = title(figure, material.scale, material.wishes)
+    sheet = Sheet(figure.name, heading, (_block(figure, numbers),), tuple(notes), numbers)
+    with canvas() as (page, axes):
+        width = GROUP_WIDTH / len(figure.bars)
+        for number, bar in enumerate(figure.bars):
+            mine = numbers[numbers.run == bar.label].groupby("block").channels.mean()
+            colour = OWN if bar.own else STYLES[number][0]
+            places = [block + (number - (len(figure.bars) - 1) / 2) * width for block in mine.index]
+            if len(mine):
+                axes.bar(places, mine, width=width, color=colour, label=bar.label)
+        if len(numbers):
+            axes.set_xticks(sorted(set(numbers.block)))
+            axes.legend()
+        else:
+            axes.text(0.5, 0.5, NOT_RUN, ha="center", transform=axes.transAxes)
+        axes.grid(visible=False, axis="x")
+        axes.set_xlabel("residual block")
+        axes.set_ylabel("output channels of the compactor")
+        drawn = files(page)
+    return with_caption(sheet, drawn)
+
+
+def _numbers(material: Material) -> pd.DataFrame:
+    """One line per run, seed and block."""
+    lines = [
+        {"run": wish.label, "seed": wish.recipe.seed, "block": place + 1, "channels": channels}
+        for wish in material.wishes
+        if wish.recipe.run_id in material.records
+        for place, channels in enumerate(material.records[wish.recipe.run_id].channels or [])
+    ]
+    return pd.DataFrame(lines, columns=["run", "seed", "block", "channels"]).astype(
+        {"seed": int, "block": int, "channels": int}
+    )
+
+
+def _block(figure: ChannelBars, numbers: pd.DataFrame) -> Block:
+    """Every run's channels in all and per block, mean of the seeds."""
+    blocks = sorted(set(numbers.block))
+    rows = []
+    for bar in figure.bars:
+        mine = numbers[numbers.run == bar.label]
+        means = [fmean(mine[mine.block == block].channels) for block in blocks] if len(mine) else []
+        texts = [f"{value:g}" for value in (sum(means), *means)] if means else [NOT_RUN] * (len(blocks) + 1)
+        rows.append(texts)
+    index = pd.MultiIndex.from_tuples([(bar.label,) for bar in figure.bars], names=["Method"])
+    columns = pd.MultiIndex.from_tuples([("channels", name) for name in ("all", *map(str, blocks))])
+    return Block("Channels left in each residual block", pd.DataFrame(rows, index=index, columns=columns))

@@ -1,0 +1,60 @@
+"""A figure of one setting: one panel per column, one line per data set."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from reproduce.artifact import Column, Group
+from reproduce.cells import NOT_RUN, Cell, CellKey, measure
+from reproduce.figure_style import STYLES, files, panels
+from reproduce.material import Material, Picture, with_caption
+from reproduce.picture import Sweep
+from reproduce.table import Drawing, draw
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MARKERS = ("o", "s", "^", "D")
+
+
+def draw_sweep(sweep: Sweep, material: Material) -> Picture:
+    """The figure as pdf and png, with its numbers as csv and its table as md."""
+    table = sweep.table
+    drawing = Drawing(table, material.scale, material.wishes, material.outcomes, material.overrides)
+    cells = measure(table, material.wishes, material.outcomes)
+    columns = list(dict.fromkeys(column.name for group in table.groups for column in group.columns))
+    with panels(len(columns)) as (page, axes):
+        for place, name in zip(axes, columns, strict=True):
+            _panel(place, sweep, name, cells)
+        handles, labels = axes[0].get_legend_handles_labels()
+        if handles:
+            page.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        drawn = files(page)
+    return with_caption(draw(drawing), drawn)
+
+
+def _panel(axes: "Axes", sweep: Sweep, name: str, cells: Mapping[CellKey, Cell]) -> None:
+    shown = False
+    for number, group in enumerate(sweep.table.groups):
+        for column in (column for column in group.columns if column.name == name):
+            shown |= _line(axes, sweep, group, column, number, cells)
+            axes.set_ylabel(f"{column.name} ({column.unit})")
+    axes.set_xlabel(sweep.axis)
+    axes.set_xticks(list(sweep.values.values()))
+    if not shown:
+        axes.text(0.5, 0.5, NOT_RUN, ha="center", transform=axes.transAxes)
+
+
+def _line(
+    axes: "Axes", sweep: Sweep, group: Group, column: Column, number: int, cells: Mapping[CellKey, Cell]
+) -> bool:
+    points = [(sweep.values[label], cells[label, group.title, column.name]) for label in sweep.values]
+    mine = [(x, cell.mean, cell.deviation or 0.0) for x, cell in points if cell.mean is not None]
+    if not mine:
+        return False
+    colour = STYLES[number][0]
+    x, mean, spread = (list(values) for values in zip(*mine, strict=True))
+    label, marker = f"{group.title} protocol", MARKERS[number]
+    axes.errorbar(
+        x, mean, yerr=spread if any(spread) else None, color=colour, marker=marker, capsize=2, label=label
+    )
+    return True
