@@ -226,12 +226,34 @@ def cdd_with_resetting(dataset: str, scale: str, seed: int) -> Recipe:
     return compressed(teacher(dataset, scale, seed), _guided(dataset, scale))
 
 
-def cdd_with_standard_retrieval(dataset: str, scale: str, seed: int) -> Recipe:
-    """CDD + RGGR whose queries are the student's features (supplement, Section 1.1)."""
+def cdd_with_ratio(ratio: float, dataset: str, scale: str, seed: int) -> Recipe:
+    """CDD + RGGR with another share of channels in a list: p in Eq. 9."""
+    return _varied({"ratio": ratio}, dataset, scale, seed)
+
+
+def cdd_with_neighbours(neighbours: int, dataset: str, scale: str, seed: int) -> Recipe:
+    """CDD + RGGR with another number of retrieved images: K in Eq. 7."""
+    return _varied({"neighbours": neighbours}, dataset, scale, seed)
+
+
+def cdd_with_penalty(alpha: float, dataset: str, scale: str, seed: int) -> Recipe:
+    """CDD + RGGR with another weight of the lasso, alpha in Eq. 3; below the paper's scale in proportion."""
+    method = _guided(dataset, scale)
+    factor = alpha / SETTINGS[dataset, "paper"].cdd.sparsity
+    changed = method.model_copy(update={"sparsity": method.sparsity * factor})
+    return compressed(teacher(dataset, scale, seed), changed)
+
+
+def _varied(changes: dict[str, object], dataset: str, scale: str, seed: int) -> Recipe:
     setting = SETTINGS[dataset, scale]
-    resetting = setting.resetting.model_copy(update={"query": "student"})
+    resetting = setting.resetting.model_copy(update=changes)
     method = setting.cdd.model_copy(update={"resetting": resetting})
     return compressed(teacher(dataset, scale, seed), method)
+
+
+def cdd_with_standard_retrieval(dataset: str, scale: str, seed: int) -> Recipe:
+    """CDD + RGGR whose queries are the student's features (supplement, Section 1.1)."""
+    return _varied({"query": "student"}, dataset, scale, seed)
 
 
 def cdd_with_weight_guided_resetting(dataset: str, scale: str, seed: int) -> Recipe:

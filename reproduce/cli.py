@@ -131,7 +131,7 @@ def list_artifacts(output: OutputFormat = "text") -> None:
         typer.echo(json.dumps(found, indent=2))
         return
     for entry in found:
-        typer.echo(f"{entry['name']:<10} {entry['title']} ({entry['source']})")
+        typer.echo(f"{entry['name']:<12} {entry['title']} ({entry['source']})")
 
 
 @app.command(short_help="What would be trained, why, and for how long.")
