@@ -22,6 +22,7 @@ SETTINGS: Any = {
     "axes.spines.right": False,
     "axes.linewidth": 0.6,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": "0.9",
     "grid.linewidth": 0.5,
     "legend.frameon": False,
