@@ -13,7 +13,7 @@ PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()
 COMMANDS = re.findall(r"^    python -m reproduce (.*?)(?: {2,}#.*)?$", README, re.MULTILINE)
 GROUPS = {"data", "study"}
-TABLE = PROJECT / "results" / "mini" / "tables" / "table1.md"
+TABLES = PROJECT / "results" / "mini" / "tables"
 
 
 def test_there_are_commands() -> None:
@@ -47,8 +47,10 @@ def test_every_link_leads_somewhere(link: str) -> None:
     assert (PROJECT / link).exists()
 
 
-def test_the_table_is_the_measured_one() -> None:
-    shown = README.partition("<!-- table1 -->")[2].partition("<!-- /table1 -->")[0].split()
-    relative = TABLE.read_text().partition("**Relative")[2].partition("**Claims")[0]
+@pytest.mark.parametrize("name", re.findall(r"<!-- (table\d) -->", README))
+def test_a_table_is_the_measured_one(name: str) -> None:
+    shown = README.partition(f"<!-- {name} -->")[2].partition(f"<!-- /{name} -->")[0].split()
+    measured = (TABLES / f"{name}.md").read_text()
+    relative = measured.partition("**Relative")[2].partition("**Claims")[0]
     rows = [line for line in relative.splitlines() if line.startswith("|")]
     assert shown == "\n".join(rows).split()
