@@ -18,8 +18,8 @@ BUDGET = (
     "Every trained row has the same images, batches, epochs and schedule. Weights of the compared methods "
     "are those of their publications, or of the retrieval library closest to them; none was tuned. At the "
     "small scale, penalty, ratio and start of CDD+RGGR were chosen on validation identities. ResRep prunes "
-    "the trained teacher, so it has the teacher's epochs and as many of its own; where the schedule is short, "
-    "its penalty is raised with CDD's and rows of a norm below 1e-3 go, because they still swing about zero."
+    "the trained teacher, so it has the teacher's epochs and as many of its own; where the schedule is "
+    "short, its penalty is raised with CDD's, and rows below a norm of 1e-3 go: they swing about zero there."
 )
 DKD_WARM_UP = 0.2
 """Share of the epochs in which DKD's loss grows to its weight: 20 of 100."""
