@@ -7,7 +7,8 @@ from functools import partial
 from cdd.contract import Method
 from cdd.methods.decoupled import DKD
 from cdd.recipe import Recipe
-from experiments.recipes import SETTINGS, light_student
+from experiments.recipes import light_student
+from experiments.settings import SETTINGS
 from reproduce.artifact import Claim, Entry, Group, RecipeMaker, Row
 
 RECONSTRUCTED = "A reconstruction: only the abstract of the original is public; the equations are ours."

@@ -11,7 +11,7 @@ from cdd.contract import Settings
 from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Recipe
-from experiments import recipes
+from experiments import recipes, settings
 from reproduce.artifact import SCALES, Scale, Table
 from reproduce.catalog import find, summaries
 from reproduce.errors import UsageError
@@ -214,7 +214,7 @@ def test_the_paper_scale_is_section_4_2() -> None:
         assert (schedule.epochs, schedule.warmup_epochs, schedule.flat_until_epoch) == (epochs, 10, 40)
         assert schedule.peak_learning_rate == 0.01
         assert schedule.peak_learning_rate * schedule.warmup_factor == pytest.approx(0.001)
-        assert recipe.student == recipes.PAPER_BACKBONES.heavy
+        assert recipe.student == settings.PAPER_BACKBONES.heavy
         assert recipe.initialisation == "imagenet"
 
 

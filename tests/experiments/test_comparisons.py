@@ -9,7 +9,7 @@ from cdd.methods.capacity_dynamic import CapacityDynamic
 from cdd.methods.resrep import ResRep
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Recipe
-from experiments.recipes import SETTINGS
+from experiments.settings import SETTINGS
 from reproduce.artifact import Row, Table
 from reproduce.catalog import find
 from reproduce.picture import Figure

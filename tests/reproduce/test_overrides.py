@@ -7,7 +7,8 @@ import pytest
 
 from cdd.contract import PAPER
 from cdd.recipe import Recipe
-from experiments.recipes import SETTINGS, cdd, cdd_with_resetting, pretraining, resrep, teacher
+from experiments.recipes import cdd, cdd_with_resetting, pretraining, resrep, teacher
+from experiments.settings import SETTINGS
 from reproduce.errors import UsageError
 from reproduce.overrides import parse
 
