@@ -218,7 +218,7 @@ app.command(short_help="MP and FLOPs of a backbone.")(cli_tools.cost)
 app.command(short_help="Accuracy of embeddings on disk.")(cli_tools.evaluate)
 app.command(short_help="MLflow's pages on the same store.")(cli_tools.ui)
 app.command(short_help="Check this installation.")(cli_tools.doctor)
-app.add_typer(cli_study.app, name="study", short_help="Tune settings on validation identities.")
+app.command(short_help="Tune settings on validation identities.")(cli_study.study)
 app.add_typer(cli_data.app, name="data", short_help="Check and prepare the real data sets.")
 
 

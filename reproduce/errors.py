@@ -7,5 +7,9 @@ class UsageError(ValueError):
     """The command was given something that it does not know or cannot use."""
 
 
+class PrunedError(Exception):
+    """Ends a training that a study has given up; what it has done is kept."""
+
+
 class StoreError(RunError):
     """The tracking store cannot be read or written."""

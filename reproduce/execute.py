@@ -11,7 +11,7 @@ from cdd.recipe import Recipe
 from cdd.run import WEIGHTS, Observer, Result, load_result
 from cdd.training.environment import Machine
 from reproduce.delivery import Delivery
-from reproduce.errors import StoreError
+from reproduce.errors import PrunedError, StoreError
 from reproduce.listener import Listener
 from reproduce.plan import Item, Plan, current
 from reproduce.records import full_environment, note_source, write_record
@@ -22,12 +22,13 @@ from reproduce.workspace import Workspace
 Train = Callable[..., Result]
 """`cdd.run.run`, or what stands in for it in a test."""
 
+PRUNED = "pruned"
 TRAINING_ERRORS = (RuntimeError, ValueError, OSError)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a run: `finished`, `reused`, `failed`, `skipped` or `undelivered`, and why."""
+    """What became of a run: finished, reused, failed, skipped, undelivered or pruned, and why."""
 
     state: str
     message: str = ""
@@ -137,6 +138,9 @@ class _Execution:
         except KeyboardInterrupt:
             self._end(delivery, KILLED, "interrupted")
             raise
+        except PrunedError as error:
+            self._end(delivery, KILLED, str(error))
+            return Outcome(state=PRUNED, message=str(error))
         except TRAINING_ERRORS as error:
             self._end(delivery, FAILED, str(error))
             return Outcome(state="failed", message=str(error))

@@ -4,43 +4,46 @@ A trial is the row's own run with other settings: it is planned, trained, tracke
 and goes on from its checkpoints where it was interrupted. No trial sees the test identities.
 """
 
+import re
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 
 from cdd.recipe import Recipe
+from cdd.run import Epoch, Progress
 from cdd.training.environment import Machine, select_device
 from reproduce import catalog
 from reproduce.artifact import Group, Scale, Table
-from reproduce.errors import UsageError
-from reproduce.execute import Job, Outcome, Train, execute
+from reproduce.errors import PrunedError, UsageError
+from reproduce.execute import PRUNED, Job, Outcome, Train, execute
 from reproduce.listener import Listener
 from reproduce.overrides import parse
-from reproduce.plan import Wish, make_plan
+from reproduce.plan import Item, Wish, make_plan
 from reproduce.source import source
-from reproduce.table import Block, Sheet, number_text
-from reproduce.table_text import markdown
+from reproduce.study_report import Words, failed, finished, report, running
+from reproduce.study_space import SPACES
+from reproduce.table import Sheet
 from reproduce.tracking import FAILED, FINISHED, KILLED, Store, open_store
 from reproduce.workspace import Workspace
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.samplers import BaseSampler
-    from optuna.trial import FrozenTrial
+    from optuna.storages import RDBStorage
 
 TUNING = "data.use=tuning"
 """Sets the validation identities aside from training and evaluates on them, for teachers as well."""
-METRIC = "mAP"
-SPREAD = 30.0
-"""A weight is searched from its default divided by this to its default times this, in the logarithm."""
-SIGNIFICANT_DIGITS = 3
-HEARTBEAT_SECONDS, GRACE_SECONDS = 60, 300
+ACCURACY, COST = "mAP", "multiply_adds"
+HEARTBEAT_SECONDS, GRACE_SECONDS = 10, 40
+"""How often a trial says that it is alive, and how long it may be silent."""
+POLL_SECONDS = 2.0
+DIRECTIONS: tuple[Literal["maximize", "minimize"], ...] = ("maximize", "minimize")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,17 +51,23 @@ class StudyRequest:
     """What the command line asked for.
 
     Attributes:
+        space: a name in `study_space.SPACES`.
         artifact: table whose row is tuned.
-        method: class of the row's method, in any case of letters.
-        trials: finished trials that the study shall have.
+        row: its label; None for the first row with the method.
+        method: class of the row's method, in any case of letters; None where `row` is given.
+        trials: finished trials that the study shall have, pruned ones included.
+        prunes: whether trials that fall behind the others end early.
         storage: Optuna's; None for a sqlite file in the results folder.
         seed: of the recipe, and of the sampler.
         changes: made to every run of the study, as by `--set`.
     """
 
+    space: str
     artifact: str
-    method: str
+    row: str | None = None
+    method: str | None = None
     trials: int
+    prunes: bool = True
     scale: Scale = "mini"
     seed: int = 0
     storage: str | None = None
@@ -80,8 +89,8 @@ class TrialError(Exception):
     """A trial whose run failed; the study goes on with the next one."""
 
 
-class WeightStudy:
-    """Tunes the weights of one method."""
+class RowStudy:
+    """Tunes settings of one row's method on validation identities."""
 
     def __init__(self, request: StudyRequest, listener: Listener):
         self.request, self.listener = request, listener
@@ -90,21 +99,21 @@ class WeightStudy:
             raise UsageError(f"{request.artifact} is a figure; a study tunes a row of a table")
         self.label, self.group, self.recipe = _row(table, request)
         self.method = type(self.recipe.method).__name__
-        self.defaults = {name: getattr(self.recipe.method, name) for name in self.recipe.method.weights}
-        if not self.defaults:
-            raise UsageError(f"{self.method} has no weight that could be tuned")
-        parts = ["weight", self.method.lower(), request.artifact, request.scale, f"seed{request.seed}"]
-        self.name = "-".join([*parts, *([parse(request.changes).digest] if request.changes else [])])
+        self.space = SPACES[request.space](self.recipe.method)
+        parts = [request.space, self.label, request.artifact, request.scale, f"seed{request.seed}"]
+        parts += [parse(request.changes).digest] if request.changes else []
+        self.name = re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower())
         self.workspace = Workspace(request.results.resolve())
         self.published = self.workspace.published(request.scale) / "studies"
-        self.metric = f"{self.group.protocol}/{METRIC}"
+        accuracy = f"{self.group.protocol}/{ACCURACY}"
+        self.metrics = (accuracy, COST) if self.space.with_cost else (accuracy,)
 
     def texts(self, values: Mapping[str, float]) -> tuple[str, ...]:
-        """Weights as `--set` texts, for this method's rows alone."""
-        return tuple(f"{self.method}.{name}={value:g}" for name, value in values.items())
+        """Settings as `--set` texts, for this method's rows alone."""
+        return tuple(f"{self.method}.{path}={value:g}" for path, value in values.items())
 
     def trial_recipe(self, values: Mapping[str, float]) -> Recipe:
-        """The row's run with these weights, trained and evaluated without test identities."""
+        """The row's run with these settings, trained and evaluated without test identities."""
         changes = [TUNING, *self.request.changes, *self.texts(values)]
         (changed,) = parse(changes).apply([self.recipe])
         return changed
@@ -112,40 +121,84 @@ class WeightStudy:
     def run(self, train: Train) -> Tuned:
         """Tries until the study has its trials; an interrupted one is taken up again first.
 
+        The same command in another process joins the study.
+
         Raises:
-            UsageError: for a storage that cannot be used, or weights that the method refuses.
+            UsageError: for a storage that cannot be used, or settings that the method refuses.
             StoreError: if the tracking store cannot be reached.
         """
         self.workspace.check_writable()
         store = open_store(self.workspace, source())
         study = self._study()
         with self._parent(store) as (experiment, parent):
-            job = Job(
-                store=store,
-                workspace=self.workspace,
-                published=self.published / self.name,
-                experiment=experiment,
-                parent=parent,
-                train=train,
-                machine=self.request.machine,
-                listener=self.listener,
-            )
-            left = self.request.trials - len(_complete(study))
-            for _ in range(left):
+            while self._wants_another(study):
                 study.sampler = self._sampler(len(study.get_trials(deepcopy=False)))
-                study.optimize(lambda trial: self._objective(trial, job), n_trials=1, catch=(TrialError,))
+                study.optimize(
+                    lambda trial: self._objective(trial, self._job(store, experiment, parent, train, trial)),
+                    n_trials=1,
+                    catch=(TrialError,),
+                )
         return self._tuned(study)
+
+    def _wants_another(self, study: "Study") -> bool:
+        """Whether this process shall start a trial; waits while others work on the last ones."""
+        import optuna
+
+        while True:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                optuna.storages.fail_stale_trials(study)
+            done = len(finished(study)) + len(failed(study))
+            if done >= self.request.trials:
+                return False
+            if done + len(running(study)) < self.request.trials:
+                return True
+            time.sleep(POLL_SECONDS)
+
+    def _job(self, store: Store, experiment: str, parent: str, train: Train, trial: "Trial") -> Job:
+        return Job(
+            store=store,
+            workspace=self.workspace,
+            published=self.published / self.name,
+            experiment=experiment,
+            parent=parent,
+            train=train,
+            machine=self.request.machine,
+            listener=self._listener(trial),
+        )
+
+    def _listener(self, trial: "Trial") -> Listener:
+        prunes = self.request.prunes and not self.space.with_cost
+        return Watcher(self.listener, trial, self.metrics[0]) if prunes else self.listener
 
     def _study(self) -> "Study":
         import optuna
-        from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+        from optuna.pruners import HyperbandPruner, NopPruner
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        epochs = self.recipe.schedule.epochs
+        study = optuna.create_study(
+            storage=self._storage(),
+            study_name=self.name,
+            directions=DIRECTIONS[: len(self.metrics)],
+            pruner=HyperbandPruner(min_resource=max(1, epochs // 5), max_resource=epochs)
+            if self.request.prunes
+            else NopPruner(),
+            load_if_exists=True,
+        )
+        if not study.get_trials(deepcopy=False):
+            study.enqueue_trial(dict(self.space.defaults))
+        return study
+
+    def _storage(self) -> "RDBStorage":
+        import optuna
+        from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+
         url = self.request.storage or f"sqlite:///{self.workspace.results / 'studies.db'}"
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                storage = RDBStorage(
+                return RDBStorage(
                     url,
                     heartbeat_interval=HEARTBEAT_SECONDS,
                     grace_period=GRACE_SECONDS,
@@ -156,12 +209,6 @@ class WeightStudy:
                 f"--storage {url}: {error}. Give a URL such as sqlite:///studies.db or "
                 "postgresql://user@host/base, and install the database's driver."
             ) from error
-        study = optuna.create_study(
-            storage=storage, study_name=self.name, direction="maximize", load_if_exists=True
-        )
-        if not study.get_trials(deepcopy=False):
-            study.enqueue_trial(self.defaults)
-        return study
 
     def _sampler(self, trials: int) -> "BaseSampler":
         """Seeded by what has been tried, so that a study in two commands tries what one command tries."""
@@ -186,23 +233,24 @@ class WeightStudy:
         finally:
             store.finish(parent, status)
 
-    def _objective(self, trial: "Trial", job: Job) -> float:
-        values = {name: self._suggested(trial, name, default) for name, default in self.defaults.items()}
+    def _objective(self, trial: "Trial", job: Job) -> tuple[float, ...]:
+        from optuna import TrialPruned
+
+        values = {knob.path: knob.suggested(trial) for knob in self.space.knobs}
         recipe = self.trial_recipe(values)
         trial.set_user_attr("run_id", recipe.run_id)
-        trial.set_user_attr("weights", values)
+        trial.set_user_attr("settings", values)
         try:
             outcome = self._outcome(trial, recipe, job)
         except KeyboardInterrupt:
             trial.study.enqueue_trial(trial.params)  # The next command goes on from its checkpoint.
             raise
-        if self.metric not in outcome.metrics:
+        if outcome.state == PRUNED:
+            raise TrialPruned
+        if any(metric not in outcome.metrics for metric in self.metrics):
+            trial.set_user_attr("failure", outcome.message)
             raise TrialError(outcome.message)
-        return outcome.metrics[self.metric]
-
-    def _suggested(self, trial: "Trial", name: str, default: float) -> float:
-        found = trial.suggest_float(name, default / SPREAD, default * SPREAD, log=True)
-        return float(f"{found:.{SIGNIFICANT_DIGITS}g}")
+        return tuple(outcome.metrics[metric] for metric in self.metrics)
 
     def _outcome(self, trial: "Trial", recipe: Recipe, job: Job) -> Outcome:
         label = f"trial {trial.number + 1} of {self.name}"
@@ -212,77 +260,73 @@ class WeightStudy:
         return execute(plan, job)[recipe.run_id]
 
     def _tuned(self, study: "Study") -> Tuned:
-        numbers = pd.DataFrame([self._line(trial) for trial in study.get_trials(deepcopy=False)])
-        done = sorted(_complete(study), key=lambda trial: -(trial.value or 0.0))
-        best = self.texts(done[0].user_attrs["weights"]) if done else ()
-        names = [*self.defaults, f"{METRIC} (%)"]
-        rows = [
-            [f"{w[n]:g}" for n in self.defaults] + [_percent(t)]
-            for t in done
-            if (w := t.user_attrs["weights"])
-        ]
-        index = pd.MultiIndex.from_tuples([(f"{trial.number + 1}",) for trial in done], names=["trial"])
-        columns = pd.MultiIndex.from_tuples([("best first", name) for name in names])
-        frame = pd.DataFrame(rows, index=index, columns=columns)
-        sheet = Sheet(
-            self.name,
-            f"Weights of {self.label} ({self.request.artifact}, {self.request.scale} scale)",
-            (Block("Tried", frame),),
-            tuple(self._notes(best, len(numbers) - len(done))),
-            numbers,
+        words = Words(
+            title=f"Study {self.request.space} of {self.label}: {self.request.artifact}, "
+            f"{self.request.scale} scale",
+            command=f"python -m reproduce {self.request.artifact}",
+            protocol=self.group.protocol,
+            seed=self.request.seed,
+            changes=tuple(self.request.changes),
+            defaults=self.texts(self.space.defaults),
         )
-        return Tuned(sheet, best, self._write(sheet))
+        found = report(self.name, study, list(self.space.defaults), self.texts, words)
+        return Tuned(found.sheet, found.best, found.write(self.published))
 
-    def _notes(self, best: tuple[str, ...], unfinished: int) -> list[str]:
-        notes = [
-            f"{METRIC} of the {self.group.protocol} protocol on validation identities, which were set aside "
-            "from training, for the teacher as well; no test identity was used.",
-            f"Seed {self.request.seed}. Defaults: {', '.join(self.texts(self.defaults))}.",
-        ]
-        if self.request.changes:
-            notes.append(f"Every run of the study has {', '.join(self.request.changes)}.")
-        if unfinished:
-            notes.append(f"{unfinished} further trials failed or are not finished.")
-        if not best:
-            return notes
-        line = " ".join(f"--set {text}" for text in (*self.request.changes, *best))
-        return [*notes, f"Best: python -m reproduce {self.request.artifact} {line}"]
 
-    def _line(self, trial: "FrozenTrial") -> dict[str, Any]:
-        weights = trial.user_attrs.get("weights", {})
-        values = {name: weights.get(name) for name in self.defaults}
-        state = trial.state.name.lower()
-        run_id = trial.user_attrs.get("run_id")
-        return {"trial": trial.number + 1, **values, METRIC: trial.value, "state": state, "run_id": run_id}
+class Watcher(Listener):
+    """Passes everything on, reports every epoch to the trial and ends it where it falls behind."""
 
-    def _write(self, sheet: Sheet) -> list[Path]:
-        self.published.mkdir(parents=True, exist_ok=True)
-        paths = [self.published / f"{self.name}{suffix}" for suffix in (".md", ".csv")]
-        paths[0].write_text(markdown(sheet))
-        sheet.numbers.to_csv(paths[1], index=False, lineterminator="\n")
-        return paths
+    def __init__(self, listener: Listener, trial: "Trial", metric: str):
+        self.listener, self.trial, self.metric = listener, trial, metric
+
+    def run_started(self, item: Item, number: int, runs: int) -> None:
+        """Remembers which run is the trial's own; its teacher is none of the trial's business."""
+        self.own = item.run_id == self.trial.user_attrs.get("run_id")
+        self.listener.run_started(item, number, runs)
+
+    def stepped(self, progress: Progress) -> None:
+        """Passes it on."""
+        self.listener.stepped(progress)
+
+    def epoch_finished(self, epoch: Epoch, epochs: int) -> None:
+        """Reports the epoch.
+
+        Raises:
+            PrunedError: if the trial shall end.
+        """
+        self.listener.epoch_finished(epoch, epochs)
+        if self.own and self.metric in epoch.metrics and epoch.number < epochs:
+            self.trial.report(epoch.metrics[self.metric], epoch.number)
+            if self.trial.should_prune():
+                raise PrunedError(f"pruned after epoch {epoch.number}")
+
+    def run_ended(self, item: Item, outcome: str) -> None:
+        """Passes it on."""
+        self.listener.run_ended(item, outcome)
+
+    def noted(self, text: str) -> None:
+        """Passes it on."""
+        self.listener.noted(text)
+
+    def warned(self, text: str) -> None:
+        """Passes it on."""
+        self.listener.warned(text)
 
 
 def _row(table: Table, request: StudyRequest) -> tuple[str, Group, Recipe]:
-    """Label, group and run of the first row with the method.
+    """Label, group and run of the row that is asked for.
 
     Raises:
-        UsageError: naming the methods that there are.
+        UsageError: naming the rows, or the methods, that there are.
     """
     groups = {group.title: group for group in table.groups}
     rows = table.recipes(request.scale, request.seed)
     for label, title, recipe in rows:
-        if type(recipe.method).__name__.lower() == request.method.lower():
+        method = type(recipe.method).__name__.lower()
+        if label == request.row or (request.row is None and method == (request.method or "").lower()):
             return label, groups[title], recipe
+    if request.row is not None:
+        labels = dict.fromkeys(label for label, _, _ in rows)
+        raise UsageError(f"--row {request.row!r}: {table.name} has the rows {', '.join(labels)}")
     known = dict.fromkeys(type(recipe.method).__name__.lower() for _, _, recipe in rows)
     raise UsageError(f"--method {request.method}: {table.name} has rows of {', '.join(known)}")
-
-
-def _complete(study: "Study") -> list["FrozenTrial"]:
-    from optuna.trial import TrialState
-
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-
-
-def _percent(trial: "FrozenTrial") -> str:
-    return number_text(None if trial.value is None else 100 * trial.value, 2)

@@ -12,7 +12,7 @@ from reproduce.cli import app
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()
 COMMANDS = re.findall(r"^    python -m reproduce (.*?)(?: {2,}#.*)?$", README, re.MULTILINE)
-GROUPS = {"data", "study"}
+GROUPS = {"data"}
 TABLES = PROJECT / "results" / "mini" / "tables"
 
 

@@ -82,6 +82,7 @@ class FakeTraining:
         begun: run ids in the order in which trainings began or went on.
         epochs: every epoch that was really trained.
         before_epoch: called before every epoch; may raise.
+        metrics: further metrics of a finished run.
     """
 
     def __init__(self, deployed: Path):
@@ -89,6 +90,7 @@ class FakeTraining:
         self.begun: list[str] = []
         self.epochs: list[tuple[str, int]] = []
         self.before_epoch: Callable[[Recipe, int], None] = lambda recipe, number: None
+        self.metrics: Callable[[Recipe], dict[str, float]] = lambda recipe: {}
 
     def __call__(
         self,
@@ -110,7 +112,7 @@ class FakeTraining:
         history = self._history(recipe, folder, observer or Observer())
         shutil.copy(self.deployed, folder / DEPLOYED)
         torch.save({"accuracy": torch.tensor(accuracy(recipe))}, folder / WEIGHTS)
-        result = _result(recipe, history)
+        result = _result(recipe, history, self.metrics(recipe))
         result.save(folder)
         return result
 
@@ -128,13 +130,14 @@ class FakeTraining:
         return history
 
 
-def _result(recipe: Recipe, history: list[Epoch]) -> Result:
+def _result(recipe: Recipe, history: list[Epoch], more: dict[str, float]) -> Result:
     return Result(
         run_id=recipe.run_id,
         metrics={
             "camera_rule/mAP": accuracy(recipe),
             "parameters": 1e6 if recipe.teacher else 4e6,
             "seconds": 6.0,
+            **more,
         },
         history=history,
         channels=[1, 2, 3, 4] if recipe.compactors else None,

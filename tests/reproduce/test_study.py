@@ -2,19 +2,21 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cdd.recipe import Recipe
 from cdd.training.environment import Machine
+from reproduce import connection
 from reproduce.artifact import Table
 from reproduce.errors import UsageError
 from reproduce.overrides import parse
-from reproduce.study import StudyRequest, WeightStudy
-from reproduce.tracking import FINISHED, Store
+from reproduce.study import RowStudy, StudyRequest
+from reproduce.tracking import FINISHED, KILLED, Store
 from tests.reproduce.fakes import CODE, FakeTraining, Recorder, accuracy
 
-MakeStudy = Callable[..., WeightStudy]
+MakeStudy = Callable[..., RowStudy]
 
 
 @pytest.fixture
@@ -24,10 +26,11 @@ def study(
     """Makes a study of the student's weight in the table `tiny`."""
     monkeypatch.setattr("reproduce.study.source", lambda: CODE)
 
-    def make(**request: object) -> WeightStudy:
-        values = {"artifact": "tiny", "method": "capacitydynamic", "trials": 3, **request}
+    def make(**request: object) -> RowStudy:
+        values = {"space": "weight", "artifact": "tiny", "method": "capacitydynamic", "trials": 3}
+        values |= {"prunes": False, **request}
         machine = Machine(device="cpu")
-        return WeightStudy(StudyRequest(results=results, machine=machine, **values), listener)  # type: ignore[arg-type]
+        return RowStudy(StudyRequest(results=results, machine=machine, **values), listener)  # type: ignore[arg-type]
 
     return make
 
@@ -44,8 +47,8 @@ def test_no_run_of_a_trial_sees_a_test_identity(study: MakeStudy) -> None:
 
 def test_no_trial_of_any_row_of_the_tables_sees_a_test_identity() -> None:
     for method in ("rkd", "dkd", "vid", "capacitydynamic"):
-        found = WeightStudy(StudyRequest(artifact="table3", method=method, trials=1), Recorder())
-        recipe = found.trial_recipe(found.defaults)
+        found = RowStudy(StudyRequest(space="weight", artifact="table3", method=method, trials=1), Recorder())
+        recipe = found.trial_recipe(found.space.defaults)
         assert {link.data.use for link in chain(recipe)} == {"tuning", "pretraining"}
 
 
@@ -150,7 +153,7 @@ def test_trials_are_children_of_the_study_in_the_store(
     study: MakeStudy, training: FakeTraining, store: Store
 ) -> None:
     study(trials=2).run(training)
-    name = "study-weight-capacitydynamic-tiny-mini-seed0"
+    name = "study-weight-student-tiny-mini-seed0"
     experiment = store.client.get_experiment_by_name(name)
     assert experiment is not None
     runs = store.client.search_runs([experiment.experiment_id])
@@ -161,15 +164,72 @@ def test_trials_are_children_of_the_study_in_the_store(
     assert any("trial 1 of" in run.info.run_name for run in children)
 
 
+def test_a_pareto_study_ends_with_trials_that_no_other_trial_beats_in_both(
+    study: MakeStudy, training: FakeTraining
+) -> None:
+    training.metrics = lambda recipe: {"multiply_adds": 1e9 * (1 - accuracy(recipe) ** 2 / 2)}
+    found = study(space="pareto", method=None, row="Student", trials=6)
+    tuned = found.run(training)
+    lines = tuned.sheet.numbers.to_dict("records")
+    points = [(line["mAP"], line["multiply_adds"]) for line in lines]
+    front = [(a, c) for a, c in points if not any(b >= a and d <= c and (b, d) != (a, c) for b, d in points)]
+    shown = [note for note in tuned.sheet.notes if note.startswith(("Best", "On the front"))]
+    assert len(shown) == len(front)
+    assert {"CapacityDynamic.sparsity", "CapacityDynamic.resetting.ratio"} == {
+        text.partition("=")[0] for text in tuned.best
+    }
+    assert [path.suffix for path in tuned.files] == [".md", ".csv", ".pdf"]
+
+
+def test_k_is_tried_as_a_whole_number(study: MakeStudy, training: FakeTraining) -> None:
+    found = study(space="k", method=None, row="Student", trials=4)
+    tuned = found.run(training)
+    tried = [line["resetting.neighbours"] for line in tuned.sheet.numbers.to_dict("records")]
+    assert tried[0] == 2
+    assert all(value in range(1, 7) for value in tried)
+
+
+def test_a_trial_that_falls_behind_ends_early_and_can_go_on_later(
+    study: MakeStudy, training: FakeTraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("optuna.trial.Trial.should_prune", lambda trial: trial.number == 1)
+    tuned = study(trials=2, prunes=True).run(training)
+    states = [line["state"] for line in tuned.sheet.numbers.to_dict("records")]
+    assert states == ["complete", "pruned"]
+    run_id = tuned.sheet.numbers.to_dict("records")[1]["run_id"]
+    assert [number for own, number in training.epochs if own == run_id] == [1]
+    (pruned,) = [run for run in open_runs(study()) if run.data.params.get("run_id") == run_id]
+    assert pruned.info.status == KILLED
+    assert pruned.data.tags["cdd.message"] == "pruned after epoch 1"
+
+
+def test_a_study_ends_with_its_plots(study: MakeStudy, training: FakeTraining) -> None:
+    tuned = study(trials=3).run(training)
+    kinds = {path.stem.removeprefix(study().name + "-") for path in tuned.files if path.suffix == ".pdf"}
+    assert {"history", "slice"} <= kinds
+    assert all(path.stat().st_size > 1000 for path in tuned.files if path.suffix == ".pdf")
+
+
+def open_runs(found: RowStudy) -> list[Any]:
+    store = Store(connection.tracking_uri(found.workspace.results), found.workspace, CODE)
+    experiment = store.client.get_experiment_by_name(f"study-{found.name}")
+    assert experiment is not None
+    return list(store.client.search_runs([experiment.experiment_id]))
+
+
 def test_what_cannot_be_tuned_is_refused_with_what_can(study: MakeStudy) -> None:
     with pytest.raises(UsageError, match="rows of supervised, capacitydynamic"):
         study(method="rkd")
     with pytest.raises(UsageError, match="Supervised has no weight"):
         study(method="supervised")
+    with pytest.raises(UsageError, match="has the rows Teacher, Student"):
+        study(space="p", method=None, row="Nobody")
+    with pytest.raises(UsageError, match="has no such setting"):
+        study(space="alpha", method=None, row="Teacher")
     with pytest.raises(UsageError, match="--storage nonsense"):
         study(storage="nonsense").run(lambda *arguments, **named: None)  # type: ignore[arg-type]
 
 
 def test_a_figure_has_no_row_to_tune() -> None:
     with pytest.raises(UsageError, match="figure1 is a figure"):
-        WeightStudy(StudyRequest(artifact="figure1", method="rkd", trials=1), Recorder())
+        RowStudy(StudyRequest(space="weight", artifact="figure1", method="rkd", trials=1), Recorder())
