@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from filelock import Timeout
 
 from cdd.recipe import Recipe
 from cdd.run import Epoch, Progress
@@ -130,6 +131,7 @@ class RowStudy:
         self.workspace.check_writable()
         store = open_store(self.workspace, source())
         study = self._study()
+        self._turn = self.workspace.lock(f"study-{self.name}")
         with self._parent(store) as (experiment, parent):
             while self._wants_another(study):
                 study.sampler = self._sampler(len(study.get_trials(deepcopy=False)))
@@ -141,18 +143,24 @@ class RowStudy:
         return self._tuned(study)
 
     def _wants_another(self, study: "Study") -> bool:
-        """Whether this process shall start a trial; waits while others work on the last ones."""
+        """Whether this process shall start a trial; waits while others work on the last ones.
+
+        Where it shall, the turn to start stays with it until the trial runs, so that two processes of one
+        machine do not both start the last one.
+        """
         import optuna
 
         while True:
+            self._turn.acquire()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 optuna.storages.fail_stale_trials(study)
             done = len(finished(study)) + len(failed(study))
-            if done >= self.request.trials:
-                return False
             if done + len(running(study)) < self.request.trials:
                 return True
+            self._turn.release()
+            if done >= self.request.trials:
+                return False
             time.sleep(POLL_SECONDS)
 
     def _job(self, store: Store, experiment: str, parent: str, train: Train, trial: "Trial") -> Job:
@@ -222,6 +230,12 @@ class RowStudy:
         """The study's run in the store, closed as it ends."""
         experiment = store.experiment(f"study-{self.name}")
         tags = {"cdd.study": self.name, "cdd.scale": self.request.scale, "cdd.invocation": self.name}
+        lock = self.workspace.lock(f"invocation-{self.name}")
+        try:
+            lock.acquire(timeout=0)
+            store.close_dead_invocations(experiment, self.name)
+        except Timeout:
+            pass  # Another process works on this study; its parent run is alive.
         parent = store.start_invocation(experiment, f"{self.name}, {self.request.trials} trials", tags)
         status = FAILED
         try:
@@ -231,11 +245,13 @@ class RowStudy:
             status = KILLED
             raise
         finally:
+            lock.release()
             store.finish(parent, status)
 
     def _objective(self, trial: "Trial", job: Job) -> tuple[float, ...]:
         from optuna import TrialPruned
 
+        self._turn.release()
         values = {knob.path: knob.suggested(trial) for knob in self.space.knobs}
         recipe = self.trial_recipe(values)
         trial.set_user_attr("run_id", recipe.run_id)
