@@ -6,6 +6,23 @@ from typing import Annotated, Literal
 import typer
 
 Name = Literal["alpha", "p", "k", "weight", "pareto"]
+Kind = Annotated[Name, typer.Argument(help="What is tuned; pareto: alpha and p for accuracy and cost.")]
+MethodName = Annotated[str | None, typer.Option(help="With weight: of a row of the table, e.g. rkd.")]
+TableName = Annotated[str | None, typer.Option("--artifact", help="The table that has the row.")]
+Trials = Annotated[int, typer.Option(min=1, help="Finished trials that the study shall have.")]
+Prune = Annotated[bool, typer.Option(help="End trials early that fall behind (one objective).")]
+Scale = Annotated[Literal["mini", "bench", "paper"], typer.Option()]
+Seed = Annotated[int, typer.Option(min=0, help="Of the runs and of the sampler.")]
+Storage = Annotated[
+    str | None, typer.Option(help="Optuna's storage URL; by default a sqlite file in the results.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Made to every run of the study; may be repeated."),
+]
+DataRoot = Annotated[Path | None, typer.Option(help="Folder of the real data sets.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Results = Annotated[Path, typer.Option(help="Folder of stores, checkpoints and tables.")]
 RESULTS = Path("results")
 OWN_ROW = "CDD+RGGR"
 WHERE = {"weight": "table3"}
@@ -13,33 +30,24 @@ WHERE = {"weight": "table3"}
 
 
 def study(
-    name: Annotated[Name, typer.Argument(help="What is tuned; pareto: alpha and p for accuracy and cost.")],
-    method: Annotated[str | None, typer.Option(help="With weight: of a row of the table, e.g. rkd.")] = None,
-    artifact: Annotated[str | None, typer.Option(help="The table that has the row.")] = None,
-    trials: Annotated[int, typer.Option(min=1, help="Finished trials that the study shall have.")] = 20,
-    prune: Annotated[bool, typer.Option(help="End trials early that fall behind (one objective).")] = True,
-    scale: Annotated[Literal["mini", "bench", "paper"], typer.Option()] = "mini",
-    seed: Annotated[int, typer.Option(min=0, help="Of the runs and of the sampler.")] = 0,
-    storage: Annotated[
-        str | None, typer.Option(help="Optuna's storage URL; by default a sqlite file in the results.")
-    ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Made to every run of the study; may be repeated."),
-    ] = None,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of the real data sets.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    results: Annotated[Path, typer.Option(help="Folder of stores, checkpoints and tables.")] = RESULTS,
+    name: Kind,
+    method: MethodName = None,
+    artifact: TableName = None,
+    trials: Trials = 20,
+    prune: Prune = True,
+    scale: Scale = "mini",
+    seed: Seed = 0,
+    storage: Storage = None,
+    changes: Changes = None,
+    data_root: DataRoot = None,
+    device: Device = "auto",
+    results: Results = RESULTS,
 ) -> None:
     """Tunes settings on validation identities; the same command goes on, in several shells at once, too.
 
     python -m reproduce study weight --method rkd --trials 20
     """
-    from reproduce.errors import UsageError
-
-    if (method is None) == (name == "weight"):
-        wanted = "needs --method, for example --method rkd" if method is None else "takes no --method"
-        raise UsageError(f"study {name} {wanted}")
+    _check(name, method)
     from cdd.run import run
     from cdd.training.environment import Machine
     from reproduce.cli_display import Display, show_sheet
@@ -62,3 +70,11 @@ def study(
     with Display() as display:
         tuned = RowStudy(request, display).run(run)
     show_sheet(tuned.sheet, tuned.files)
+
+
+def _check(name: str, method: str | None) -> None:
+    from reproduce.errors import UsageError
+
+    if (method is None) == (name == "weight"):
+        wanted = "needs --method, for example --method rkd" if method is None else "takes no --method"
+        raise UsageError(f"study {name} {wanted}")

@@ -17,18 +17,19 @@ import numpy as np
 from filelock import Timeout
 
 from cdd.recipe import Recipe
-from cdd.run import Epoch, Progress
 from cdd.training.environment import Machine, select_device
 from reproduce import catalog
 from reproduce.artifact import Group, Scale, Table
-from reproduce.errors import PrunedError, UsageError
+from reproduce.errors import UsageError
 from reproduce.execute import PRUNED, Job, Outcome, Train, execute
 from reproduce.listener import Listener
 from reproduce.overrides import parse
-from reproduce.plan import Item, Wish, make_plan
+from reproduce.plan import Wish, make_plan
 from reproduce.source import source
 from reproduce.study_report import Words, failed, finished, report, running
 from reproduce.study_space import SPACES
+from reproduce.study_storage import open_storage
+from reproduce.study_watcher import Watcher
 from reproduce.table import Sheet
 from reproduce.tracking import FAILED, FINISHED, KILLED, Store, open_store
 from reproduce.workspace import Workspace
@@ -36,13 +37,10 @@ from reproduce.workspace import Workspace
 if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.samplers import BaseSampler
-    from optuna.storages import RDBStorage
 
 TUNING = "data.use=tuning"
 """Sets the validation identities aside from training and evaluates on them, for teachers as well."""
 ACCURACY, COST = "mAP", "multiply_adds"
-HEARTBEAT_SECONDS, GRACE_SECONDS = 10, 40
-"""How often a trial says that it is alive, and how long it may be silent."""
 POLL_SECONDS = 2.0
 DIRECTIONS: tuple[Literal["maximize", "minimize"], ...] = ("maximize", "minimize")
 
@@ -186,7 +184,9 @@ class RowStudy:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         epochs = self.recipe.schedule.epochs
         study = optuna.create_study(
-            storage=self._storage(),
+            storage=open_storage(
+                self.request.storage or f"sqlite:///{self.workspace.results / 'studies.db'}"
+            ),
             study_name=self.name,
             directions=DIRECTIONS[: len(self.metrics)],
             pruner=HyperbandPruner(min_resource=max(1, epochs // 5), max_resource=epochs)
@@ -197,26 +197,6 @@ class RowStudy:
         if not study.get_trials(deepcopy=False):
             study.enqueue_trial(dict(self.space.defaults))
         return study
-
-    def _storage(self) -> "RDBStorage":
-        import optuna
-        from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
-
-        url = self.request.storage or f"sqlite:///{self.workspace.results / 'studies.db'}"
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                return RDBStorage(
-                    url,
-                    heartbeat_interval=HEARTBEAT_SECONDS,
-                    grace_period=GRACE_SECONDS,
-                    heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),
-                )
-        except Exception as error:  # SQLAlchemy's and the driver's own, of any kind
-            raise UsageError(
-                f"--storage {url}: {error}. Give a URL such as sqlite:///studies.db or "
-                "postgresql://user@host/base, and install the database's driver."
-            ) from error
 
     def _sampler(self, trials: int) -> "BaseSampler":
         """Seeded by what has been tried, so that a study in two commands tries what one command tries."""
@@ -287,46 +267,6 @@ class RowStudy:
         )
         found = report(self.name, study, list(self.space.defaults), self.texts, words)
         return Tuned(found.sheet, found.best, found.write(self.published))
-
-
-class Watcher(Listener):
-    """Passes everything on, reports every epoch to the trial and ends it where it falls behind."""
-
-    def __init__(self, listener: Listener, trial: "Trial", metric: str):
-        self.listener, self.trial, self.metric = listener, trial, metric
-
-    def run_started(self, item: Item, number: int, runs: int) -> None:
-        """Remembers which run is the trial's own; its teacher is none of the trial's business."""
-        self.own = item.run_id == self.trial.user_attrs.get("run_id")
-        self.listener.run_started(item, number, runs)
-
-    def stepped(self, progress: Progress) -> None:
-        """Passes it on."""
-        self.listener.stepped(progress)
-
-    def epoch_finished(self, epoch: Epoch, epochs: int) -> None:
-        """Reports the epoch.
-
-        Raises:
-            PrunedError: if the trial shall end.
-        """
-        self.listener.epoch_finished(epoch, epochs)
-        if self.own and self.metric in epoch.metrics and epoch.number < epochs:
-            self.trial.report(epoch.metrics[self.metric], epoch.number)
-            if self.trial.should_prune():
-                raise PrunedError(f"pruned after epoch {epoch.number}")
-
-    def run_ended(self, item: Item, outcome: str) -> None:
-        """Passes it on."""
-        self.listener.run_ended(item, outcome)
-
-    def noted(self, text: str) -> None:
-        """Passes it on."""
-        self.listener.noted(text)
-
-    def warned(self, text: str) -> None:
-        """Passes it on."""
-        self.listener.warned(text)
 
 
 def _row(table: Table, request: StudyRequest) -> tuple[str, Group, Recipe]:
