@@ -5,7 +5,9 @@ from functools import partial
 
 from cdd.recipe import Recipe
 from experiments.columns import IN_SHOP, VERI_776
-from reproduce.artifact import Entry, Group, Row
+from experiments.recipes import cdd_with_neighbours
+from reproduce.artifact import Claim, Entry, Group, Row, Table
+from reproduce.picture import Sweep
 
 DATASETS = {"In-Shop": "in-shop", "VeRi-776": "veri776"}
 BOTH = (VERI_776, IN_SHOP)
@@ -53,4 +55,38 @@ def point(
             )
             for title, dataset in DATASETS.items()
         },
+    )
+
+
+def sweep_of_neighbours(name: str, title: str, source: str, names: tuple[str, ...]) -> Sweep:
+    """The number of retrieved images, K, against these columns; two figures of the paper show it."""
+    return Sweep(
+        axis="K",
+        values={"K = 1": 1, "K = 2": 2, "K = 3": 3, "K = 4": 4, "K = 5": 5, "K = 6": 6},
+        table=Table(
+            name=name,
+            title=title,
+            source=source,
+            headings=("K",),
+            groups=shown(*names),
+            reference="K = 2",
+            rows=(
+                point("K = 1", partial(cdd_with_neighbours, 1), names),
+                point("K = 2", partial(cdd_with_neighbours, 2), names, CDD_WITH_RGGR),
+                point("K = 3", partial(cdd_with_neighbours, 3), names),
+                point("K = 4", partial(cdd_with_neighbours, 4), names),
+                point("K = 5", partial(cdd_with_neighbours, 5), names),
+                point("K = 6", partial(cdd_with_neighbours, 6), names),
+            ),
+            claims=(
+                Claim(text="more than the query itself is better", row="K = 2", than="K = 1", column="mAP"),
+                Claim(
+                    text="beyond, it hardly matters", row="K = 6", than="K = 2", column="mAP", allowance=0.5
+                ),
+            ),
+            notes=(
+                "A query finds itself first, so K = 1 means no retrieval.",
+                "The paper prints values for K = 2 alone.",
+            ),
+        ),
     )

@@ -7,7 +7,7 @@ import pandas as pd
 from reproduce.caption import caption, title
 from reproduce.cells import NOT_RUN
 from reproduce.figure_style import OWN, STYLES, canvas, files
-from reproduce.material import Material, Picture, with_caption
+from reproduce.material import DrawnPicture, Material, with_caption
 from reproduce.picture import ChannelBars
 from reproduce.table import Block, Sheet
 
@@ -15,7 +15,7 @@ GROUP_WIDTH = 0.8
 """Share of a block's room that its bars take."""
 
 
-def draw_bars(figure: ChannelBars, material: Material) -> Picture:
+def draw_bars(figure: ChannelBars, material: Material) -> DrawnPicture:
     """The figure as pdf and png, with its numbers as csv and its caption as md."""
     numbers = _numbers(material)
     notes = caption(figure, material.scale, material.wishes, material.outcomes, material.overrides)

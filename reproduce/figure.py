@@ -9,7 +9,7 @@ import pandas as pd
 from reproduce.caption import caption, title
 from reproduce.cells import NOT_RUN
 from reproduce.figure_style import OWN, STYLES, canvas, files
-from reproduce.material import Material, Picture, with_caption
+from reproduce.material import DrawnPicture, Material, with_caption
 from reproduce.picture import Curve, Figure
 from reproduce.table import Block, Sheet, number_text
 
@@ -20,7 +20,7 @@ History = Mapping[str, list[float | None]]
 """Per metric one value for each epoch, None where it was not measured; `epoch` has their numbers."""
 
 
-def draw_figure(figure: Figure, material: Material) -> Picture:
+def draw_figure(figure: Figure, material: Material) -> DrawnPicture:
     """The figure as pdf and png, with its numbers as csv and its caption as md."""
     numbers, marks = _numbers(figure, material), _marks(figure, material)
     notes = caption(figure, material.scale, material.wishes, material.outcomes, material.overrides)

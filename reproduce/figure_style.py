@@ -38,9 +38,9 @@ STYLES = tuple((colour, dash) for dash, colour in product(DASHES, COLOURS))
 
 
 @contextmanager
-def canvas(height: float = HEIGHT) -> Iterator[tuple["Figure", "Axes"]]:
+def canvas() -> Iterator[tuple["Figure", "Axes"]]:
     """A figure with one pair of axes, in the house style."""
-    with panels(1, height) as (figure, (axes,)):
+    with panels(1, HEIGHT) as (figure, (axes,)):
         yield figure, axes
 
 

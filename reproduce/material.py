@@ -23,7 +23,7 @@ class Material:
 
 
 @dataclass(frozen=True)
-class Picture:
+class DrawnPicture:
     """A drawn figure: the sheet that a terminal shows and a program reads, and its files by suffix."""
 
     sheet: Sheet
@@ -37,11 +37,11 @@ class Picture:
         return [folder / f"{self.sheet.name}{suffix}" for suffix in self.files]
 
 
-def with_caption(sheet: Sheet, drawn: Mapping[str, bytes]) -> Picture:
+def with_caption(sheet: Sheet, drawn: Mapping[str, bytes]) -> DrawnPicture:
     """The drawn pages with the numbers as csv and a caption that shows the picture as md."""
     from reproduce.table_text import markdown
 
     image = f"![{sheet.title}]({sheet.name}.png)"
     text = markdown(sheet).replace("\n\n", f"\n\n{image}\n\n", 1)
     csv = sheet.numbers.to_csv(index=False, lineterminator="\n")
-    return Picture(sheet, {**drawn, ".csv": csv.encode(), ".md": text.encode()})
+    return DrawnPicture(sheet, {**drawn, ".csv": csv.encode(), ".md": text.encode()})

@@ -1,6 +1,5 @@
 """What one command does, from names to files; says nothing itself."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from cdd.recipe import Recipe
-from cdd.run import RESULT, Epoch, Result, load_result
+from cdd.run import RESULT, Result, load_result
 from cdd.training.environment import Machine, device_name, select_device
 from reproduce import catalog
 from reproduce.artifact import Scale, Table
@@ -161,7 +160,7 @@ class Session:
             scale=self.request.scale,
             wishes=wanted,
             outcomes=outcomes,
-            records=read_records(self.published),
+            records={} if isinstance(artifact, Table) else read_records(self.published),
             overrides=tuple(self.overrides.texts),
         )
         sheet, files = draw_artifact(artifact, material, self.published)
@@ -256,9 +255,9 @@ class Session:
         path = next((store.download(run.mlflow_id, RESULT, folder) for run in finished), None)
         if path is None:
             return None
-        values = json.loads(path.read_text())
+        result = load_result(path.parent)
         path.unlink()
-        return Result(**{**values, "history": [Epoch(**epoch) for epoch in values["history"]]})
+        return result
 
 
 def _stored_outcomes(store: Store | None) -> dict[str, Outcome]:

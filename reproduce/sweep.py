@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from reproduce.artifact import Column, Group
 from reproduce.cells import NOT_RUN, Cell, CellKey, measure
 from reproduce.figure_style import STYLES, files, panels
-from reproduce.material import Material, Picture, with_caption
+from reproduce.material import DrawnPicture, Material, with_caption
 from reproduce.picture import Sweep
 from reproduce.table import Drawing, draw
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MARKERS = ("o", "s", "^", "D")
 
 
-def draw_sweep(sweep: Sweep, material: Material) -> Picture:
+def draw_sweep(sweep: Sweep, material: Material) -> DrawnPicture:
     """The figure as pdf and png, with its numbers as csv and its table as md."""
     table = sweep.table
     drawing = Drawing(table, material.scale, material.wishes, material.outcomes, material.overrides)

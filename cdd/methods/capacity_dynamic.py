@@ -137,9 +137,9 @@ class CapacityDynamicDistiller(Distiller):
         """
         with torch.no_grad():
             swing = self.method.threshold + 2 * learning_rate * self.method.sparsity
-            above = sum(int((row_norms(weight) >= swing).sum()) for weight in self.weights)
-            figures = {"lasso": float(group_lasso(self.weights)), "channels/above_oscillation": float(above)}
             norms = torch.cat([row_norms(weight) for weight in self.weights])
+            above = int((norms >= swing).sum())
+            figures = {"lasso": float(group_lasso(self.weights)), "channels/above_oscillation": float(above)}
             quantiles = norms.quantile(norms.new_tensor(QUANTILES)).tolist()
             figures |= {
                 f"row_norm/quantile_{100 * q:03.0f}": v for q, v in zip(QUANTILES, quantiles, strict=True)

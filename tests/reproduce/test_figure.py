@@ -14,7 +14,7 @@ from reproduce.artifact import Table
 from reproduce.execute import Outcome
 from reproduce.figure import draw_figure
 from reproduce.figure_style import STYLES
-from reproduce.material import Material, Picture
+from reproduce.material import DrawnPicture, Material
 from reproduce.overrides import parse
 from reproduce.picture import Curve, Figure, Mark
 from reproduce.plan import wishes
@@ -38,7 +38,7 @@ FIGURE = Figure(
 )
 
 
-def drawn(figure: Figure = FIGURE, seeds: tuple[int, ...] = (0, 1), *, run: bool = True) -> Picture:
+def drawn(figure: Figure = FIGURE, seeds: tuple[int, ...] = (0, 1), *, run: bool = True) -> DrawnPicture:
     """Own gains 10 points an epoch from 40, the other 5 from 50; each seed one more; epoch 2 unmeasured."""
     wanted = wishes(figure, "mini", list(seeds), parse([]))
     records = {}

@@ -9,7 +9,7 @@ from cdd.recipe import Recipe
 from reproduce.artifact import Scale
 from reproduce.bars import draw_bars
 from reproduce.execute import Outcome
-from reproduce.material import Material, Picture
+from reproduce.material import DrawnPicture, Material
 from reproduce.overrides import parse
 from reproduce.picture import Artifact, ChannelBars, Curve, Sweep
 from reproduce.plan import wishes
@@ -53,7 +53,7 @@ def material(artifact: Artifact, *, run: bool = True) -> Material:
     return Material(scale="mini", wishes=wanted, outcomes=outcomes, records=records)
 
 
-def swept(*, run: bool = True) -> Picture:
+def swept(*, run: bool = True) -> DrawnPicture:
     return draw_sweep(SWEEP, material(SWEEP, run=run))
 
 
