@@ -6,8 +6,9 @@ import pandas as pd
 
 from reproduce.caption import caption, title
 from reproduce.cells import NOT_RUN
+from reproduce.drawn_picture import DrawnPicture, with_caption
 from reproduce.figure_style import OWN, STYLES, canvas, files
-from reproduce.material import DrawnPicture, Material, with_caption
+from reproduce.material import Material
 from reproduce.picture import ChannelBars
 from reproduce.table import Block, Sheet
 
@@ -18,7 +19,7 @@ GROUP_WIDTH = 0.8
 def draw_bars(figure: ChannelBars, material: Material) -> DrawnPicture:
     """The figure as pdf and png, with its numbers as csv and its caption as md."""
     numbers = _numbers(material)
-    notes = caption(figure, material.scale, material.wishes, material.outcomes, material.overrides)
+    notes = caption(figure, material)
     heading = title(figure, material.scale, material.wishes)
     sheet = Sheet(figure.name, heading, (_block(figure, numbers),), tuple(notes), numbers)
     with canvas() as (page, axes):

@@ -6,7 +6,7 @@ from typing import Any
 
 from cdd.recipe import Network, VisionTransformer
 from reproduce.artifact import Scale, Table
-from reproduce.execute import Outcome
+from reproduce.material import Material
 from reproduce.picture import Artifact
 from reproduce.plan import Wish
 
@@ -51,14 +51,14 @@ def letters(notes: Mapping[str, list[str]]) -> dict[str, str]:
     return {text: ascii_lowercase[place] for place, text in enumerate(texts)}
 
 
-def caption(
-    artifact: Artifact,
-    scale: Scale,
-    wishes: list[Wish],
-    outcomes: Mapping[str, Outcome],
-    overrides: tuple[str, ...],
-) -> list[str]:
+def caption(artifact: Artifact, material: Material) -> list[str]:
     """The notes, one sentence group each."""
+    scale, wishes, outcomes, overrides = (
+        material.scale,
+        material.wishes,
+        material.outcomes,
+        material.overrides,
+    )
     shown = [wish for wish in wishes if wish.recipe.run_id in outcomes]
     made = [outcomes[wish.recipe.run_id].environment for wish in shown]
     made = [environment for environment in made if environment]

@@ -8,15 +8,13 @@ from reproduce.figure import draw_figure
 from reproduce.material import Material
 from reproduce.picture import Artifact, ChannelBars, Figure
 from reproduce.sweep import draw_sweep
-from reproduce.table import Drawing, Sheet, draw, write
+from reproduce.table import Sheet, draw, write
 
 
 def draw_artifact(artifact: Artifact, material: Material, folder: Path) -> tuple[Sheet, list[Path]]:
     """The sheet of the artifact and the files that were written."""
     if isinstance(artifact, Table):
-        sheet = draw(
-            Drawing(artifact, material.scale, material.wishes, material.outcomes, material.overrides)
-        )
+        sheet = draw(artifact, material)
         return sheet, write(sheet, folder / "tables")
     if isinstance(artifact, Figure):
         picture = draw_figure(artifact, material)

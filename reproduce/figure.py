@@ -8,8 +8,9 @@ import pandas as pd
 
 from reproduce.caption import caption, title
 from reproduce.cells import NOT_RUN
+from reproduce.drawn_picture import DrawnPicture, with_caption
 from reproduce.figure_style import OWN, STYLES, canvas, files
-from reproduce.material import DrawnPicture, Material, with_caption
+from reproduce.material import Material
 from reproduce.picture import Curve, Figure
 from reproduce.table import Block, Sheet, number_text
 
@@ -23,7 +24,7 @@ History = Mapping[str, list[float | None]]
 def draw_figure(figure: Figure, material: Material) -> DrawnPicture:
     """The figure as pdf and png, with its numbers as csv and its caption as md."""
     numbers, marks = _numbers(figure, material), _marks(figure, material)
-    notes = caption(figure, material.scale, material.wishes, material.outcomes, material.overrides)
+    notes = caption(figure, material)
     heading = title(figure, material.scale, material.wishes)
     sheet = Sheet(figure.name, heading, (_block(figure, numbers, marks),), tuple(notes), numbers)
     with canvas() as (page, axes):

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 from reproduce.artifact import Column, Group
 from reproduce.cells import NOT_RUN, Cell, CellKey, measure
+from reproduce.drawn_picture import DrawnPicture, with_caption
 from reproduce.figure_style import STYLES, files, panels
-from reproduce.material import DrawnPicture, Material, with_caption
+from reproduce.material import Material
 from reproduce.picture import Sweep
-from reproduce.table import Drawing, draw
+from reproduce.table import draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +20,6 @@ MARKERS = ("o", "s", "^", "D")
 def draw_sweep(sweep: Sweep, material: Material) -> DrawnPicture:
     """The figure as pdf and png, with its numbers as csv and its table as md."""
     table = sweep.table
-    drawing = Drawing(table, material.scale, material.wishes, material.outcomes, material.overrides)
     cells = measure(table, material.wishes, material.outcomes)
     columns = list(dict.fromkeys(column.name for group in table.groups for column in group.columns))
     with panels(len(columns)) as (page, axes):
@@ -29,7 +29,7 @@ def draw_sweep(sweep: Sweep, material: Material) -> DrawnPicture:
         if handles:
             page.legend(handles, labels, loc="outside lower center", ncols=len(labels))
         drawn = files(page)
-    return with_caption(draw(drawing), drawn)
+    return with_caption(draw(table, material), drawn)
 
 
 def _panel(axes: "Axes", sweep: Sweep, name: str, cells: Mapping[CellKey, Cell]) -> None:

@@ -11,8 +11,7 @@ import pandas as pd
 from reproduce.artifact import Column, Scale, Table
 from reproduce.caption import caption, letters, row_notes, title
 from reproduce.cells import Cell, CellKey, measure, relative
-from reproduce.execute import Outcome
-from reproduce.plan import Wish
+from reproduce.material import Material
 from reproduce.side_by_side import side_by_side
 from reproduce.verdict import CONFIDENCE, Verdict, judge, ordering
 
@@ -40,24 +39,12 @@ class Sheet:
     numbers: pd.DataFrame
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """What a table is drawn from."""
-
-    table: Table
-    scale: Scale
-    wishes: list[Wish]
-    outcomes: Mapping[str, Outcome]
-    overrides: tuple[str, ...] = ()
-
-
-def draw(drawing: Drawing) -> Sheet:
+def draw(table: Table, material: Material) -> Sheet:
     """The table with ours, the paper's and the gap, relative to its reference row, and its claims judged."""
-    table = drawing.table
-    cells = measure(table, drawing.wishes, drawing.outcomes)
+    cells = measure(table, material.wishes, material.outcomes)
     compared = relative(table, cells)
-    headings = _group_headings(drawing)
-    notes = row_notes(table, drawing.wishes, drawing.overrides)
+    headings = _group_headings(table, material.scale)
+    notes = row_notes(table, material.wishes, material.overrides)
     grids = [("Ours, the paper's, and the gap between them", _absolute(table, cells, headings, notes))]
     if table.reference:
         grids.append((_relative_title(table), _relative(table, compared, headings)))
@@ -69,9 +56,9 @@ def draw(drawing: Drawing) -> Sheet:
         blocks.append(Block(_verdict_title(verdicts), _verdicts(table, verdicts, headings)))
     return Sheet(
         name=table.name,
-        title=title(table, drawing.scale, drawing.wishes),
+        title=title(table, material.scale, material.wishes),
         blocks=tuple(blocks),
-        notes=tuple(caption(table, drawing.scale, drawing.wishes, drawing.outcomes, drawing.overrides)),
+        notes=tuple(caption(table, material)),
         numbers=_numbers(table, cells, compared),
     )
 
@@ -93,10 +80,10 @@ def write(sheet: Sheet, folder: Path) -> list[Path]:
     return [folder / f"{sheet.name}{suffix}" for suffix in files]
 
 
-def _group_headings(drawing: Drawing) -> dict[str, str]:
+def _group_headings(table: Table, scale: Scale) -> dict[str, str]:
     """The paper's headings; only the protocol's name where other data stand in."""
-    suffix = "" if drawing.scale == "paper" else " protocol"
-    return {group.title: f"{group.title}{suffix}" for group in drawing.table.groups}
+    suffix = "" if scale == "paper" else " protocol"
+    return {group.title: f"{group.title}{suffix}" for group in table.groups}
 
 
 def _absolute(

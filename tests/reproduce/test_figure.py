@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 from reproduce.artifact import Table
+from reproduce.drawn_picture import DrawnPicture
 from reproduce.execute import Outcome
 from reproduce.figure import draw_figure
 from reproduce.figure_style import STYLES
-from reproduce.material import DrawnPicture, Material
+from reproduce.material import Material
 from reproduce.overrides import parse
 from reproduce.picture import Curve, Figure, Mark
 from reproduce.plan import wishes

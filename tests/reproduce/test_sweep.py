@@ -8,8 +8,9 @@ import pytest
 from cdd.recipe import Recipe
 from reproduce.artifact import Scale
 from reproduce.bars import draw_bars
+from reproduce.drawn_picture import DrawnPicture
 from reproduce.execute import Outcome
-from reproduce.material import DrawnPicture, Material
+from reproduce.material import Material
 from reproduce.overrides import parse
 from reproduce.picture import Artifact, ChannelBars, Curve, Sweep
 from reproduce.plan import wishes

@@ -13,9 +13,10 @@ import pytest
 
 from reproduce.artifact import Scale, Table
 from reproduce.execute import Outcome
+from reproduce.material import Material
 from reproduce.overrides import parse
 from reproduce.plan import wishes
-from reproduce.table import MINUS, Drawing, Sheet, draw, write
+from reproduce.table import MINUS, Sheet, draw, write
 from reproduce.table_text import latex, markdown
 from tests.reproduce.fakes import CLAIM, GROUP, STUDENT, TEACHER, row, table
 
@@ -51,7 +52,7 @@ def drawn(
             "parameters": 12e6 if mine else 48e6,
         }
         outcomes[wish.recipe.run_id] = Outcome(state="finished", metrics=metrics, environment=ENVIRONMENT)
-    return draw(Drawing(found, scale, wanted, outcomes, changes))
+    return draw(found, Material(scale=scale, wishes=wanted, outcomes=outcomes, overrides=changes))
 
 
 def line(sheet: Sheet, block: int, label: str, second: str) -> list[str]:
