@@ -3,23 +3,19 @@
 import json
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reproduce import cli_data, cli_study, cli_tools
 from reproduce.cli_group import FAILURE, ArtifactGroup
+from reproduce.cli_options import RESULTS, DataRoot, Device, OutputFormat, Results, ScaleOption
 
 if TYPE_CHECKING:
     from reproduce.session import Request
 
-Scale = Literal["mini", "bench", "paper"]
-Format = Literal["text", "json"]
 
 Names = Annotated[list[str], typer.Argument(metavar="ARTIFACT...", help="For example table1; see `list`.")]
-ScaleOption = Annotated[
-    Scale, typer.Option(help="mini: minutes on two cores; bench: one GPU; paper: the paper's.")
-]
 Seeds = Annotated[str | None, typer.Option(help="Comma-separated, for example 0,1,2.")]
 Changes = Annotated[
     list[str] | None,
@@ -37,8 +33,6 @@ Changes = Annotated[
 Calibrate = Annotated[
     bool, typer.Option("--calibrate", help="Measure a few steps where no finished run tells the time.")
 ]
-Results = Annotated[Path, typer.Option(help="Folder of stores, checkpoints and tables.")]
-DataRoot = Annotated[Path | None, typer.Option(help="Folder of the real data sets; embedded data need none.")]
 Weights = Annotated[
     Path | None,
     typer.Option(
@@ -49,10 +43,7 @@ Compiled = Annotated[bool, typer.Option("--compile", help="Pass the networks thr
 Deterministic = Annotated[
     bool, typer.Option("--deterministic", help="Only kernels that repeat themselves bit for bit.")
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Train anew; earlier runs are set aside, not deleted.")]
-OutputFormat = Annotated[Format, typer.Option("--format", help="json for scripts.")]
-RESULTS = Path("results")
 
 app = typer.Typer(
     cls=ArtifactGroup,

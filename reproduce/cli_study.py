@@ -1,9 +1,10 @@
 """`study`: settings tuned with Optuna on validation identities."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from reproduce.cli_options import RESULTS, DataRoot, Device, Results, ScaleOption
 
 Name = Literal["alpha", "p", "k", "weight", "pareto"]
 Kind = Annotated[Name, typer.Argument(help="What is tuned; pareto: alpha and p for accuracy and cost.")]
@@ -11,7 +12,6 @@ MethodName = Annotated[str | None, typer.Option(help="With weight: of a row of t
 TableName = Annotated[str | None, typer.Option("--artifact", help="The table that has the row.")]
 Trials = Annotated[int, typer.Option(min=1, help="Finished trials that the study shall have.")]
 Prune = Annotated[bool, typer.Option(help="End trials early that fall behind (one objective).")]
-Scale = Annotated[Literal["mini", "bench", "paper"], typer.Option()]
 Seed = Annotated[int, typer.Option(min=0, help="Of the runs and of the sampler.")]
 Storage = Annotated[
     str | None, typer.Option(help="Optuna's storage URL; by default a sqlite file in the results.")
@@ -20,10 +20,6 @@ Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Made to every run of the study; may be repeated."),
 ]
-DataRoot = Annotated[Path | None, typer.Option(help="Folder of the real data sets.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Results = Annotated[Path, typer.Option(help="Folder of stores, checkpoints and tables.")]
-RESULTS = Path("results")
 OWN_ROW = "CDD+RGGR"
 WHERE = {"weight": "table3"}
 """The table whose row is tuned where it is not said; Table 1 for the paper's own method."""
@@ -35,7 +31,7 @@ def study(
     artifact: TableName = None,
     trials: Trials = 20,
     prune: Prune = True,
-    scale: Scale = "mini",
+    scale: ScaleOption = "mini",
     seed: Seed = 0,
     storage: Storage = None,
     changes: Changes = None,

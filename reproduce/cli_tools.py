@@ -7,11 +7,8 @@ from typing import Annotated, Literal
 import typer
 
 from reproduce.cli_group import FAILURE
+from reproduce.cli_options import RESULTS, OutputFormat, Results
 
-Format = Literal["text", "json"]
-OutputFormat = Annotated[Format, typer.Option("--format", help="json for scripts.")]
-Results = Annotated[Path, typer.Option(help="Folder of stores, checkpoints and tables.")]
-RESULTS = Path("results")
 MSMT17_IDENTITIES = 1041
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput, TeacherOutputs
 from cdd.losses.precision import at_least_single
-from cdd.methods.relational import unit_rows
+from cdd.losses.unit import unit_rows
 
 
 class CSKD(Method):

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
-from cdd.methods.relational import unit_rows
+from cdd.losses.unit import unit_rows
 
 FLOOR = 1e-7
 """Added to every probability inside the logarithm, as in the release."""

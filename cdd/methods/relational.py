@@ -14,9 +14,7 @@ from torch import Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
 from cdd.losses.precision import at_least_single
-
-SMALLEST_LENGTH = 1e-12
-"""Anything shorter has no direction and counts as the zero vector."""
+from cdd.losses.unit import SMALLEST_LENGTH, unit_rows
 
 
 class RKD(Method):
@@ -48,17 +46,6 @@ class RelationalDistiller(Distiller):
             "rkd_distance": self.method.distance_weight * distance_loss(found, wanted),
             "rkd_angle": self.method.angle_weight * angle_loss(found, wanted),
         }
-
-
-def unit_rows(values: Float[Tensor, "*rows dim"]) -> Float[Tensor, "*rows dim"]:
-    """The vectors along the last axis at length 1; a zero vector stays zero and gets no gradient.
-
-    Dividing by a tiny constant instead would multiply the gradient of a zero vector by its inverse.
-    """
-    values = at_least_single(values)
-    length = torch.linalg.vector_norm(values, dim=-1, keepdim=True)
-    has_direction = length > SMALLEST_LENGTH
-    return torch.where(has_direction, values / length.where(has_direction, 1.0), 0.0)
 
 
 def relative_distances(embedding: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch batch"]:

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from cdd.contract import CODE, RetrievalOutput
+from cdd.losses.unit import unit_rows
 from cdd.methods.relational import (
     RKD,
     angle_cosines,
     angle_loss,
     distance_loss,
     relative_distances,
-    unit_rows,
 )
 from tests.losses.test_losses_golden import METHODS, method_input
 

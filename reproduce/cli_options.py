@@ -1,0 +1,17 @@
+"""Options that several verbs share."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Scale = Literal["mini", "bench", "paper"]
+Format = Literal["text", "json"]
+ScaleOption = Annotated[
+    Scale, typer.Option(help="mini: minutes on two cores; bench: one GPU; paper: the paper's.")
+]
+DataRoot = Annotated[Path | None, typer.Option(help="Folder of the real data sets; embedded data need none.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Results = Annotated[Path, typer.Option(help="Folder of stores, checkpoints and tables.")]
+OutputFormat = Annotated[Format, typer.Option("--format", help="json for scripts.")]
+RESULTS = Path("results")
