@@ -32,7 +32,7 @@ FIGURE = Figure(
     title="mAP of distillation methods in each epoch on VeRi-776",
     source="Xie et al., CVPR 2023, Figure 1",
     group=VERI_776,
-    column=MEAN_AVERAGE_PRECISION,
+    columns=(MEAN_AVERAGE_PRECISION,),
     curves=(
         Curve(label="CDD+RGGR", recipe=partial(cdd_with_resetting, "veri776"), paper=80.67, own=True),
         Curve(label="AT", recipe=partial(light_student, AT(), "veri776"), paper=77.98),

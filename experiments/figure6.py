@@ -11,7 +11,7 @@ FIGURE = ChannelBars(
     title="The output channel number of DGC in each residual block on In-Shop",
     source="Xie et al., CVPR 2023, Figure 6",
     group=IN_SHOP,
-    bars=(
+    curves=(
         Curve(label="CDD", recipe=partial(cdd, "in-shop")),
         Curve(label="CDD+RGGR", recipe=partial(cdd_with_resetting, "in-shop"), own=True),
     ),

@@ -12,6 +12,9 @@ from cdd.recipe import Recipe
 Scale = Literal["mini", "bench", "paper"]
 SCALES: tuple[Scale, ...] = ("mini", "bench", "paper")
 
+BEYOND = "beyond the paper"
+"""Source of an artifact that the paper does not have."""
+
 RecipeMaker = Callable[[Scale, int], Recipe]
 """The run behind a cell, for a scale and a seed."""
 

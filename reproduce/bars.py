@@ -23,11 +23,11 @@ def draw_bars(figure: ChannelBars, material: Material) -> DrawnPicture:
     heading = title(figure, material.scale, material.wishes)
     sheet = Sheet(figure.name, heading, (_block(figure, numbers),), tuple(notes), numbers)
     with canvas() as (page, axes):
-        width = GROUP_WIDTH / len(figure.bars)
-        for number, bar in enumerate(figure.bars):
+        width = GROUP_WIDTH / len(figure.curves)
+        for number, bar in enumerate(figure.curves):
             mine = numbers[numbers.run == bar.label].groupby("block").channels.mean()
             colour = OWN if bar.own else STYLES[number][0]
-            places = [block + (number - (len(figure.bars) - 1) / 2) * width for block in mine.index]
+            places = [block + (number - (len(figure.curves) - 1) / 2) * width for block in mine.index]
             if len(mine):
                 axes.bar(places, mine, width=width, color=colour, label=bar.label)
         if len(numbers):
@@ -59,11 +59,11 @@ def _block(figure: ChannelBars, numbers: pd.DataFrame) -> Block:
     """Every run's channels in all and per block, mean of the seeds."""
     blocks = sorted(set(numbers.block))
     rows = []
-    for bar in figure.bars:
+    for bar in figure.curves:
         mine = numbers[numbers.run == bar.label]
         means = [fmean(mine[mine.block == block].channels) for block in blocks] if len(mine) else []
         texts = [f"{value:g}" for value in (sum(means), *means)] if means else [NOT_RUN] * (len(blocks) + 1)
         rows.append(texts)
-    index = pd.MultiIndex.from_tuples([(bar.label,) for bar in figure.bars], names=["Method"])
+    index = pd.MultiIndex.from_tuples([(bar.label,) for bar in figure.curves], names=["Method"])
     columns = pd.MultiIndex.from_tuples([("channels", name) for name in ("all", *map(str, blocks))])
     return Block("Channels left in each residual block", pd.DataFrame(rows, index=index, columns=columns))

@@ -5,7 +5,7 @@ from string import ascii_lowercase
 from typing import Any
 
 from cdd.recipe import Network, VisionTransformer
-from reproduce.artifact import Scale, Table
+from reproduce.artifact import BEYOND, Scale, Table
 from reproduce.material import Material
 from reproduce.picture import Artifact
 from reproduce.plan import Wish
@@ -27,7 +27,7 @@ COMMIT_LENGTH = 10
 def title(artifact: Artifact, scale: Scale, wishes: list[Wish]) -> str:
     """The paper's caption, and what ours is where it is not the paper's setting."""
     number = artifact.source.rpartition(", ")[2]
-    text = f"{number}. {artifact.title}"
+    text = artifact.title if artifact.source == BEYOND else f"{number}. {artifact.title}"
     if scale == "paper":
         return f"{text} (paper scale)"
     names = sorted({wish.recipe.data.name for wish in wishes})
@@ -63,7 +63,7 @@ def caption(artifact: Artifact, material: Material) -> list[str]:
     made = [outcomes[wish.recipe.run_id].environment for wish in shown]
     made = [environment for environment in made if environment]
     notes = [
-        f"Paper: {artifact.source}. Ours: scale {scale}, {SCALE_TEXTS[scale]}.",
+        f"{_origin(artifact)} Ours: scale {scale}, {SCALE_TEXTS[scale]}.",
         _protocols(artifact),
         *([COUNTS] if isinstance(artifact, Table) else []),
         *artifact.notes,
@@ -83,6 +83,12 @@ def caption(artifact: Artifact, material: Material) -> list[str]:
         f"Data: {data}. Seeds: {_listed(seeds)}{spread}.",
         _made_with(made),
     ]
+
+
+def _origin(artifact: Artifact) -> str:
+    if artifact.source == BEYOND:
+        return "The paper has no such figure."
+    return f"Paper: {artifact.source}."
 
 
 def _of_rows(artifact: Artifact, wishes: list[Wish], overrides: tuple[str, ...]) -> list[str]:

@@ -9,6 +9,8 @@ from reproduce.execute import Outcome
 from reproduce.plan import Wish
 
 NOT_RUN, FAILED, REPORTED, MEASURED = "not run", "failed", "reported", ""
+NOT_MEASURED = "not measured"
+"""A run is missing, or is older than the metric."""
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from reproduce.artifact import Column
 from reproduce.caption import caption, title
-from reproduce.cells import NOT_RUN
+from reproduce.cells import NOT_MEASURED
 from reproduce.drawn_picture import DrawnPicture, with_caption
-from reproduce.figure_style import OWN, STYLES, canvas, files
+from reproduce.figure_style import OWN, STYLES, canvas, files, legend_below, panels
+from reproduce.histories import measured
 from reproduce.material import Material
 from reproduce.picture import Curve, Figure
-from reproduce.table import Block, Sheet, number_text
+from reproduce.table import Block, Sheet, decimals_for, number_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-History = Mapping[str, list[float | None]]
-"""Per metric one value for each epoch, None where it was not measured; `epoch` has their numbers."""
 
 
 def draw_figure(figure: Figure, material: Material) -> DrawnPicture:
@@ -26,33 +25,54 @@ def draw_figure(figure: Figure, material: Material) -> DrawnPicture:
     numbers, marks = _numbers(figure, material), _marks(figure, material)
     notes = caption(figure, material)
     heading = title(figure, material.scale, material.wishes)
-    sheet = Sheet(figure.name, heading, (_block(figure, numbers, marks),), tuple(notes), numbers)
-    with canvas() as (page, axes):
-        _trace(axes, figure, numbers, marks)
-        if len(numbers):
-            page.legend(loc="outside right upper", title=f"{figure.column.name} at the end")
-        else:
-            axes.text(0.5, 0.5, NOT_RUN, ha="center", transform=axes.transAxes)
-        drawn = files(page)
+    blocks = tuple(_block(figure, column, numbers, marks) for column in figure.columns)
+    sheet = Sheet(figure.name, heading, blocks, tuple(notes), numbers)
+    drawn = _one_panel(figure, numbers, marks) if len(blocks) == 1 else _panels(figure, numbers, marks)
     return with_caption(sheet, drawn)
 
 
+def _one_panel(figure: Figure, numbers: pd.DataFrame, marks: list[tuple[int, str]]) -> dict[str, bytes]:
+    """Many curves: wide, with their last values in the legend."""
+    (column,) = figure.columns
+    with canvas() as (page, axes):
+        last = {curve.label: _last(numbers, curve.label) for curve in figure.curves}
+        names = {label: f"{label}  {value:.1f}" for label, value in last.items()}
+        _trace(axes, figure, numbers, marks, dict(sorted(names.items(), key=lambda name: -last[name[0]])))
+        axes.set_ylabel(_axis(column))
+        if len(numbers):
+            page.legend(loc="outside right upper", title=f"{column.name} at the end")
+        return files(page)
+
+
+def _panels(figure: Figure, numbers: pd.DataFrame, marks: list[tuple[int, str]]) -> dict[str, bytes]:
+    names = {curve.label: curve.label for curve in figure.curves}
+    with panels(len(figure.columns)) as (page, places):
+        for axes, column in zip(places, figure.columns, strict=True):
+            _trace(axes, figure, numbers[numbers.metric == column.name], marks, names)
+            axes.set_ylabel(_axis(column))
+        legend_below(page, places[0])
+        return files(page)
+
+
 def _numbers(figure: Figure, material: Material) -> pd.DataFrame:
-    """One line per curve, seed and measured epoch, in the column's unit."""
-    key = figure.group.metric(figure.column)
+    """One line per curve, metric, seed and measured epoch, in the column's unit."""
     lines = [
-        {"curve": wish.label, "seed": wish.recipe.seed, "epoch": epoch, "value": value * figure.column.factor}
+        {
+            "curve": wish.label,
+            "metric": column.name,
+            "seed": wish.recipe.seed,
+            "epoch": epoch,
+            "value": round(value * column.factor, 5),
+        }
         for wish in material.wishes
         if wish.recipe.run_id in material.records
-        for epoch, value in _measured(material.records[wish.recipe.run_id].history, key)
+        for column in figure.columns
+        for epoch, value in measured(
+            material.records[wish.recipe.run_id].history, figure.group.metric(column)
+        )
     ]
-    frame = pd.DataFrame(lines, columns=["curve", "seed", "epoch", "value"])
-    return frame.astype({"seed": int, "epoch": int, "value": float}).round({"value": 4})
-
-
-def _measured(history: History, key: str) -> list[tuple[int, float]]:
-    values = zip(history.get("epoch", []), history.get(key, []), strict=False)
-    return [(int(epoch), value) for epoch, value in values if epoch is not None and value is not None]
+    frame = pd.DataFrame(lines, columns=["curve", "metric", "seed", "epoch", "value"])
+    return frame.astype({"seed": int, "epoch": int, "value": float})
 
 
 def _marks(figure: Figure, material: Material) -> list[tuple[int, str]]:
@@ -60,21 +80,27 @@ def _marks(figure: Figure, material: Material) -> list[tuple[int, str]]:
     return [(mark.epoch(recipes[mark.curve]), mark.text) for mark in figure.marks]
 
 
-def _trace(axes: "Axes", figure: Figure, numbers: pd.DataFrame, marks: list[tuple[int, str]]) -> None:
+def _trace(
+    axes: "Axes",
+    figure: Figure,
+    numbers: pd.DataFrame,
+    marks: list[tuple[int, str]],
+    names: Mapping[str, str],
+) -> None:
+    """The curves in the order of their names, by label, with bands where there are several seeds."""
     from matplotlib.ticker import MaxNLocator
 
     styles = iter(STYLES)
     looks = {curve.label: (OWN, "-") if curve.own else next(styles) for curve in figure.curves}
-    for curve in sorted(figure.curves, key=lambda curve: -_last(numbers, curve.label)):
-        mine = numbers[numbers.curve == curve.label]
+    for label, name in names.items():
+        mine = numbers[numbers.curve == label]
         if mine.empty:
             continue
         by_epoch = mine.groupby("epoch").value
         mean, epochs = by_epoch.mean(), sorted(set(mine.epoch))
-        colour, dash = looks[curve.label]
-        width, order = (2.0, 4) if curve.own else (1.1, 3)
-        label = f"{curve.label}  {mean.iloc[-1]:.1f}"
-        axes.plot(epochs, mean, color=colour, linestyle=dash, linewidth=width, zorder=order, label=label)
+        colour, dash = looks[label]
+        width, order = (2.0, 4) if colour == OWN else (1.1, 3)
+        axes.plot(epochs, mean, color=colour, linestyle=dash, linewidth=width, zorder=order, label=name)
         if mine.seed.nunique() > 1:
             spread = by_epoch.std()
             axes.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0)
@@ -88,14 +114,15 @@ def _trace(axes: "Axes", figure: Figure, numbers: pd.DataFrame, marks: list[tupl
             textcoords="offset points",
             color="0.3",
         )
+    if numbers.empty:
+        axes.text(0.5, 0.5, NOT_MEASURED, ha="center", transform=axes.transAxes)
     axes.set_xlabel("epoch")
-    axes.set_ylabel(_axis(figure))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(x=0.02)
 
 
-def _axis(figure: Figure) -> str:
-    return f"{figure.column.name} ({figure.column.unit})"
+def _axis(column: Column) -> str:
+    return f"{column.name} ({column.unit})"
 
 
 def _last(numbers: pd.DataFrame, label: str) -> float:
@@ -103,21 +130,25 @@ def _last(numbers: pd.DataFrame, label: str) -> float:
     return float(mine[mine.epoch == mine.epoch.max()].value.mean()) if len(mine) else 0.0
 
 
-def _block(figure: Figure, numbers: pd.DataFrame, marks: list[tuple[int, str]]) -> Block:
-    """Every curve before and after the marks and at the end, with the paper's last number."""
-    last = int(numbers.epoch.max()) if len(numbers) else 0
+def _block(figure: Figure, column: Column, numbers: pd.DataFrame, marks: list[tuple[int, str]]) -> Block:
+    """Every curve before and after the marks and at the end, with the paper's last number if it has any."""
+    mine = numbers[numbers.metric == column.name]
+    last = int(mine.epoch.max()) if len(mine) else 0
     epochs = sorted({*(e for mark, _ in marks for e in (mark - 1, mark) if 0 < e < last), last} - {0})
-    names = [f"epoch {epoch}" for epoch in epochs] + ["paper, last epoch"]
-    rows = [[*(_at(numbers, curve, epoch) for epoch in epochs), _paper(curve)] for curve in figure.curves]
+    decimals = decimals_for(column, mine.value)
+    rows = [[_at(mine, curve, epoch, decimals) for epoch in epochs] for curve in figure.curves]
+    names = [f"epoch {epoch}" for epoch in epochs]
+    if any(curve.paper is not None for curve in figure.curves):
+        names.append("paper, last epoch")
+        rows = [
+            [*row, number_text(curve.paper, column.decimals)]
+            for row, curve in zip(rows, figure.curves, strict=True)
+        ]
     index = pd.MultiIndex.from_tuples([(curve.label,) for curve in figure.curves], names=["Method"])
-    columns = pd.MultiIndex.from_tuples([(_axis(figure), name) for name in names])
-    return Block(f"{figure.column.name} after an epoch", pd.DataFrame(rows, index=index, columns=columns))
+    columns = pd.MultiIndex.from_tuples([(_axis(column), name) for name in names])
+    return Block(f"{column.name} after an epoch", pd.DataFrame(rows, index=index, columns=columns))
 
 
-def _at(numbers: pd.DataFrame, curve: Curve, epoch: int) -> str:
+def _at(numbers: pd.DataFrame, curve: Curve, epoch: int, decimals: int) -> str:
     values = numbers[(numbers.curve == curve.label) & (numbers.epoch == epoch)].value.tolist()
-    return number_text(fmean(values), 2) if values else NOT_RUN
-
-
-def _paper(curve: Curve) -> str:
-    return number_text(curve.paper, 2)
+    return number_text(fmean(values), decimals) if values else NOT_MEASURED

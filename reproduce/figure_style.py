@@ -45,7 +45,9 @@ def canvas() -> Iterator[tuple["Figure", "Axes"]]:
 
 
 @contextmanager
-def panels(count: int, height: float = 2.2) -> Iterator[tuple["Figure", list["Axes"]]]:
+def panels(
+    count: int, height: float = 2.2, *, share_y: bool = False
+) -> Iterator[tuple["Figure", list["Axes"]]]:
     """A figure with so many pairs of axes beside each other, in the house style."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -54,7 +56,14 @@ def panels(count: int, height: float = 2.2) -> Iterator[tuple["Figure", list["Ax
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         FigureCanvasAgg(figure)
-        yield figure, list(figure.subplots(1, count, squeeze=False)[0])
+        yield figure, list(figure.subplots(1, count, squeeze=False, sharey=share_y)[0])
+
+
+def legend_below(figure: "Figure", axes: "Axes") -> None:
+    """What is drawn in these axes, named in one line below all panels."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
 
 
 def files(figure: "Figure") -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""How a figure of the paper is declared: curves over epochs, a setting that is varied, channels per block.
+"""How a figure is declared: metrics over epochs, a setting that is varied, blocks, a cloud of runs.
 
 Data only: nothing here trains, reads files or computes a result.
 """
@@ -37,16 +37,15 @@ class Mark:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
-    """A figure of the paper with one metric over the epochs of several runs.
+class OfRuns:
+    """What figures of a few runs have in common.
 
     Attributes:
         name: what the command line calls it.
         title: the paper's caption.
-        source: where it stands.
+        source: where it stands; `BEYOND` where the paper has no such figure.
         group: the data set and its protocol.
-        column: the metric.
-        marks: what happens at an epoch.
+        curves: the runs.
         notes: what is said below the figure.
     """
 
@@ -54,18 +53,13 @@ class Figure:
     title: str
     source: str
     group: Group
-    column: Column
     curves: tuple[Curve, ...]
-    marks: tuple[Mark, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         labels = [curve.label for curve in self.curves]
         if len(set(labels)) < len(labels):
             raise ValueError(f"{self.name} has two curves of one label: {', '.join(labels)}")
-        for mark in self.marks:
-            if mark.curve not in labels:
-                raise ValueError(f"{self.name} marks the curve {mark.curve!r}, but has only {sorted(labels)}")
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -75,6 +69,60 @@ class Figure:
     def recipes(self, scale: Scale, seed: int) -> list[tuple[str, str, Recipe]]:
         """Label, group title and run of every curve."""
         return [(curve.label, self.group.title, curve.recipe(scale, seed)) for curve in self.curves]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure(OfRuns):
+    """Metrics over the epochs of several runs, one panel each.
+
+    Attributes:
+        columns: the metrics.
+        marks: what happens at an epoch.
+    """
+
+    columns: tuple[Column, ...]
+    marks: tuple[Mark, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        labels = [curve.label for curve in self.curves]
+        for mark in self.marks:
+            if mark.curve not in labels:
+                raise ValueError(f"{self.name} marks the curve {mark.curve!r}, but has only {sorted(labels)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelBars(OfRuns):
+    """The channels that are left behind each 3x3 convolution, one bar per block and run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockMap(OfRuns):
+    """A metric that each residual block has, over blocks and epochs: one panel of colours per run.
+
+    Attributes:
+        metric: its name in a run's history before `/block_01`; a fraction.
+        quantity: what it is, in words.
+    """
+
+    metric: str
+    quantity: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distribution(OfRuns):
+    """Quantiles of a positive quantity over the epochs, one panel of bands per run, on a logarithmic axis.
+
+    Attributes:
+        metric: its name in a run's history before `/quantile_050`.
+        quantity: what it is, in words.
+        limit: of a run, the value below which something happens, and what.
+    """
+
+    metric: str
+    quantity: str
+    limit: Callable[[Recipe], float]
+    limit_text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,34 +175,40 @@ class Sweep:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChannelBars:
-    """A figure of the channels that are left behind each 3x3 convolution, one bar per block and run.
+class Cloud:
+    """Two metrics of every run that other artifacts show, one panel per group, with the Pareto front.
 
     Attributes:
         name: what the command line calls it.
-        title: the paper's caption.
+        title: its caption.
         source: where it stands.
-        group: the data set and its protocol.
-        bars: the runs, beside each other in every block.
+        artifacts: whose runs are shown.
+        cost: the horizontal axis, of which less is better.
+        accuracy: the vertical axis, of which more is better.
+        family: the kind of method that a run's mark shows.
         notes: what is said below the figure.
     """
 
     name: str
     title: str
     source: str
-    group: Group
-    bars: tuple[Curve, ...]
+    groups: tuple[Group, ...]
+    artifacts: tuple[Table | Sweep | Figure, ...]
+    cost: Column
+    accuracy: Column
+    family: Callable[[Recipe], str]
     notes: tuple[str, ...] = ()
 
-    @property
-    def groups(self) -> tuple[Group, ...]:
-        """Its only group, as tables have several."""
-        return (self.group,)
-
     def recipes(self, scale: Scale, seed: int) -> list[tuple[str, str, Recipe]]:
-        """Label, group title and run of every kind of bar."""
-        return [(bar.label, self.group.title, bar.recipe(scale, seed)) for bar in self.bars]
+        """Label, group title and run of every point; a run is named after the first row that shows it."""
+        titles = [group.title for group in self.groups]
+        found: dict[tuple[str, str], tuple[str, str, Recipe]] = {}
+        for artifact in self.artifacts:
+            for label, title, recipe in artifact.recipes(scale, seed):
+                if title in titles:
+                    found.setdefault((title, recipe.run_id), (label, title, recipe))
+        return list(found.values())
 
 
-Picture = Figure | Sweep | ChannelBars
+Picture = Figure | Sweep | ChannelBars | BlockMap | Distribution | Cloud
 Artifact = Table | Picture

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from reproduce.artifact import Column, Group
 from reproduce.cells import NOT_RUN, Cell, CellKey, measure
 from reproduce.drawn_picture import DrawnPicture, with_caption
-from reproduce.figure_style import STYLES, files, panels
+from reproduce.figure_style import STYLES, files, legend_below, panels
 from reproduce.material import Material
 from reproduce.picture import Sweep
 from reproduce.table import draw
@@ -25,9 +25,7 @@ def draw_sweep(sweep: Sweep, material: Material) -> DrawnPicture:
     with panels(len(columns)) as (page, axes):
         for place, name in zip(axes, columns, strict=True):
             _panel(place, sweep, name, cells)
-        handles, labels = axes[0].get_legend_handles_labels()
-        if handles:
-            page.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        legend_below(page, axes[0])
         drawn = files(page)
     return with_caption(draw(table, material), drawn)
 

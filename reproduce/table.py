@@ -1,7 +1,7 @@
 """From cells to what is printed: blocks of text cells under a title and a caption, and their files."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -195,16 +195,18 @@ def number_text(value: float | None, decimals: int, *, signed: bool = False) -> 
     return f"{value:{'+' if signed else ''}.{decimals}f}".replace("-", MINUS)
 
 
-def _decimals(name: str, table: Table, cells: Mapping[CellKey, Cell]) -> int:
-    """Enough for four digits of the column's smallest value, and never fewer than the paper's."""
-    column = next(column for _, column in _columns(table) if column.name == name)
-    means = [abs(cell.mean) for key, cell in cells.items() if key[2] == name and cell.mean]
-    if not means:
+def decimals_for(column: Column, values: Iterable[float | None]) -> int:
+    """Enough for four digits of a cost's smallest value, and never fewer than the paper's."""
+    sizes = [abs(value) for value in values if value]
+    if not sizes or column.relative == "difference":
         return column.decimals
-    needed = SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(min(means)))
-    return (
-        max(column.decimals, min(needed, MOST_DECIMALS)) if column.relative == "percent" else column.decimals
-    )
+    needed = SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(min(sizes)))
+    return max(column.decimals, min(needed, MOST_DECIMALS))
+
+
+def _decimals(name: str, table: Table, cells: Mapping[CellKey, Cell]) -> int:
+    column = next(column for _, column in _columns(table) if column.name == name)
+    return decimals_for(column, (cell.mean for key, cell in cells.items() if key[2] == name))
 
 
 def _is_difference(column: Column) -> bool:

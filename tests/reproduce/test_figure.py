@@ -29,7 +29,7 @@ FIGURE = Figure(
     title="Accuracy of two networks on a shelf",
     source="Somebody, CONF 2023, Figure 9",
     group=GROUP,
-    column=ACCURACY,
+    columns=(ACCURACY,),
     curves=(
         Curve(label="Own", recipe=a_student, paper=79.5, own=True),
         Curve(label="Other_& co", recipe=a_teacher),
@@ -73,8 +73,8 @@ def test_the_terminal_sees_each_curve_at_the_mark_and_at_the_end_beside_the_pape
         "paper, last epoch",
     ]
     assert block.frame.to_numpy().tolist() == [
-        ["40.50", "not run", "60.50", "79.50"],
-        ["50.50", "not run", "60.50", "-"],
+        ["40.50", "not measured", "60.50", "79.50"],
+        ["50.50", "not measured", "60.50", "-"],
     ]
 
 

@@ -36,7 +36,7 @@ BARS = ChannelBars(
     title="Channels on a shelf",
     source="Somebody, CONF 2023, Figure 9",
     group=GROUP,
-    bars=(Curve(label="Without", recipe=a_teacher), Curve(label="With", recipe=a_student, own=True)),
+    curves=(Curve(label="Without", recipe=a_teacher), Curve(label="With", recipe=a_student, own=True)),
 )
 
 

@@ -1,0 +1,76 @@
+"""A figure of a fraction per residual block over the epochs: one panel of colours per run."""
+
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from reproduce.caption import caption, title
+from reproduce.cells import NOT_MEASURED
+from reproduce.drawn_picture import DrawnPicture, with_caption
+from reproduce.figure_style import files, panels
+from reproduce.histories import numbered
+from reproduce.material import Material
+from reproduce.picture import BlockMap
+from reproduce.table import Block, Sheet
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
+COLOURS = "cividis"
+"""Rises evenly in lightness, for the colour-blind and in print as well."""
+
+
+def draw_block_map(figure: BlockMap, material: Material) -> DrawnPicture:
+    """The figure as pdf and png, with its numbers as csv and its caption as md."""
+    numbers = numbered(material, figure.metric, "block")
+    heading = title(figure, material.scale, material.wishes)
+    sheet = Sheet(figure.name, heading, (_block(figure, numbers),), tuple(caption(figure, material)), numbers)
+    with panels(len(figure.curves), height=2.6) as (page, places):
+        images = [
+            _panel(axes, curve.label, numbers) for axes, curve in zip(places, figure.curves, strict=True)
+        ]
+        shown = [image for image in images if image is not None]
+        if shown:
+            page.colorbar(shown[0], ax=places, label=figure.quantity)
+        drawn = files(page)
+    return with_caption(sheet, drawn)
+
+
+def _panel(axes: "Axes", label: str, numbers: pd.DataFrame) -> "AxesImage | None":
+    """Blocks from the first at the bottom to the last; mean of the seeds."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_title(label)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("residual block")
+    axes.grid(visible=False)
+    mine = numbers[numbers.run == label]
+    if mine.empty:
+        axes.text(0.5, 0.5, NOT_MEASURED, ha="center", transform=axes.transAxes)
+        return None
+    grid = mine.pivot_table(index="block", columns="epoch", values="value", aggfunc="mean")
+    edges = (
+        *(int(mine.epoch.min()) - 0.5, int(mine.epoch.max()) + 0.5),
+        *(int(mine.block.min()) - 0.5, int(mine.block.max()) + 0.5),
+    )
+    image = axes.imshow(grid, vmin=0, vmax=1, cmap=COLOURS, extent=edges, origin="lower", aspect="auto")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    return image
+
+
+def _block(figure: BlockMap, numbers: pd.DataFrame) -> Block:
+    """Every run's blocks after its last epoch, mean of the seeds."""
+    last = numbers[numbers.epoch == numbers.groupby(["run", "seed"]).epoch.transform("max")]
+    blocks = sorted(set(numbers.block))
+    rows = []
+    for curve in figure.curves:
+        mine = last[last.run == curve.label]
+        found = [f"{fmean(mine[mine.block == block].value):.2f}" for block in blocks] if len(mine) else []
+        rows.append(found or [NOT_MEASURED] * max(1, len(blocks)))
+    index = pd.MultiIndex.from_tuples([(curve.label,) for curve in figure.curves], names=["Method"])
+    names = [f"{block}" for block in blocks] or ["-"]
+    columns = pd.MultiIndex.from_tuples([(f"{figure.quantity}, by block", name) for name in names])
+    return Block("After the last epoch", pd.DataFrame(rows, index=index, columns=columns))

@@ -1,0 +1,113 @@
+"""A figure of two metrics of many runs: one panel per group, one mark per run, with the Pareto front."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from reproduce.caption import caption, title
+from reproduce.cells import NOT_RUN
+from reproduce.drawn_picture import DrawnPicture, with_caption
+from reproduce.figure_style import COLOURS, OWN, files, panels
+from reproduce.material import Material
+from reproduce.pareto_front import pareto_front
+from reproduce.picture import Cloud
+from reproduce.table import Block, Sheet, decimals_for, number_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MARKERS = "osD^vPX*"
+COLUMNS = ["group", "family", "run", "seed", "run_id", "cost", "accuracy", "on_front"]
+
+
+def draw_cloud(figure: Cloud, material: Material) -> DrawnPicture:
+    """The figure as pdf and png, with its numbers as csv and the front as md."""
+    numbers = _numbers(figure, material)
+    wanted, shown = len(material.wishes), len(numbers)
+    notes = [*caption(figure, material), f"Runs shown: {shown} of {wanted}."]
+    heading = title(figure, material.scale, material.wishes)
+    blocks = tuple(_block(figure, group.title, numbers) for group in figure.groups)
+    sheet = Sheet(figure.name, heading, blocks, tuple(notes), numbers)
+    families = list(dict.fromkeys(figure.family(wish.recipe) for wish in material.wishes))
+    with panels(len(figure.groups), height=3.0) as (page, places):
+        for axes, group in zip(places, figure.groups, strict=True):
+            _panel(axes, families, numbers[numbers.group == group.title])
+            axes.set_title(f"{group.title}{'' if material.scale == 'paper' else ' protocol'}")
+            axes.set_xlabel(f"{figure.cost.name} ({figure.cost.unit})")
+        places[0].set_ylabel(f"{figure.accuracy.name} ({figure.accuracy.unit})")
+        found = {
+            name: handle
+            for axes in places
+            for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        if found:
+            page.legend([*found.values()], [*found], loc="outside lower center", ncols=4)
+        drawn = files(page)
+    return with_caption(sheet, drawn)
+
+
+def _numbers(figure: Cloud, material: Material) -> pd.DataFrame:
+    """One line per group and run that has both metrics."""
+    columns = {group.title: group for group in figure.groups}
+    lines = []
+    for wish in material.wishes:
+        outcome = material.outcomes.get(wish.recipe.run_id)
+        keys = [columns[wish.group].metric(column) for column in (figure.cost, figure.accuracy)]
+        if outcome is None or any(key not in outcome.metrics for key in keys):
+            continue
+        cost, accuracy = (outcome.metrics[key] for key in keys)
+        lines.append(
+            {
+                "group": wish.group,
+                "family": figure.family(wish.recipe),
+                "run": wish.label,
+                "seed": wish.recipe.seed,
+                "run_id": wish.recipe.run_id,
+                "cost": cost * figure.cost.factor,
+                "accuracy": accuracy * figure.accuracy.factor,
+            }
+        )
+    frame = pd.DataFrame(lines, columns=COLUMNS[:-1])
+    frame["on_front"] = False
+    for _, mine in frame.groupby("group"):
+        points = list(zip(mine.cost, mine.accuracy, strict=True))
+        frame.loc[mine.index[pareto_front(points)], "on_front"] = True
+    return frame.round({"cost": 6, "accuracy": 4})
+
+
+def _panel(axes: "Axes", families: list[str], numbers: pd.DataFrame) -> None:
+    if numbers.empty:
+        axes.text(0.5, 0.5, NOT_RUN, ha="center", transform=axes.transAxes)
+        return
+    front = numbers[numbers.on_front].sort_values(["cost", "accuracy"])
+    axes.step(front.cost, front.accuracy, where="post", color=OWN, linewidth=0.8, zorder=2, label="front")
+    for place, family in enumerate(families):
+        mine = numbers[numbers.family == family]
+        if len(mine):
+            colour, marker = (*COLOURS, "0.45", "0.7")[place], MARKERS[place]
+            axes.scatter(
+                mine.cost,
+                mine.accuracy,
+                s=22,
+                color=colour,
+                marker=marker,
+                edgecolors="white",
+                linewidths=0.4,
+                zorder=3,
+                label=family,
+            )
+
+
+def _block(figure: Cloud, group: str, numbers: pd.DataFrame) -> Block:
+    """The runs on the group's front, the cheapest first."""
+    front = numbers[(numbers.group == group) & numbers.on_front].sort_values(["cost", "accuracy"])
+    decimals = [decimals_for(figure.cost, front.cost), decimals_for(figure.accuracy, front.accuracy)]
+    rows = [
+        [number_text(cost, decimals[0]), number_text(accuracy, decimals[1])]
+        for cost, accuracy in zip(front.cost, front.accuracy, strict=True)
+    ]
+    labels = [(f"{line.run}, seed {line.seed}",) for line in front.itertuples()]
+    index = pd.MultiIndex.from_tuples(labels or [(NOT_RUN,)], names=["Run"])
+    names = [f"{column.name} ({column.unit})" for column in (figure.cost, figure.accuracy)]
+    columns = pd.MultiIndex.from_tuples([(group, name) for name in names])
+    return Block(f"Pareto front of {group}", pd.DataFrame(rows or [["-", "-"]], index=index, columns=columns))
