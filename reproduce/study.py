@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,7 +21,7 @@ from cdd.training.environment import Machine, select_device
 from reproduce import catalog
 from reproduce.artifact import Group, Scale, Table
 from reproduce.errors import UsageError
-from reproduce.execute import PRUNED, Job, Outcome, Train, execute
+from reproduce.execute import Job, Outcome, Train, execute
 from reproduce.listener import Listener
 from reproduce.overrides import parse
 from reproduce.plan import Wish, make_plan
@@ -31,6 +31,8 @@ from reproduce.study_space import SPACES
 from reproduce.study_storage import open_storage
 from reproduce.study_watcher import Watcher
 from reproduce.table import Sheet
+from reproduce.tracked_run import Placement
+from reproduce.tracked_trial import COMPLETE, FAIL, INTERRUPTED, PRUNED, open_trial
 from reproduce.tracking import FAILED, FINISHED, KILLED, Store, open_store
 from reproduce.workspace import Workspace
 
@@ -236,20 +238,27 @@ class RowStudy:
         recipe = self.trial_recipe(values)
         trial.set_user_attr("run_id", recipe.run_id)
         trial.set_user_attr("settings", values)
+        label = f"trial {trial.number + 1} of {self.name}"
+        place = Placement(job.experiment, job.parent, label)
+        tracked = open_trial(job.store, place, trial, self.name, values)
+        state, found = INTERRUPTED, dict[str, float]()
         try:
-            outcome = self._outcome(trial, recipe, job)
-        except KeyboardInterrupt:
-            trial.study.enqueue_trial(trial.params)  # The next command goes on from its checkpoint.
-            raise
-        if outcome.state == PRUNED:
+            outcome = self._outcome(label, recipe, replace(job, parent=tracked.mlflow_id))
+            found = {name: outcome.metrics[name] for name in self.metrics if name in outcome.metrics}
+            complete = COMPLETE if len(found) == len(self.metrics) else FAIL
+            state = outcome.state if outcome.state == PRUNED else complete
+        finally:
+            tracked.close(state, recipe.run_id, found, self.listener)
+            if state == INTERRUPTED:  # The next command goes on from its checkpoint.
+                trial.study.enqueue_trial(trial.params, user_attrs=trial.user_attrs)
+        if state == PRUNED:
             raise TrialPruned
-        if any(metric not in outcome.metrics for metric in self.metrics):
+        if state == FAIL:
             trial.set_user_attr("failure", outcome.message)
             raise TrialError(outcome.message)
-        return tuple(outcome.metrics[metric] for metric in self.metrics)
+        return tuple(found.values())
 
-    def _outcome(self, trial: "Trial", recipe: Recipe, job: Job) -> Outcome:
-        label = f"trial {trial.number + 1} of {self.name}"
+    def _outcome(self, label: str, recipe: Recipe, job: Job) -> Outcome:
         wish = Wish(self.name, label, self.group.title, recipe)
         device = select_device(self.request.machine.device)
         plan = make_plan([wish], job.store, self.workspace, device)

@@ -191,6 +191,17 @@ def test_update_equals_the_functions_over_a_queue_kept_by_hand(distance, query, 
     assert any(masked)
 
 
+def test_sticky_masks_only_grow():
+    resetting = RetrievalGuidedResetting((6, 10), capacity=8, ratio=0.6)
+    before = resetting.kept()
+    for student, teacher in batches(6):
+        resetting.update(student, teacher)
+        after = resetting.kept()
+        assert all(bool((~now | then).all()) for then, now in zip(before, after, strict=True))
+        before = [kept.clone() for kept in after]
+    assert any(resetting.masked_share())
+
+
 def test_the_query_finds_itself_first_because_the_batch_is_stored_before():
     resetting = RetrievalGuidedResetting((6,), capacity=8, neighbours=1, ratio=0.5)
     for student, teacher in batches(3, dims=(6,)):
