@@ -141,6 +141,15 @@ class Method(Settings):
         """Whether `terms` or `prepare` reads the maps of the stages, of student and teacher."""
         return False
 
+    @property
+    def preparation(self) -> dict[str, object] | None:
+        """Settings that, with the teacher and the images, decide what `prepare` learns into the buffers.
+
+        What was learnt is then kept beside the teacher and shared by all its students, and what the
+        distiller has learnt in the end is kept with the student; None where it is not worth it.
+        """
+        return None
+
     @abstractmethod
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """The distiller for this student and teacher."""

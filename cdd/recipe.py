@@ -69,10 +69,11 @@ Network = Backbone | VisionTransformer
 
 
 class Objective(Settings):
-    """The losses that every run has (Section 3.1.1; values of the release)."""
+    """The losses that every run has (Section 3.1.1; values of the release); a weight of 0 leaves one out."""
 
     label_smoothing: Fraction = 0.1
     triplet_margin: NonNegative = 0.35
+    triplet_weight: NonNegative = 1.0
     temperature: Annotated[float, Field(gt=0)] = 2.0
     logit_weight: NonNegative = 1.0
 
@@ -91,8 +92,17 @@ class Batch(Settings):
         return self.identities * self.images
 
 
+class RandomBatch(Settings):
+    """Images drawn without regard to what they show, each once an epoch; the last ones may be left over."""
+
+    size: Annotated[int, Field(ge=2)]
+    """Images in a batch."""
+    at_once: Annotated[int, Field(ge=2)] | None = None
+    """Images in the network at a time, as in `Batch`."""
+
+
 class Schedule(Settings):
-    """How long and how fast to train (Section 4.2): linear warm-up, flat, cosine."""
+    """How long and how fast to train (Section 4.2): linear warm-up, flat, cosine; or down in steps."""
 
     epochs: Positive = 100
     peak_learning_rate: Annotated[float, Field(gt=0)] = 0.01
@@ -101,9 +111,14 @@ class Schedule(Settings):
     flat_until_epoch: NonNegative = 40
     final_learning_rate: NonNegative = 1e-7
     step: Literal["epoch", "iteration"] = "epoch"
+    milestones: tuple[NonNegative, ...] = ()
+    """Finished epochs at which the rate is multiplied by `decay`, instead of the cosine."""
+    decay: Fraction = 0.1
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
+        if list(self.milestones) != sorted(self.milestones):
+            raise ValueError(f"milestones are {self.milestones}: give them from the first to the last")
         if not self.warmup_epochs <= self.flat_until_epoch < self.epochs:
             raise ValueError(
                 f"warmup_epochs {self.warmup_epochs}, flat_until_epoch {self.flat_until_epoch} and epochs "
@@ -144,7 +159,7 @@ class Recipe(Settings):
     teacher: "Recipe | None" = None
     method: SerializeAsAny[Method]
     objective: Objective = Objective()
-    batch: Batch = Batch()
+    batch: Batch | RandomBatch = Batch()
     schedule: Schedule = Schedule()
     optimiser: Optimiser = Optimiser()
     augmentation: Augmentation = Augmentation()
@@ -170,6 +185,11 @@ class Recipe(Settings):
     def _consistent(self) -> Self:
         if self.method.needs_teacher and self.teacher is None:
             raise ValueError(f"{type(self.method).__name__} distils from a teacher, but the recipe has none")
+        if isinstance(self.batch, RandomBatch) and self.objective.triplet_weight:
+            raise ValueError(
+                "a batch of random images has no positive pairs for the triplet loss: set "
+                "objective.triplet_weight=0, or batches of identities"
+            )
         start = self.initialisation
         if isinstance(start, Recipe) and start.student != self.student:
             raise ValueError(f"the student is {self.student!r}, but starts from a run of {start.student!r}")

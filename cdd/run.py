@@ -26,6 +26,8 @@ from cdd.training.loop import Training
 from cdd.training.networks import IMAGENET, placed
 
 RESULT, WEIGHTS, DEPLOYED = "result.json", "weights.pt", "deployed.pt"
+DISTILLER = "distiller.pt"
+"""What the distiller of a method with a preparation has learnt."""
 DEPLOYMENT_TOLERANCE = 1e-3
 """Largest difference between embeddings before and after folding and thinning, per largest value."""
 
@@ -149,7 +151,8 @@ class _Run:
         if state:
             self.training.load_state(state["training"])
         else:
-            self.training.prepare()
+            before = weights.get(recipe.teacher.run_id) if recipe.teacher else None
+            self.training.prepare(before.parent if before else None)
 
     def complete(self, observer: Observer) -> Result:
         """Trains what is left, then deploys and evaluates."""
@@ -193,6 +196,8 @@ class _Run:
         difference = float((self._embed(student) - found).abs().max())
         save_deployed(deployed.cpu(), self.recipe.student, self.folder / DEPLOYED)
         torch.save(student.state_dict(), self.folder / WEIGHTS)
+        if self.recipe.method.preparation is not None:
+            torch.save(self.training.distiller.state_dict(), self.folder / DISTILLER)
         results = self._retrieval(found)
         metrics = {**named_metrics(results), **self._cost(), "deployment_difference": difference}
         return Result(

@@ -242,6 +242,9 @@ def _stretched(values: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     for name in ("warmup_epochs", "flat_until_epoch"):
         if name not in draft.touched:
             values = _set(values, ("schedule", name), draft.values[name] * factor)
+    if draft.values["milestones"] and "milestones" not in draft.touched:
+        stretched = [milestone * factor for milestone in draft.values["milestones"]]
+        values = _set(values, ("schedule", "milestones"), stretched)
     for start in STARTS:
         if _has(recipe, start) and not any(_touched(values, start)):
             before = attrgetter(".".join(start))(recipe)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from cdd.contract import Settings
 from cdd.recipe import Recipe
-from cdd.run import Epoch, Result
+from cdd.run import DEPLOYED as DEPLOYED_NETWORK
+from cdd.run import DISTILLER, RESULT, WEIGHTS, Epoch, Result
 from reproduce.connection import reachable
 from reproduce.records import full_environment
 from reproduce.shape import shape
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 BATCH = 1000  # points that MLflow accepts in one call
 SECONDS_BETWEEN_SYSTEM_METRICS = 10
-FILES = ("result.json", "weights.pt", "deployed.pt")
+FILES = (RESULT, WEIGHTS, DEPLOYED_NETWORK, DISTILLER)
 DIGEST_LENGTH = 36  # of a data set's digest in MLflow
 
 

@@ -1,10 +1,10 @@
-"""The P x K batch sampler: P identities, K images of each."""
+"""Batches of an epoch: P identities with K images of each, or any images."""
 
 import numpy as np
 from jaxtyping import Int64
 from numpy.typing import NDArray
 
-from cdd.recipe import Batch
+from cdd.recipe import Batch, RandomBatch
 
 
 def identity_batches(
@@ -42,6 +42,20 @@ def identity_batches(
         batches.append(np.concatenate([groups[label].pop() for label in drawn]))
         remaining = [label for label in remaining if groups[label]]
     return batches
+
+
+def random_batches(
+    images: int, batch: RandomBatch, generator: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """Positions of one epoch's images in random order, batch by batch; what does not fill one is dropped.
+
+    Raises:
+        ValueError: if not even one batch can be filled.
+    """
+    if images < batch.size:
+        raise ValueError(f"a batch holds {batch.size} images, but only {images} are there: lower batch.size")
+    order = generator.permutation(images)
+    return [order[start : start + batch.size] for start in range(0, images - batch.size + 1, batch.size)]
 
 
 def part_of_rank(batch: NDArray[np.int64], settings: Batch, rank: int, ranks: int) -> NDArray[np.int64]:

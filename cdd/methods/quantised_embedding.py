@@ -4,9 +4,10 @@ Source: Jain et al., "QuEST: Quantized Embedding Space for Transferring Knowledg
 the authors' release valeoai/QuEST for the numerical form and the settings.
 """
 
-from typing import Annotated
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Annotated, Literal
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -18,16 +19,22 @@ from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, Retriev
 from cdd.losses.precision import at_least_single
 from cdd.losses.unit import unit_rows
 from cdd.methods.stage_channels import at_smaller_size, stage_channels
+from cdd.methods.vocabulary import (
+    learn_vocabulary,
+    log_assignment,
+    positions,
+    sample_positions,
+    temperature_for,
+)
 
 CHUNK_ELEMENTS = 2**24
 """Elements of the largest table of positions by words that is held at a time: 64 MiB each."""
-BISECTION_STEPS = 60
 PROBED = 4096
 """Vectors by which the temperature is chosen."""
 
 
 class QuEST(Method):
-    """QuEST on the last map before its ReLU. `weight` multiplies the loss.
+    """QuEST on the last map before its ReLU, or on the last two. `weight` multiplies the loss: beta.
 
     Differs: the predictor of the words trains in the optimiser of the student instead of one of its own
     with the same settings.
@@ -37,11 +44,19 @@ class QuEST(Method):
     words: Annotated[int, Field(ge=2)] = 4096
     """Size of the vocabulary, K."""
     temperature: Annotated[float, Field(gt=0)] | None = None
-    """tau of the teacher's assignment; None chooses it by `certainty`."""
+    """tau of the teacher's assignment; None chooses it by `certainty`, for each map."""
     certainty: Annotated[float, Field(gt=0, lt=1)] = 0.996
     """Mean of the largest assignment of a position, in the supplement's Section C.2."""
     scale: Annotated[float, Field(gt=0)] = 3.0
-    """Of the student's cosines at the start; it is learnt."""
+    """Of the student's cosines at the start."""
+    learns_scale: bool = True
+    bias: bool = False
+    """Whether each word has a bias; transfer learning has one, and a fixed scale of 10."""
+    maps: Literal["last", "last two"] = "last"
+    """Which maps are quantised. The last two are `layer3` and `layer4` of a ResNet (Section C.2).
+
+    Differs: the map before the last one is read after its ReLU.
+    """
     sampled: Annotated[int, Field(ge=2)] = 262_144
     """Most positions that k-means sees, drawn evenly from all training images."""
     iterations: Annotated[int, Field(ge=1)] = 20
@@ -50,22 +65,68 @@ class QuEST(Method):
 
     @property
     def reads_maps(self) -> bool:
-        """The last map before its ReLU."""
+        """The last maps."""
         return True
 
+    @property
+    def preparation(self) -> dict[str, object]:
+        """What decides the vocabulary of a teacher's map."""
+        names = ("words", "temperature", "certainty", "maps", "sampled", "iterations", "seed")
+        return {name: getattr(self, name) for name in names}
+
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
-        """A distiller whose vocabulary is learnt by `prepare`."""
-        return QuantisedDistiller(self, stage_channels(student)[-1], stage_channels(teacher)[-1])
+        """A distiller whose vocabularies are learnt by `prepare`."""
+        return QuantisedDistiller(self, stage_channels(student), stage_channels(teacher))
 
 
 class QuantisedDistiller(Distiller):
-    """A vocabulary of the teacher's vectors and the student's predictor of words.
+    """The words of one or two of the teacher's maps, `words`, from the last map backwards."""
+
+    def __init__(self, method: QuEST, student_channels: Sequence[int], teacher_channels: Sequence[int]):
+        super().__init__()
+        self.method = method
+        places = range(1 if method.maps == "last" else 2)
+        self.words = nn.ModuleList(
+            Words(method, student_channels[-1 - place], teacher_channels[-1 - place]) for place in places
+        )
+
+    @torch.no_grad()
+    def prepare(self, teacher_outputs: TeacherOutputs) -> None:
+        """Learns the vocabularies by k-means and chooses the temperatures.
+
+        Raises:
+            ValueError: for fewer positions than words.
+        """
+        for place, words in enumerate(self._words()):
+            vectors = sample_positions(
+                teacher_outputs, partial(quantised_map, place), self.method.sampled, self.method.seed
+            )
+            words.learn(vectors)
+
+    def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
+        """The weighted divergence of the two assignments, summed over the maps."""
+        if teacher is None:
+            raise ValueError("QuEST needs a teacher in every step")
+        with torch.autocast(student.pooled.device.type, enabled=False):
+            divergences = [
+                words.divergence(quantised_map(place, student), quantised_map(place, teacher).detach())
+                for place, words in enumerate(self._words())
+            ]
+        return {"quest": self.method.weight * torch.stack(divergences).sum()}
+
+    def _words(self) -> Iterator["Words"]:
+        return (words for words in self.words if isinstance(words, Words))
+
+
+class Words(nn.Module):
+    """A vocabulary of one of the teacher's maps and the student's predictor of its words.
 
     Attributes:
         vocabulary: (words, teacher_channels) float32.
         temperature: tau, squared units of the teacher's map; zero until the vocabulary is learnt.
         predictor: (words, student_channels), one direction per word.
         scale: of the student's cosines.
+        bias: (words), added to the scaled cosines.
     """
 
     vocabulary: Tensor
@@ -79,64 +140,63 @@ class QuantisedDistiller(Distiller):
         generator = torch.Generator().manual_seed(method.seed)
         weights = torch.randn(method.words, student_channels, generator=generator)
         self.predictor = nn.Parameter(weights * (2 / student_channels) ** 0.5)
-        self.scale = nn.Parameter(torch.tensor(method.scale))
+        self.scale = nn.Parameter(torch.tensor(method.scale), requires_grad=method.learns_scale)
+        self.bias = nn.Parameter(torch.zeros(method.words), requires_grad=method.bias)
 
-    @torch.no_grad()
-    def prepare(self, teacher_outputs: TeacherOutputs) -> None:
-        """Learns the vocabulary by k-means and chooses the temperature.
-
-        Raises:
-            ValueError: for fewer positions than words.
-        """
-        vectors = sample_positions(teacher_outputs, self.method.sampled, self.method.seed)
-        self.vocabulary.copy_(
-            learn_vocabulary(vectors, self.method.words, self.method.iterations, self.method.seed)
-        )
-        chosen = self.method.temperature
+    def learn(self, vectors: Float[Tensor, "sampled channels"]) -> None:
+        """Sets the vocabulary and, where the method gives none, the temperature."""
+        method = self.method
+        self.vocabulary.copy_(learn_vocabulary(vectors, method.words, method.iterations, method.seed))
+        chosen = method.temperature
         if chosen is None:
             probed = vectors[:PROBED].to(self.vocabulary.device)
-            chosen = temperature_for(probed, self.vocabulary, self.method.certainty)
+            chosen = temperature_for(probed, self.vocabulary, method.certainty)
         self.temperature.fill_(chosen)
 
-    def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
-        """The weighted divergence of the two assignments."""
-        if teacher is None or teacher.before_last_relu is None or student.before_last_relu is None:
-            raise ValueError(
-                "QuEST compares the last maps of student and teacher: call both with mapped=True"
-            )
-        with torch.autocast(student.pooled.device.type, enabled=False):
-            found, wanted = at_smaller_size(
-                at_least_single(student.before_last_relu), at_least_single(teacher.before_last_relu.detach())
-            )
-            divergence = assignment_divergence(
-                positions(found),
-                positions(wanted),
-                self.predictor,
-                self.scale,
-                self.vocabulary,
-                self.temperature,
-            )
-        return {"quest": self.method.weight * divergence}
+    def divergence(
+        self,
+        student: Float[Tensor, "batch student_channels height width"],
+        teacher: Float[Tensor, "batch teacher_channels height width"],
+    ) -> Float[Tensor, ""]:
+        """Of the student's assignment from the teacher's, at the smaller size of the two maps."""
+        found, wanted = at_smaller_size(at_least_single(student), at_least_single(teacher))
+        return chunked_divergence(
+            positions(found), positions(wanted), self.predicted, self.assigned, len(self.vocabulary)
+        )
+
+    def predicted(
+        self, vectors: Float[Tensor, "positions student_channels"]
+    ) -> Float[Tensor, "positions words"]:
+        """Logarithm of the student's assignment."""
+        return log_prediction(vectors, self.predictor, self.scale, self.bias)
+
+    def assigned(
+        self, vectors: Float[Tensor, "positions teacher_channels"]
+    ) -> Float[Tensor, "positions words"]:
+        """Logarithm of the teacher's assignment."""
+        return log_assignment(vectors, self.vocabulary, self.temperature)
 
 
-def positions(
-    features: Float[Tensor, "batch channels height width"],
-) -> Float[Tensor, "positions channels"]:
-    """One row per image and place, image by image."""
-    return features.permute(0, 2, 3, 1).flatten(0, 2)
+def quantised_map(place: int, output: RetrievalOutput) -> Float[Tensor, "batch channels height width"]:
+    """The last map before its ReLU, or for place 1 the one before it.
+
+    Raises:
+        ValueError: if the network was called without `mapped=True`.
+    """
+    if output.before_last_relu is None:
+        raise ValueError("QuEST compares the last maps of student and teacher: call both with mapped=True")
+    return output.before_last_relu if place == 0 else output.stages[-1 - place]
 
 
-def log_assignment(
-    vectors: Float[Tensor, "positions channels"],
-    vocabulary: Float[Tensor, "words channels"],
-    temperature: Float[Tensor, ""] | float,
+def log_prediction(
+    vectors: Float[Tensor, "positions student_channels"],
+    predictor: Float[Tensor, "words student_channels"],
+    scale: Float[Tensor, ""],
+    bias: Float[Tensor, " words"] | float = 0.0,
 ) -> Float[Tensor, "positions words"]:
-    """Logarithm of the soft assignment: softmax over the words of -(squared distance) / temperature."""
-    # The vector's own length is the same for all words; seen from their centre, little is left to cancel.
-    centre = vocabulary.mean(dim=0)
-    seen, words = vectors - centre, vocabulary - centre
-    nearness = 2 * seen @ words.T - words.square().sum(dim=1)
-    return F.log_softmax(nearness / temperature, dim=1)
+    """Logarithm of the student's assignment: softmax of scaled cosines with the predictor's rows, Eq. 5."""
+    cosines = unit_rows(vectors) @ unit_rows(predictor).T
+    return F.log_softmax(scale * cosines + bias, dim=1)
 
 
 def assignment_divergence(
@@ -149,96 +209,38 @@ def assignment_divergence(
 ) -> Float[Tensor, ""]:
     """KL divergence of the student's words from the teacher's, mean of all positions, in nats.
 
-    The student's assignment is the softmax of scaled cosines with the predictor's rows. Positions go
-    through in chunks that are computed again in the backward pass, so that no table of positions by
-    words is larger than `CHUNK_ELEMENTS`. No gradient reaches teacher or vocabulary.
+    No gradient reaches teacher or vocabulary.
 
     Source: Section 3; released scale and temperature: 3 and 0.2.
     """
+    predict = partial(log_prediction, predictor=predictor, scale=scale)
+    assign = partial(log_assignment, vocabulary=vocabulary, temperature=temperature)
+    return chunked_divergence(student, teacher, predict, assign, len(vocabulary))
+
+
+def chunked_divergence(
+    student: Float[Tensor, "positions student_channels"],
+    teacher: Float[Tensor, "positions teacher_channels"],
+    predict: Callable[[Tensor], Tensor],
+    assign: Callable[[Tensor], Tensor],
+    words: int,
+) -> Float[Tensor, ""]:
+    """Mean over the positions of the divergence of `predict(student)` from `assign(teacher)`.
+
+    Positions go through in chunks that are computed again in the backward pass, so that no table of
+    positions by words is larger than `CHUNK_ELEMENTS`.
+
+    Args:
+        predict: logarithms of the student's assignment of some positions.
+        assign: those of the teacher's.
+        words: of both assignments.
+    """
 
     def chunk(found: Tensor, wanted: Tensor) -> Tensor:
-        expected = log_assignment(wanted, vocabulary, temperature)
-        cosines = unit_rows(found) @ unit_rows(predictor).T
-        return F.kl_div(F.log_softmax(scale * cosines, dim=1), expected, reduction="sum", log_target=True)
+        return F.kl_div(predict(found), assign(wanted), reduction="sum", log_target=True)
 
-    size = max(1, CHUNK_ELEMENTS // len(vocabulary))
+    size = max(1, CHUNK_ELEMENTS // words)
     parts = zip(student.split(size), teacher.detach().split(size), strict=True)
     # `checkpoint` has no types.
     sums = [checkpoint(chunk, found, wanted, use_reentrant=False) for found, wanted in parts]
     return torch.stack(sums).sum() / len(student)
-
-
-def sample_positions(
-    teacher_outputs: TeacherOutputs, count: int, seed: int
-) -> Float[Tensor, "sampled channels"]:
-    """At most `count` vectors of the teacher's last map before its ReLU, each position equally likely.
-
-    On the CPU, in random order.
-
-    Raises:
-        ValueError: without any training image.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    kept, keys = torch.zeros(0), torch.zeros(0)
-    for output in teacher_outputs():
-        if output.before_last_relu is None:
-            raise ValueError("QuEST reads the teacher's last map: call it with mapped=True")
-        rows = positions(output.before_last_relu.float()).cpu()
-        drawn = torch.rand(len(rows), generator=generator)
-        kept = torch.cat([kept, rows]) if len(kept) else rows
-        keys = torch.cat([keys, drawn])
-        if len(keys) > count:
-            keys, chosen = keys.topk(count)
-            kept = kept[chosen]
-    if not len(kept):
-        raise ValueError(
-            "no training image reached QuEST's vocabulary: give it a teacher and training images"
-        )
-    return kept[torch.randperm(len(kept), generator=generator)]
-
-
-def learn_vocabulary(
-    vectors: Float[Tensor, "sampled channels"], words: int, iterations: int, seed: int
-) -> Float[Tensor, "words channels"]:
-    """Centres of k-means with Euclidean distances, by faiss.
-
-    Raises:
-        ValueError: for fewer vectors than words.
-    """
-    if len(vectors) < words:
-        raise ValueError(
-            f"{len(vectors)} positions cannot make {words} words: use fewer words or more training images"
-        )
-    import faiss
-
-    limits = {"min_points_per_centroid": 1, "max_points_per_centroid": -(-len(vectors) // words)}
-    clustering = faiss.Kmeans(vectors.shape[1], words, niter=iterations, seed=seed, **limits)
-    clustering.train(np.ascontiguousarray(vectors.numpy(), dtype=np.float32))
-    return torch.from_numpy(clustering.centroids)
-
-
-def temperature_for(
-    vectors: Float[Tensor, "sampled channels"], vocabulary: Float[Tensor, "words channels"], certainty: float
-) -> float:
-    """The temperature at which the largest assignment of a vector is `certainty` on average.
-
-    By bisection of the logarithm: the average falls as the temperature rises.
-
-    Raises:
-        ValueError: for vectors between words so evenly that no temperature reaches it.
-    """
-
-    def average(logarithm: float) -> float:
-        found = log_assignment(vectors, vocabulary, float(np.exp(logarithm)))
-        return float(found.amax(dim=1).exp().mean())
-
-    low, high = -30.0, 30.0
-    if not average(low) >= certainty >= average(high):
-        raise ValueError(
-            f"no temperature makes the largest assignment {certainty} on average: it is between "
-            f"{average(high):.3f} and {average(low):.3f}; set temperature, or another number of words"
-        )
-    for _ in range(BISECTION_STEPS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if average(middle) >= certainty else (low, middle)
-    return float(np.exp(low))

@@ -17,11 +17,13 @@ from cdd.data.records import Dataset, ImageRecord, Split
 from cdd.evaluation.cost import cost
 from cdd.models.deployed import Embedder
 from cdd.models.network import RetrievalNetwork
-from cdd.recipe import Batch, Recipe
+from cdd.recipe import Batch, RandomBatch, Recipe
 from cdd.training.environment import Machine, autocast_dtype, prepare
 from cdd.training.loop import Training
 
 WARM_UP, MEASURED = 2, 3
+RANDOM_CLASSES = 4
+"""Of the noise where a batch asks for no number of identities."""
 SMALL_BATCH = Batch(identities=4, images=2)
 LARGEST_STEP = 1e11
 """Multiply-adds of a batch's forward pass above which a CPU measures with a small batch."""
@@ -49,13 +51,14 @@ def measure_pace(recipe: Recipe, machine: Machine) -> Pace:
     images is not part of it, and galleries are not yet full.
     """
     device = prepare(machine)
-    batch = SMALL_BATCH if device.type == "cpu" and _is_large(recipe) else recipe.batch
+    small_batch = RandomBatch(size=8) if isinstance(recipe.batch, RandomBatch) else SMALL_BATCH
+    batch = small_batch if device.type == "cpu" and _is_large(recipe) else recipe.batch
     small = recipe.model_copy(update={"batch": batch, "initialisation": "random"})
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     with tempfile.TemporaryDirectory() as folder:
         before = recipe.teacher
-        weights = {before.run_id: _teacher_file(before, batch.identities, Path(folder))} if before else {}
+        weights = {before.run_id: _teacher_file(before, _identities(small), Path(folder))} if before else {}
         dtype = autocast_dtype(recipe, device)
         training = Training(small, _noise(small), weights, device, dtype, compiled=machine.compiled)
     moments: list[float] = []
@@ -74,7 +77,7 @@ def measure_pace(recipe: Recipe, machine: Machine) -> Pace:
 
 
 def _is_large(recipe: Recipe) -> bool:
-    one = cost(recipe.student, recipe.data.height, recipe.data.width, identities=recipe.batch.identities)
+    one = cost(recipe.student, recipe.data.height, recipe.data.width, identities=_identities(recipe))
     return one.multiply_adds * recipe.batch.size > LARGEST_STEP
 
 
@@ -84,12 +87,17 @@ def _teacher_file(teacher: Recipe, identities: int, folder: Path) -> Path:
     return path
 
 
+def _identities(recipe: Recipe) -> int:
+    return RANDOM_CLASSES if isinstance(recipe.batch, RandomBatch) else recipe.batch.identities
+
+
 def _noise(recipe: Recipe) -> Dataset:
     """As many images as the measured steps need."""
     batch, data = recipe.batch, recipe.data
     split: Split = "pretraining" if data.use == "pretraining" else "training"
-    each = batch.images * (WARM_UP + MEASURED)
-    records = tuple(ImageRecord("", i, 0, split) for i in range(batch.identities) for _ in range(each))
+    identities = _identities(recipe)
+    each = -(-batch.size // identities) * (WARM_UP + MEASURED)
+    records = tuple(ImageRecord("", i, 0, split) for i in range(identities) for _ in range(each))
     generator = np.random.default_rng(0)
     image = torch.from_numpy(generator.integers(0, 256, (1, 3, data.height, data.width), dtype=np.uint8))
 

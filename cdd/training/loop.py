@@ -13,15 +13,16 @@ from cdd.contract import LossTerms, RetrievalOutput
 from cdd.data.augmentation import augment, normalise
 from cdd.data.prefetch import prefetched
 from cdd.data.records import Dataset, TrainingSet, training_set
-from cdd.data.sampler import identity_batches
+from cdd.data.sampler import identity_batches, random_batches
 from cdd.errors import DivergenceError
 from cdd.losses import batch_hard_triplet, identity_loss, logit_divergence
 from cdd.models.network import RetrievalNetwork
-from cdd.recipe import Recipe
+from cdd.recipe import RandomBatch, Recipe
 from cdd.training.networks import build_student, load_teacher, placed, set_teacher_mode
 from cdd.training.optimiser import build_optimiser, set_learning_rates
 from cdd.training.parts import Forward, InParts, WholeBatch, in_parts
 from cdd.training.precision import precision_plugin
+from cdd.training.preparation import load_buffers, preparation_file, save_buffers
 
 Stepped = Callable[[int, int, float], None]
 """Called after an iteration with its number in the epoch, the epoch's iterations and the loss."""
@@ -72,9 +73,20 @@ class Training:
 
         return forward
 
-    def prepare(self) -> None:
-        """Lets the method look at the teacher before the first epoch of a new run."""
-        self.distiller.prepare(self._teacher_outputs)
+    def prepare(self, teacher_folder: Path | None = None) -> None:
+        """Lets the method look at the teacher before the first epoch of a new run.
+
+        Args:
+            teacher_folder: where what a method finds worth keeping is looked for first, and kept.
+        """
+        path = preparation_file(self.recipe, self.dataset.digest, teacher_folder)
+        if path is None:
+            self.distiller.prepare(self._teacher_outputs)
+        elif path.exists():
+            load_buffers(self.distiller, path)
+        else:
+            self.distiller.prepare(self._teacher_outputs)
+            save_buffers(self.distiller, path)
 
     def _teacher_outputs(self) -> Iterator[RetrievalOutput]:
         if self.teacher is None or self.teacher_forward is None:
@@ -133,17 +145,20 @@ class Training:
         self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Tensor
     ) -> LossTerms:
         objective = self.recipe.objective
-        terms = {
-            "identity": identity_loss(student.logits, labels, objective.label_smoothing),
-            "triplet": batch_hard_triplet(student.pooled, labels, objective.triplet_margin),
-        }
-        if teacher is not None:
+        terms = {"identity": identity_loss(student.logits, labels, objective.label_smoothing)}
+        if objective.triplet_weight:
+            triplet = batch_hard_triplet(student.pooled, labels, objective.triplet_margin)
+            terms["triplet"] = objective.triplet_weight * triplet
+        if teacher is not None and objective.logit_weight:
             divergence = logit_divergence(student.logits, teacher.logits, objective.temperature)
             terms["logit"] = objective.logit_weight * divergence
         return terms
 
     def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
-        return identity_batches(self.examples.labels, self.recipe.batch, self._generator(epoch, stream=0))
+        generator, batch = self._generator(epoch, stream=0), self.recipe.batch
+        if isinstance(batch, RandomBatch):
+            return random_batches(len(self.examples.labels), batch, generator)
+        return identity_batches(self.examples.labels, batch, generator)
 
     def _loaded(self, batches: list[NDArray[np.int64]], epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         generator = self._generator(epoch, stream=1)

@@ -1,4 +1,4 @@
-"""Learning rates: linear warm-up, flat, cosine."""
+"""Learning rates: linear warm-up, flat, cosine; or linear warm-up, then down in steps."""
 
 import math
 
@@ -21,6 +21,9 @@ def learning_rate(schedule: Schedule, finished_epochs: float, factor: float = 1.
     if finished_epochs < schedule.warmup_epochs:
         share = finished_epochs / schedule.warmup_epochs
         return peak * (schedule.warmup_factor * (1 - share) + share)
+    if schedule.milestones:
+        passed = sum(finished_epochs >= milestone for milestone in schedule.milestones)
+        return float(peak * schedule.decay**passed)
     if finished_epochs <= schedule.flat_until_epoch:
         return peak
     phase = (finished_epochs - schedule.flat_until_epoch) / (schedule.epochs - schedule.flat_until_epoch)

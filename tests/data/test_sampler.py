@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdd.data.sampler import identity_batches, part_of_rank
-from cdd.recipe import Batch
+from cdd.data.sampler import identity_batches, part_of_rank, random_batches
+from cdd.recipe import Batch, RandomBatch
 
 COUNTS = st.lists(st.integers(1, 20), min_size=4, max_size=12)
 
@@ -84,3 +84,19 @@ def test_ranks_share_a_batch_by_whole_identities(ranks: int) -> None:
 def test_an_uneven_share_is_refused(rank: int, ranks: int) -> None:
     with pytest.raises(ValueError, match="divides batch.identities"):
         part_of_rank(np.arange(24), Batch(identities=8, images=3), rank, ranks)
+
+
+@given(st.integers(2, 40), st.integers(0, 60), st.integers(0, 3))
+def test_random_batches_hold_each_image_once_but_for_a_rest(size: int, more: int, seed: int) -> None:
+    batches = random_batches(size + more, RandomBatch(size=size), np.random.default_rng(seed))
+    assert {len(batch) for batch in batches} == {size}
+    assert len(batches) == (size + more) // size
+    together = np.concatenate(batches)
+    assert len(np.unique(together)) == len(together)
+    again = random_batches(size + more, RandomBatch(size=size), np.random.default_rng(seed))
+    assert all((one == other).all() for one, other in zip(batches, again, strict=True))
+
+
+def test_too_few_images_for_one_batch_are_refused() -> None:
+    with pytest.raises(ValueError, match="a batch holds 8 images, but only 3"):
+        random_batches(3, RandomBatch(size=8), np.random.default_rng(0))

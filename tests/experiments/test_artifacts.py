@@ -10,7 +10,7 @@ import pytest
 from cdd.contract import Settings
 from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
 from cdd.methods.supervised import Supervised
-from cdd.recipe import Recipe
+from cdd.recipe import Batch, Recipe
 from experiments import recipes, settings
 from reproduce.artifact import SCALES, Scale, Table
 from reproduce.catalog import find, summaries
@@ -208,7 +208,7 @@ def test_the_paper_scale_is_section_4_2() -> None:
     ):
         recipe = recipes.cdd_with_resetting(dataset, "paper", 0)
         assert (recipe.data.height, recipe.data.width) == size
-        assert (recipe.batch.identities, recipe.batch.images) == (16, 6)
+        assert recipe.batch == Batch(identities=16, images=6)
         assert (recipe.optimiser.weight_decay, recipe.optimiser.momentum) == (5e-4, 0.9)
         schedule = recipe.schedule
         assert (schedule.epochs, schedule.warmup_epochs, schedule.flat_until_epoch) == (epochs, 10, 40)

@@ -1,5 +1,7 @@
 """QuEST: the vocabulary, the two assignments and their divergence."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +9,8 @@ from sklearn.cluster import KMeans
 
 from cdd.contract import CODE, RetrievalOutput
 from cdd.methods import quantised_embedding
-from cdd.methods.quantised_embedding import (
-    QuEST,
-    assignment_divergence,
+from cdd.methods.quantised_embedding import QuEST, assignment_divergence, quantised_map
+from cdd.methods.vocabulary import (
     learn_vocabulary,
     log_assignment,
     positions,
@@ -28,6 +29,9 @@ def random(*shape, seed=0):
 def output(values):
     nothing = torch.zeros(len(values), 2)
     return RetrievalOutput(pooled=nothing, embedding=nothing, logits=nothing, before_last_relu=values)
+
+
+last_map = partial(quantised_map, 0)
 
 
 def setting(seed=0):
@@ -133,18 +137,18 @@ def test_too_few_positions_make_no_vocabulary():
 
 def test_a_sample_is_drawn_evenly_from_all_batches():
     batches = [output(torch.full((10, 1, 2, 2), float(number))) for number in range(5)]
-    sample = sample_positions(lambda: iter(batches), 100, seed=0)
+    sample = sample_positions(lambda: iter(batches), last_map, 100, seed=0)
     assert sample.shape == (100, 1)
     counts = (
         sample.flatten().bincount() if sample.dtype == torch.int64 else sample.flatten().long().bincount()
     )
     assert all(10 <= count <= 30 for count in counts.tolist())
-    assert torch.equal(sample, sample_positions(lambda: iter(batches), 100, seed=0))
+    assert torch.equal(sample, sample_positions(lambda: iter(batches), last_map, 100, seed=0))
 
 
 def test_a_small_teacher_is_sampled_whole():
     batches = [output(random(3, 2, 2, 1).float()), output(random(1, 2, 2, 1, seed=1).float())]
-    sample = sample_positions(lambda: iter(batches), 1000, seed=0)
+    sample = sample_positions(lambda: iter(batches), last_map, 1000, seed=0)
     everything = torch.cat([positions(batch.before_last_relu) for batch in batches])
     assert sorted(sample.tolist()) == sorted(everything.tolist())
 
@@ -168,6 +172,37 @@ def test_prepare_learns_vocabulary_and_temperature_which_travel_with_the_state()
     with torch.no_grad():
         teacher = networks[1](torch.randn(8, 3, 32, 32), mapped=True)
     distiller.prepare(lambda: iter([teacher]))
-    assert distiller.temperature > 0
-    assert distiller.vocabulary.norm(dim=1).min() > 0
-    assert {"vocabulary", "temperature", "predictor", "scale"} <= set(distiller.state_dict())
+    (words,) = distiller.words
+    assert words.temperature > 0
+    assert words.vocabulary.norm(dim=1).min() > 0
+    assert {"words.0.vocabulary", "words.0.temperature", "words.0.predictor"} <= set(distiller.state_dict())
+
+
+def test_the_last_two_maps_have_words_of_their_own_and_add_up():
+    networks = [RetrievalNetwork(BACKBONE, 5) for _ in range(2)]
+    both = QuEST(words=6, certainty=0.9, maps="last two").build(*networks, CODE)
+    with torch.no_grad():
+        student, teacher = (network(torch.randn(8, 3, 32, 32), mapped=True) for network in networks)
+    both.prepare(lambda: iter([teacher]))
+    maps = [(student.before_last_relu, teacher.before_last_relu), (student.stages[-2], teacher.stages[-2])]
+    alone = [words.divergence(*pair).item() for words, pair in zip(both.words, maps, strict=True)]
+    assert len(alone) == 2
+    assert both.words[0].temperature != both.words[1].temperature
+    assert both.terms(student, teacher, torch.zeros(8, dtype=torch.long))["quest"].item() == pytest.approx(
+        sum(alone)
+    )
+
+
+def test_a_fixed_scale_and_a_bias_are_trained_as_transfer_learning_trains_them():
+    networks = [RetrievalNetwork(BACKBONE, 5) for _ in range(2)]
+    plain = QuEST(words=6).build(*networks, CODE).words[0]
+    transfer = QuEST(words=6, scale=10.0, learns_scale=False, bias=True).build(*networks, CODE).words[0]
+    assert (plain.scale.requires_grad, plain.bias.requires_grad) == (True, False)
+    assert (transfer.scale.requires_grad, transfer.bias.requires_grad) == (False, True)
+    vectors, (low, high) = random(4, len(transfer.predictor[0])).float(), (0.0, 3.0)
+    shares = []
+    for bias in (low, high):
+        with torch.no_grad():
+            transfer.bias[2] = bias
+        shares.append(transfer.predicted(vectors)[:, 2])
+    assert bool((shares[1] > shares[0]).all())

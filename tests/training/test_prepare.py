@@ -9,10 +9,13 @@ import torch
 from cdd.contract import RetrievalOutput, TeacherOutputs
 from cdd.data.augmentation import normalise
 from cdd.methods.capacity_dynamic import CapacityDynamicDistiller
+from cdd.methods.quantised_embedding import QuantisedDistiller, QuEST
 from cdd.models.network import RetrievalNetwork
+from cdd.recipe import Recipe
 from cdd.run import run
 from cdd.training.environment import Machine
 from cdd.training.loop import Training
+from cdd.training.preparation import preparation_file
 from tests.small import small_dataset, student_recipe, teacher_recipe
 
 
@@ -60,7 +63,7 @@ def test_a_resumed_run_is_not_prepared_again(
 ) -> None:
     prepared: list[int] = []
     monkeypatch.setattr("cdd.run.load", lambda data, root: small_dataset(16, 16))
-    monkeypatch.setattr(Training, "prepare", lambda self: prepared.append(1))
+    monkeypatch.setattr(Training, "prepare", lambda self, folder: prepared.append(1))
     train_epoch: Callable[..., dict[str, float]] = Training.train_epoch
 
     def interrupted(self: Training, epoch: int, stepped: object) -> dict[str, float]:
@@ -74,3 +77,44 @@ def test_a_resumed_run_is_not_prepared_again(
         run(student_recipe(), tmp_path / "run", weights=weights, machine=Machine(device="cpu"))
     run(student_recipe(), tmp_path / "run", weights=weights, machine=Machine(device="cpu"))
     assert len(prepared) == 1
+
+
+def quantising(**changes: object) -> Recipe:
+    return student_recipe(compactors=False, method=QuEST(words=8, certainty=0.6, **changes))  # type: ignore[arg-type]
+
+
+def prepared_by(recipe: Recipe, weights: dict[str, Path], folder: Path) -> QuantisedDistiller:
+    training = Training(recipe, small_dataset(16, 16), weights, torch.device("cpu"), torch.float32)
+    training.prepare(folder)
+    assert isinstance(training.distiller, QuantisedDistiller)
+    return training.distiller
+
+
+def test_a_vocabulary_is_learnt_once_for_all_students_of_a_teacher(
+    weights: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = prepared_by(quantising(), weights, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(QuantisedDistiller, "prepare", lambda *given: pytest.fail("learnt again"))
+        second = prepared_by(quantising(weight=5.0), weights, tmp_path)
+    for name, buffer in first.named_buffers():
+        assert torch.equal(buffer, dict(second.named_buffers())[name])
+    assert all(bool(buffer.any()) for buffer in first.buffers())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        quantising(iterations=3),
+        quantising().model_copy(update={"teacher": teacher_recipe(seed=1)}),
+        quantising().model_copy(update={"data": teacher_recipe().data.model_copy(update={"height": 20})}),
+    ],
+)
+def test_other_words_other_teachers_and_other_images_have_vocabularies_of_their_own(
+    changed: Recipe, tmp_path: Path
+) -> None:
+    own = preparation_file(quantising(), "digest", tmp_path)
+    assert own == preparation_file(quantising(weight=3.0), "digest", tmp_path)
+    assert len({own, preparation_file(changed, "digest", tmp_path)}) == 2
+    assert len({own, preparation_file(quantising(), "other digest", tmp_path)}) == 2
+    assert preparation_file(student_recipe(), "digest", tmp_path) is None

@@ -72,3 +72,23 @@ def test_no_warm_up_starts_at_the_peak() -> None:
 def test_unordered_schedules_are_refused() -> None:
     with pytest.raises(ValueError, match=r"flat_until_epoch.*must satisfy"):
         Schedule(epochs=10, warmup_epochs=2, flat_until_epoch=12)
+
+
+STEPS = Schedule(
+    epochs=240, peak_learning_rate=0.05, warmup_epochs=0, flat_until_epoch=0, milestones=(150, 180, 210)
+)
+
+
+# Jain et al., supplement, Section C.1: 0.05, times 0.1 after 150, 180 and 210 of 240 epochs.
+@pytest.mark.parametrize(
+    ("epoch", "rate"),
+    [(149, 5e-2), (150, 5e-3), (180, 5e-4), (209, 5e-4), (210, 5e-5), (239, 5e-5)],
+)
+def test_steps_fall_at_their_epochs(epoch: int, rate: float) -> None:
+    assert learning_rate(STEPS, epoch) == pytest.approx(rate)
+    assert learning_rate(STEPS, epoch, 1.5) == pytest.approx(1.5 * rate)
+
+
+def test_milestones_in_disorder_are_refused() -> None:
+    with pytest.raises(ValueError, match="from the first to the last"):
+        Schedule(milestones=(20, 10))
