@@ -64,7 +64,7 @@ class RetrievalOutput:
         before_compactor: per block, the average over space of the 3x3 convolution's batch-normed
             map, before compactor and ReLU; empty unless asked for.
         after_compactor: the same behind the compactor, before the ReLU.
-        stages: the map that leaves each of the four stages, after the ReLU; empty unless asked for.
+        stages: the map that leaves each stage, after the ReLU; empty unless asked for.
         before_last_relu: the last map before its ReLU; None unless asked for.
     """
 

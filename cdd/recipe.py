@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Container, Mapping
 from importlib import import_module
 from typing import Annotated, Any, Literal, Self
 
@@ -65,7 +66,43 @@ class VisionTransformer(Settings):
         return self
 
 
-Network = Backbone | VisionTransformer
+DEPTHS: Mapping[str, tuple[Container[int | None], str]] = {
+    "resnet": (range(8, 1209, 6), "6n + 2: 8, 14, 20, ..."),
+    "wide-resnet": (range(10, 1209, 6), "6n + 4: 10, 16, 22, ..."),
+    "vgg": ((8, 11, 13, 16, 19), "8, 11, 13, 16 or 19"),
+    "bottleneck-resnet": ((50,), "50"),
+}
+"""Per family the depths that its rule makes, as numbers and in words; the others have none to choose."""
+
+
+class SmallNetwork(Settings):
+    """A network that classifies small images (32x32): those of CRD's benchmark, and narrower ones.
+
+    Source: Tian et al., "Contrastive Representation Distillation", ICLR 2020, Tables 1 and 2.
+    """
+
+    family: Literal[
+        "resnet", "wide-resnet", "vgg", "bottleneck-resnet", "mobilenet-v2", "shufflenet-v1", "shufflenet-v2"
+    ]
+    depth: Positive | None = None
+    """Layers with weights, as in the network's name; None for the mobile families."""
+    width: Annotated[float, Field(ge=0.125)] = 1.0
+    """Factor of the channels. The benchmark: 4 for a ResNet "x4", 0.5 for MobileNetV2, the k of a WRN-d-k."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        allowed, words = DEPTHS.get(self.family, ((None,), "None: it is one network"))
+        if self.depth not in allowed:
+            raise ValueError(f"depth is {self.depth}, but the depth of {self.family} is {words}")
+        return self
+
+
+Network = Backbone | VisionTransformer | SmallNetwork
+NEVER_COMPACTED: Mapping[type[Network], str] = {
+    Backbone: "this student has basic blocks",
+    VisionTransformer: "a vision transformer has none",
+    SmallNetwork: "a network for small images is never compacted",
+}
 
 
 class Objective(Settings):
@@ -193,17 +230,15 @@ class Recipe(Settings):
         start = self.initialisation
         if isinstance(start, Recipe) and start.student != self.student:
             raise ValueError(f"the student is {self.student!r}, but starts from a run of {start.student!r}")
-        if isinstance(self.student, VisionTransformer):
-            self._check_transformer(self.student)
-        elif self.compactors and self.student.block != "bottleneck":
-            raise ValueError(
-                "compactors stand behind the 3x3 convolution of a bottleneck; this student has basic blocks"
-            )
+        student = self.student
+        if self.compactors and not (isinstance(student, Backbone) and student.block == "bottleneck"):
+            has = NEVER_COMPACTED[type(student)]
+            raise ValueError(f"compactors stand behind the 3x3 convolution of a bottleneck; {has}")
+        if isinstance(student, VisionTransformer):
+            self._check_size(student)
         return self
 
-    def _check_transformer(self, student: VisionTransformer) -> None:
-        if self.compactors:
-            raise ValueError("compactors stand behind 3x3 convolutions; a vision transformer has none")
+    def _check_size(self, student: VisionTransformer) -> None:
         if (self.data.height, self.data.width) != (student.image, student.image):
             raise ValueError(
                 f"the transformer's position embeddings are for images of {student.image}x{student.image}, "

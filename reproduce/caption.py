@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from string import ascii_lowercase
 from typing import Any
 
-from cdd.recipe import Network, VisionTransformer
+from cdd.recipe import Network, SmallNetwork, VisionTransformer
 from reproduce.artifact import BEYOND, Scale, Table
 from reproduce.material import Material
 from reproduce.picture import Artifact
@@ -116,6 +116,9 @@ def _network(backbone: Network) -> str:
         return (
             f"vision transformer of {backbone.layers} layers, width {backbone.width}, patch {backbone.patch}"
         )
+    if isinstance(backbone, SmallNetwork):
+        depth = "" if backbone.depth is None else f" of depth {backbone.depth}"
+        return f"{backbone.family}{depth}, width {backbone.width:g}"
     blocks, planes = ("-".join(map(str, counts)) for counts in (backbone.blocks, backbone.planes))
     return f"ResNet of {blocks} {backbone.block} blocks, {planes} planes"
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from cdd.contract import CODE, PAPER
 from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
 from cdd.methods.supervised import Supervised
-from cdd.recipe import Backbone, Data, Recipe, Schedule, canonical
+from cdd.recipe import Backbone, Data, Network, Recipe, Schedule, SmallNetwork, VisionTransformer, canonical
 from tests.small import BACKBONE, student_recipe, teacher_recipe
 
 
@@ -55,6 +55,41 @@ def test_a_recipe_comes_back_from_json(recipe: Recipe) -> None:
     assert back.run_id == recipe.run_id
 
 
+@pytest.mark.parametrize(
+    "network",
+    [
+        BACKBONE,
+        VisionTransformer(image=16, patch=8),
+        SmallNetwork(family="resnet", depth=20),
+        SmallNetwork(family="mobilenet-v2", width=0.5),
+    ],
+)
+def test_every_kind_of_network_comes_back_from_json(network: Network) -> None:
+    recipe = teacher_recipe(student=network, teacher=teacher_recipe(student=network))
+    back = Recipe.from_json(json.loads(json.dumps(recipe.to_json())))
+    assert type(back.student) is type(network)
+    assert back == recipe
+    assert back.run_id == recipe.run_id
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"family": "resnet", "depth": 21}, r"depth is 21, but the depth of resnet is 6n \+ 2"),
+        ({"family": "resnet"}, "depth is None"),
+        ({"family": "wide-resnet", "depth": 20}, r"wide-resnet is 6n \+ 4"),
+        ({"family": "vgg", "depth": 9}, "8, 11, 13, 16 or 19"),
+        ({"family": "bottleneck-resnet", "depth": 101}, "is 50"),
+        ({"family": "mobilenet-v2", "depth": 50}, "mobilenet-v2 is None"),
+        ({"family": "vgg", "depth": 8, "width": 0.1}, "greater than or equal to 0.125"),
+        ({"family": "alexnet"}, "family"),
+    ],
+)
+def test_impossible_small_networks_are_refused(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        SmallNetwork.model_validate(fields)
+
+
 def test_fidelities_have_names() -> None:
     fields = student_recipe().to_json()
     assert Recipe.from_json({**fields, "fidelity": "paper"}).fidelity == PAPER
@@ -85,6 +120,10 @@ def test_a_recipe_is_frozen() -> None:
         ({"precision": "float64"}, "precision"),
         ({"teacher": None}, "distils from a teacher"),
         ({"student": Backbone(block="basic", blocks=(1, 1, 1, 1))}, "basic blocks"),
+        (
+            {"student": SmallNetwork(family="bottleneck-resnet", depth=50)},
+            "a network for small images is never compacted",
+        ),
         ({"method": {"method": "os:system"}}, r"cdd\.methods"),
         ({"method": {"method": "cdd.methods.supervised:Gone"}}, "not a method"),
     ],

@@ -8,6 +8,7 @@ from torch import Generator, Tensor, nn
 
 from cdd.contract import RetrievalOutput
 from cdd.losses.precision import at_least_single
+from cdd.models.classification import ClassificationNetwork
 from cdd.models.network import RetrievalNetwork
 from cdd.models.resnet import ResNet
 
@@ -16,15 +17,17 @@ LAYERS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
 def stage_channels(network: nn.Module | None) -> list[int]:
-    """Channels of the map that leaves each of the four stages.
+    """Channels of the map that leaves each stage: four, or as many as a network for small images has.
 
     Raises:
-        ValueError: for anything but a retrieval network, whose stages are known.
+        ValueError: for anything but a retrieval or classification network, whose stages are known.
     """
+    if isinstance(network, ClassificationNetwork):
+        return list(network.backbone.stage_channels)
     if not isinstance(network, RetrievalNetwork):
         raise ValueError(
             "the stages of student and teacher must be known: give two networks of type "
-            f"RetrievalNetwork, not {type(network).__name__}"
+            f"ClassificationNetwork or RetrievalNetwork, not {type(network).__name__}"
         )
     if not isinstance(network.backbone, ResNet):
         raise ValueError("the method compares the maps of four stages; a vision transformer has none")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cdd.models.network import RetrievalNetwork
 from cdd.models.resnet import Images, full_channels
-from cdd.recipe import Network, VisionTransformer
+from cdd.recipe import Backbone, Network
 
 
 class Embedder(nn.Module):
@@ -34,7 +34,7 @@ def channels_of(network: RetrievalNetwork, backbone: Network) -> list[int]:
     """
     inner = [block.conv2.out_channels for block in network.bottlenecks]
     entries = [block.conv1.out_channels for block in network.bottlenecks]
-    if isinstance(backbone, VisionTransformer) or entries == full_channels(backbone):
+    if not isinstance(backbone, Backbone) or entries == full_channels(backbone):
         return inner
     return [width for pair in zip(entries, inner, strict=True) for width in pair]
 

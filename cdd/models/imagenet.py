@@ -12,7 +12,7 @@ from torch import Tensor
 from cdd.errors import DataError
 from cdd.models.network import build_backbone
 from cdd.models.zoo import BACKBONES
-from cdd.recipe import Network, VisionTransformer
+from cdd.recipe import Backbone, Network, SmallNetwork, VisionTransformer
 from cdd.torchvision_guard import install
 
 VERSION = "IMAGENET1K_V1"
@@ -46,8 +46,10 @@ def imagenet_weights(backbone: Network, path: Path | None = None) -> dict[str, T
     return weights
 
 
-def _alike(known: Network, backbone: Network) -> bool:
+def _alike(known: Backbone | VisionTransformer, backbone: Network) -> bool:
     """Whether the weights of one fit the other: neck and size of the images do not matter for that."""
+    if isinstance(backbone, SmallNetwork):
+        return False
     changed = backbone.model_copy(update={"embedding": known.embedding})
     if isinstance(changed, VisionTransformer) and isinstance(known, VisionTransformer):
         changed = changed.model_copy(update={"image": known.image})

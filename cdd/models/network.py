@@ -7,8 +7,10 @@ from torch import nn
 
 from cdd.contract import RetrievalOutput
 from cdd.models.resnet import Bottleneck, Images, ResNet
+from cdd.models.small.families import staged_backbone
+from cdd.models.small.staged import StagedBackbone
 from cdd.models.transformer import TransformerBackbone, initialise_transformer
-from cdd.recipe import Network, VisionTransformer
+from cdd.recipe import Backbone, Network, SmallNetwork, VisionTransformer
 
 
 class RetrievalNetwork(nn.Module):
@@ -27,6 +29,10 @@ class RetrievalNetwork(nn.Module):
         folded: bool = False,
     ):
         super().__init__()
+        if isinstance(backbone, SmallNetwork):
+            raise ValueError(
+                f"a {backbone.family} for small images classifies: build a ClassificationNetwork from it"
+            )
         self.folded = folded
         self.backbone = build_backbone(backbone, channels=channels, folded=folded)
         self.pooling = nn.AdaptiveAvgPool2d(1)
@@ -64,19 +70,19 @@ class RetrievalNetwork(nn.Module):
 
 def build_backbone(
     backbone: Network, *, channels: Sequence[int] | None = None, folded: bool = False
-) -> ResNet | TransformerBackbone:
-    """The backbone alone; a transformer has no batch norm to fold and no channels to leave out.
+) -> ResNet | TransformerBackbone | StagedBackbone:
+    """The backbone alone; only a ResNet for retrieval is folded and has channels to leave out.
 
     Raises:
         ValueError: for channel counts that do not fit.
     """
+    if isinstance(backbone, Backbone):
+        return ResNet(backbone, channels=channels, folded=folded)
+    if channels:
+        raise ValueError("channel counts were given, but only a retrieval ResNet has bottlenecks to prune")
     if isinstance(backbone, VisionTransformer):
-        if channels:
-            raise ValueError(
-                "channel counts were given, but a vision transformer has no bottlenecks to prune"
-            )
         return TransformerBackbone(backbone)
-    return ResNet(backbone, channels=channels, folded=folded)
+    return staged_backbone(backbone)
 
 
 def initialise(network: RetrievalNetwork, generator: torch.Generator) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cdd.contract import PAPER
-from cdd.recipe import Recipe
+from cdd.recipe import Backbone, Recipe
 from experiments.recipes import cdd, cdd_with_resetting, pretraining, resrep, teacher
 from experiments.settings import SETTINGS
 from reproduce.errors import UsageError
@@ -32,6 +32,12 @@ def start(recipe: Recipe) -> Recipe:
 def behind(recipe: Recipe) -> Recipe:
     assert recipe.teacher
     return recipe.teacher
+
+
+def width(recipe: Recipe) -> int:
+    """Of the student's embedding."""
+    assert isinstance(recipe.student, Backbone)
+    return recipe.student.embedding
 
 
 Look = Callable[[Recipe], Any]
@@ -83,17 +89,17 @@ def test_a_key_that_only_some_runs_have_changes_those() -> None:
 def test_a_students_backbone_changes_the_pretraining_that_it_starts_from_too() -> None:
     found = changed("student.embedding=64")
     for place in (PLAIN, GUIDED):
-        assert found[place].student.embedding == start(found[place]).student.embedding == 64
-        assert behind(found[place]).student.embedding == start(behind(found[place])).student.embedding == 128
-    assert found[TEACHER].student.embedding == start(found[TEACHER]).student.embedding == 128
+        assert width(found[place]) == width(start(found[place])) == 64
+        assert width(behind(found[place])) == width(start(behind(found[place]))) == 128
+    assert width(found[TEACHER]) == width(start(found[TEACHER])) == 128
 
 
 def test_a_teachers_backbone_changes_the_pretraining_that_it_starts_from_too() -> None:
     found = changed("teacher.student.embedding=64")
     teachers = [found[TEACHER], behind(found[PLAIN]), behind(found[GUIDED])]
-    assert {recipe.student.embedding for recipe in teachers} == {64}
-    assert {start(recipe).student.embedding for recipe in teachers} == {64}
-    assert {recipe.student.embedding for recipe in found[1:]} == {128}
+    assert {width(recipe) for recipe in teachers} == {64}
+    assert {width(start(recipe)) for recipe in teachers} == {64}
+    assert {width(recipe) for recipe in found[1:]} == {128}
 
 
 def test_pretraining_alone_can_be_changed() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from cdd.recipe import SmallNetwork
 from reproduce.artifact import Scale, Table
 from reproduce.execute import Outcome
 from reproduce.material import Material
@@ -19,6 +20,7 @@ from reproduce.plan import wishes
 from reproduce.table import MINUS, Sheet, draw, write
 from reproduce.table_text import latex, markdown
 from tests.reproduce.fakes import CLAIM, GROUP, STUDENT, TEACHER, row, table
+from tests.small import teacher_recipe
 
 GIVEN = row("Elsewhere_& co", None, MP=20.0)
 TABLE = table(TEACHER, STUDENT, GIVEN, claims=(CLAIM,))
@@ -140,6 +142,18 @@ def test_the_caption_says_what_the_numbers_were_made_with() -> None:
         "1-1-1-1 bottleneck blocks, 4-4-8-8 planes",
     ):
         assert text in notes
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (SmallNetwork(family="wide-resnet", depth=16, width=2), "wide-resnet of depth 16, width 2"),
+        (SmallNetwork(family="mobilenet-v2", width=0.5), "mobilenet-v2, width 0.5"),
+    ],
+)
+def test_the_caption_names_networks_for_small_images(network: SmallNetwork, said: str) -> None:
+    small = row("Small", lambda scale, seed: teacher_recipe(student=network, seed=seed))
+    assert said in " ".join(drawn(table(small)).notes)
 
 
 def test_csv_comes_back_from_pandas(tmp_path: Path) -> None:
