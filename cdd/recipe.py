@@ -16,17 +16,22 @@ FourStages = tuple[Positive, Positive, Positive, Positive]
 
 
 class Data(Settings):
-    """Which images, at which size, and which identities serve for what.
+    """Which images, at which size, and which of them serve for what.
 
-    `standard` trains on all training identities and evaluates on the test identities; `tuning` sets
-    the validation identities aside from training and evaluates on them; `pretraining` trains on
+    Retrieval: `standard` trains on all training identities and evaluates on the test identities; `tuning`
+    sets the validation identities aside from training and evaluates on them; `pretraining` trains on
     identities that serve nothing else and also evaluates on the validation identities.
+
+    Classification: `classification` trains on images of the classes and evaluates top-1 on held-out
+    images of the SAME classes: the data set's own test images, or one image in five of each training
+    identity where its test identities are others. `classification-tuning` sets one in five of the images
+    that are left aside from training and evaluates on them, never on held-out ones.
     """
 
     name: str
     height: Positive = 256
     width: Positive = 256
-    use: Literal["standard", "tuning", "pretraining"] = "standard"
+    use: Literal["standard", "tuning", "pretraining", "classification", "classification-tuning"] = "standard"
     msmt17_lists: Literal["train", "train+val"] = "train+val"
     """Which of MSMT17's lists are trained on; both are the 32,621 images of the text."""
 
