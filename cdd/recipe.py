@@ -2,107 +2,37 @@
 
 import hashlib
 import json
-from collections.abc import Container, Mapping
 from importlib import import_module
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
+from cdd.architecture import NEVER_COMPACTED, Backbone, Network, Positive, VisionTransformer
 from cdd.contract import CODE, PAPER, Fidelity, Method, Settings
 
-Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0)]
-FourStages = tuple[Positive, Positive, Positive, Positive]
 
 
 class Data(Settings):
-    """Which images, at which size, and which identities serve for what.
+    """Which images, at which size, and which of them serve for what.
 
-    `standard` trains on all training identities and evaluates on the test identities; `tuning` sets
-    the validation identities aside from training and evaluates on them; `pretraining` trains on
+    Retrieval: `standard` trains on all training identities and evaluates on the test identities; `tuning`
+    sets the validation identities aside from training and evaluates on them; `pretraining` trains on
     identities that serve nothing else and also evaluates on the validation identities.
+
+    Classification: `classification` trains on images of the classes and evaluates top-1 on held-out
+    images of the SAME classes: the data set's own test images, or one image in five of each training
+    identity where its test identities are others. `classification-tuning` sets one in five of the images
+    that are left aside from training and evaluates on them, never on held-out ones.
     """
 
     name: str
     height: Positive = 256
     width: Positive = 256
-    use: Literal["standard", "tuning", "pretraining"] = "standard"
+    use: Literal["standard", "tuning", "pretraining", "classification", "classification-tuning"] = "standard"
     msmt17_lists: Literal["train", "train+val"] = "train+val"
     """Which of MSMT17's lists are trained on; both are the 32,621 images of the text."""
-
-
-class Backbone(Settings):
-    """A ResNet: kind of block, blocks and planes of the four stages, stem, size of the embedding."""
-
-    block: Literal["bottleneck", "basic"]
-    blocks: FourStages
-    planes: FourStages = (64, 128, 256, 512)
-    stem: Literal["imagenet", "small"] = "imagenet"
-    """`imagenet`: 7x7 stride 2, then 3x3 max pooling stride 2; `small`: 3x3 stride 2 without pooling."""
-    embedding: Positive = 512
-
-
-class VisionTransformer(Settings):
-    """A vision transformer whose class token is the pooled feature; the defaults are ViT-B/16's."""
-
-    image: Positive = 384
-    """Height and width that its position embeddings are made for."""
-    patch: Positive = 16
-    layers: Positive = 12
-    heads: Positive = 12
-    width: Positive = 768
-    hidden: Positive = 3072
-    """Width inside the feed-forward part of a layer."""
-    embedding: Positive = 512
-
-    @model_validator(mode="after")
-    def _divisible(self) -> Self:
-        for name, whole, part in (("image", self.image, self.patch), ("width", self.width, self.heads)):
-            if whole % part:
-                raise ValueError(
-                    f"{name} is {whole}, which {part} does not divide: patches and heads are equal"
-                )
-        return self
-
-
-DEPTHS: Mapping[str, tuple[Container[int | None], str]] = {
-    "resnet": (range(8, 1209, 6), "6n + 2: 8, 14, 20, ..."),
-    "wide-resnet": (range(10, 1209, 6), "6n + 4: 10, 16, 22, ..."),
-    "vgg": ((8, 11, 13, 16, 19), "8, 11, 13, 16 or 19"),
-    "bottleneck-resnet": ((50,), "50"),
-}
-"""Per family the depths that its rule makes, as numbers and in words; the others have none to choose."""
-
-
-class SmallNetwork(Settings):
-    """A network that classifies small images (32x32): those of CRD's benchmark, and narrower ones.
-
-    Source: Tian et al., "Contrastive Representation Distillation", ICLR 2020, Tables 1 and 2.
-    """
-
-    family: Literal[
-        "resnet", "wide-resnet", "vgg", "bottleneck-resnet", "mobilenet-v2", "shufflenet-v1", "shufflenet-v2"
-    ]
-    depth: Positive | None = None
-    """Layers with weights, as in the network's name; None for the mobile families."""
-    width: Annotated[float, Field(ge=0.125)] = 1.0
-    """Factor of the channels. The benchmark: 4 for a ResNet "x4", 0.5 for MobileNetV2, the k of a WRN-d-k."""
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        allowed, words = DEPTHS.get(self.family, ((None,), "None: it is one network"))
-        if self.depth not in allowed:
-            raise ValueError(f"depth is {self.depth}, but the depth of {self.family} is {words}")
-        return self
-
-
-Network = Backbone | VisionTransformer | SmallNetwork
-NEVER_COMPACTED: Mapping[type[Network], str] = {
-    Backbone: "this student has basic blocks",
-    VisionTransformer: "a vision transformer has none",
-    SmallNetwork: "a network for small images is never compacted",
-}
 
 
 class Objective(Settings):

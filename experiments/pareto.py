@@ -1,9 +1,10 @@
 """Accuracy against cost of every run that the tables and sweeps train."""
 
+from cdd.architecture import VisionTransformer
 from cdd.methods.capacity_dynamic import CapacityDynamic, WeightGuided
 from cdd.methods.resrep import ResRep
 from cdd.methods.supervised import Supervised
-from cdd.recipe import Recipe, VisionTransformer
+from cdd.recipe import Recipe
 from experiments import (
     figure4,
     figure5,

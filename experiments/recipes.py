@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+from cdd.architecture import Network, VisionTransformer
 from cdd.contract import Fidelity, Method
 from cdd.methods.capacity_dynamic import CapacityDynamic
 from cdd.methods.knowledge_distillation import KD
 from cdd.methods.resrep import ResRep
 from cdd.methods.supervised import Supervised
-from cdd.recipe import Network, Recipe, Schedule, VisionTransformer
+from cdd.recipe import Recipe, Schedule
 from experiments.settings import SETTINGS, Setting
 
 

@@ -7,9 +7,10 @@ In-Shop by the same images under two protocols, MSMT17 by images of 2:1 aspect.
 
 from dataclasses import dataclass, replace
 
+from cdd.architecture import Backbone, VisionTransformer
 from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided, WeightGuided
 from cdd.methods.resrep import ResRep
-from cdd.recipe import Augmentation, Backbone, Batch, Data, Schedule, VisionTransformer
+from cdd.recipe import Augmentation, Batch, Data, Schedule
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from string import ascii_lowercase
 from typing import Any
 
-from cdd.recipe import Network, SmallNetwork, VisionTransformer
+from cdd.architecture import Network, SmallNetwork, VisionTransformer
 from reproduce.artifact import BEYOND, Scale, Table
 from reproduce.material import Material
 from reproduce.picture import Artifact

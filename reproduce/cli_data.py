@@ -14,7 +14,8 @@ from reproduce.cli_tools import size_of
 if TYPE_CHECKING:
     from cdd.data.verify import Verification
 
-Name = Annotated[Literal["veri776", "msmt17", "in-shop"], typer.Argument(help="veri776, msmt17 or in-shop.")]
+Known = Literal["veri776", "msmt17", "in-shop", "cifar10", "cifar100"]
+Name = Annotated[Known, typer.Argument(help="veri776, msmt17, in-shop, cifar10 or cifar100.")]
 DataRoot = Annotated[Path, typer.Option(help="Folder that holds the data sets, or this one.")]
 Lists = Annotated[
     Literal["train", "train+val"], typer.Option("--msmt17-lists", help="MSMT17's lists of training images.")
@@ -36,14 +37,7 @@ def verify(
 
     python -m reproduce data verify veri776 --data-root /data
     """
-    from cdd.data.catalog import listed
-    from cdd.data.verify import verify as verified
-    from cdd.recipe import Data
-    from reproduce.cli_display import counted
-
-    listing = listed(Data(name=name, msmt17_lists=lists), data_root)
-    with counted("images read") as report:
-        found = verified(listing, report)
+    found = _verified(name, data_root, lists)
     if output == "json":
         typer.echo(json.dumps({**asdict(found), "ok": found.ok}, indent=2))
     else:
@@ -79,14 +73,28 @@ def prepare(
     typer.echo(f"{len(listing.records)} images at {height}x{width} are in {folder}")
 
 
+def _verified(name: str, data_root: Path, lists: Lists) -> "Verification":
+    from cdd.data.catalog import ARRAYS, listed, stored
+    from cdd.data.verify import verify, verify_arrays
+    from cdd.recipe import Data
+    from reproduce.cli_display import counted
+
+    if name in ARRAYS:
+        return verify_arrays(stored(name, data_root))
+    listing = listed(Data(name=name, msmt17_lists=lists), data_root)
+    with counted("images read") as report:
+        return verify(listing, report)
+
+
 def _show(found: "Verification") -> None:
     typer.echo(f"{found.name} in {found.folder}, layout: {found.layout}")
-    typer.echo(f"digest of the list of images: {found.digest[:16]}")
+    typer.echo(f"digest of the data: {found.digest[:16]}")
     for split in found.splits:
         published = f"published {split.published.images} of {split.published.identities}"
+        cameras = f", {split.cameras} cameras" if found.published_cameras else ""
         typer.echo(
-            f"{split.split:<9} {split.images} images of {split.identities} identities, "
-            f"{split.cameras} cameras: {split.verdict} ({published})"
+            f"{split.split:<9} {split.images} images of {split.identities} identities{cameras}: "
+            f"{split.verdict} ({published})"
         )
     if found.published_cameras:
         typer.echo(f"cameras   {found.cameras}, published {found.published_cameras}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cdd.data.catalog import EMBEDDED, REAL, listed
+from cdd.data.catalog import ARRAYS, EMBEDDED, REAL, listed, stored
 from cdd.errors import DataMissingError, RunError
 from cdd.recipe import Data
 from reproduce import connection
@@ -41,7 +41,7 @@ def examine(results: Path, data_root: Path | None = None) -> list[Check]:
         "embedded data": _data,
     }
     if data_root is not None:
-        checks |= {name: partial(_real_data, name, data_root) for name in REAL}
+        checks |= {name: partial(_real_data, name, data_root) for name in (*REAL, *ARRAYS)}
     return [_checked(name, look) for name, look in checks.items()]
 
 
@@ -111,8 +111,8 @@ def _data() -> str:
 
 def _real_data(name: str, data_root: Path) -> str:
     try:
-        listing = listed(Data(name=name), data_root)
+        found = stored(name, data_root) if name in ARRAYS else listed(Data(name=name), data_root)
     except DataMissingError:
         return f"not in {data_root}"
-    remarks = f"; {'; '.join(listing.remarks)}" if listing.remarks else ", as published"
-    return f"{len(listing.records)} images in {listing.folder}, layout {listing.layout}{remarks}"
+    remarks = f"; {'; '.join(found.remarks)}" if found.remarks else ", as published"
+    return f"{len(found.records)} images in {found.folder}, layout {found.layout}{remarks}"

@@ -7,10 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cdd.architecture import Backbone
 from cdd.data.records import Dataset, ImageRecord, RetrievalProtocol, Selection, Split
 from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
 from cdd.methods.supervised import Supervised
-from cdd.recipe import Augmentation, Backbone, Batch, Data, Recipe, Schedule
+from cdd.recipe import Augmentation, Batch, Data, Recipe, Schedule
 
 BACKBONE = Backbone(block="bottleneck", blocks=(1, 1, 1, 1), planes=(4, 4, 8, 8), stem="small", embedding=8)
 DATA = Data(name="household", height=16, width=16)

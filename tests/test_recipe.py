@@ -5,10 +5,11 @@ import json
 import pytest
 from pydantic import ValidationError
 
+from cdd.architecture import Backbone, Network, SmallNetwork, VisionTransformer
 from cdd.contract import CODE, PAPER
 from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
 from cdd.methods.supervised import Supervised
-from cdd.recipe import Backbone, Data, Network, Recipe, Schedule, SmallNetwork, VisionTransformer, canonical
+from cdd.recipe import Data, Recipe, Schedule, canonical
 from tests.small import BACKBONE, student_recipe, teacher_recipe
 
 

@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
+from cdd.architecture import Network
 from cdd.compactor.fold import drop_inputs, drop_outputs, fold_batch_norm, merge
 from cdd.compactor.layer import Compactor
 from cdd.models.network import RetrievalNetwork
 from cdd.models.resnet import BasicBlock, Bottleneck, ResNet
-from cdd.recipe import Network
 
 
 def deploy(

@@ -7,9 +7,11 @@ from importlib.resources import as_file, files
 import numpy as np
 
 from cdd.data import household
+from cdd.data.allowed import require_allowed
+from cdd.data.classification import SHARE
 from cdd.data.listing import VALIDATION_SHARE
 from cdd.data.published import PUBLISHED
-from cdd.data.records import EVALUATED, TRAINING, Use
+from cdd.data.records import Use, division
 from cdd.recipe import Data
 
 
@@ -26,14 +28,19 @@ def extent(data: Data) -> Extent:
     """Counted for the embedded data set, as published for the others.
 
     Raises:
-        ValueError: for an unknown data set.
+        ValueError: for an unknown data set, or one that does not allow this use.
     """
     if data.name == "household":
         return _counted(data.use)
     if data.name not in PUBLISHED:
         raise ValueError(f"unknown data set {data.name!r}: choose household or one of {', '.join(PUBLISHED)}")
-    splits = PUBLISHED[data.name].splits
+    require_allowed(data)
+    published = PUBLISHED[data.name]
+    splits = published.splits
     training = splits["training"][-1 if data.msmt17_lists == "train" and data.name == "msmt17" else 0]
+    if published.task == "classification":
+        tuned = training.images // SHARE if data.use == "classification-tuning" else 0
+        return Extent(training.identities, training.images - tuned, tuned or splits["test"][0].images)
     if data.use == "standard":
         test = splits["query"][0].images + splits["gallery"][0].images
         return Extent(training.identities, training.images, test)
@@ -45,5 +52,5 @@ def extent(data: Data) -> Extent:
 def _counted(use: Use) -> Extent:
     with as_file(files(household.__name__) / household.FILE) as path, np.load(path) as stored:
         identity, split = stored["identity"], np.array(household.SPLITS)[stored["split"]]
-    training, evaluated = (np.isin(split, list(chosen[use])) for chosen in (TRAINING, EVALUATED))
-    return Extent(len(np.unique(identity[training])), int(training.sum()), int(evaluated.sum()))
+    found = division(identity.astype(np.int64), split, use)
+    return Extent(len(np.unique(identity[found.training])), len(found.training), len(found.evaluated))

@@ -1,6 +1,7 @@
 """What the data sets' authors publish about their size, and copies that are known to differ."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from cdd.data.records import Split
 
@@ -18,12 +19,14 @@ class Count:
 class Published:
     """Counts by split, the usual one first and known alternatives behind it; cameras of the whole set.
 
-    `training` here contains the identities that serve validation.
+    `training` here contains the identities that serve validation. In classification the test images show
+    the training identities, which are the classes.
     """
 
     title: str
     splits: dict[Split, tuple[Count, ...]]
     cameras: int | None
+    task: Literal["retrieval", "classification"] = "retrieval"
 
 
 PUBLISHED = {
@@ -58,5 +61,17 @@ PUBLISHED = {
             "gallery": (Count(12_612, 3_985),),
         },
         cameras=None,
+    ),
+    "cifar10": Published(
+        title="CIFAR-10",
+        splits={"training": (Count(50_000, 10),), "test": (Count(10_000, 10),)},
+        cameras=None,
+        task="classification",
+    ),
+    "cifar100": Published(
+        title="CIFAR-100",
+        splits={"training": (Count(50_000, 100),), "test": (Count(10_000, 100),)},
+        cameras=None,
+        task="classification",
     ),
 }

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
+
+from cdd.data.classification import classification_parts
 
 EMBEDDED = "embedded"
 """Layout of a data set that ships inside the package."""
@@ -68,6 +70,8 @@ class Dataset:
     Attributes:
         layout: how the files lie on disk, where there are several ways.
         remarks: what a reader of results must know of this copy.
+        held_out: the split that shows other images of the training identities, as in classification;
+            None where the test identities are others, as in retrieval.
     """
 
     name: str
@@ -77,19 +81,26 @@ class Dataset:
     digest: str
     layout: str = EMBEDDED
     remarks: tuple[str, ...] = ()
+    held_out: Split | None = None
 
 
-Use = Literal["standard", "tuning", "pretraining"]
+Use = Literal["standard", "tuning", "pretraining", "classification", "classification-tuning"]
+CLASSIFICATION: tuple[Use, ...] = ("classification", "classification-tuning")
+"""The uses that divide the images of each identity; the others divide the identities."""
 TRAINING: dict[Use, set[Split]] = {
     "standard": {"training", "validation"},
     "tuning": {"training"},
     "pretraining": {"pretraining"},
+    "classification": {"training", "validation"},
+    "classification-tuning": {"training", "validation"},
 }
+"""Where the images that a use trains on are; for classification, a part of them."""
 EVALUATED: dict[Use, set[Split]] = {
     "standard": {"query", "gallery", "test"},
     "tuning": {"validation"},
     "pretraining": {"validation"},
 }
+"""Where those that a use of retrieval evaluates on are; for classification `division` says."""
 
 
 @dataclass(frozen=True)
@@ -105,25 +116,87 @@ class TrainingSet:
         return int(self.labels.max()) + 1
 
 
+@dataclass(frozen=True)
+class Division:
+    """Positions of the images that a use trains on and of those that it evaluates on; never one in both."""
+
+    training: NDArray[np.int64]
+    evaluated: NDArray[np.int64]
+
+
+def division(
+    identities: Int64[np.ndarray, " images"],
+    splits: NDArray[np.str_],
+    use: Use,
+    held_out: Split | None = None,
+) -> Division:
+    """What a use does with each image of a data set, from its identity and split alone.
+
+    Args:
+        held_out: as in `Dataset`.
+
+    Raises:
+        ValueError: for classification of an identity with too few images to have one in each part.
+    """
+    trained = np.isin(splits, list(TRAINING[use]))
+    if use not in CLASSIFICATION:
+        evaluates = np.isin(splits, list(EVALUATED[use]))
+        return Division(np.flatnonzero(trained), np.flatnonzero(evaluates))
+    tested = np.zeros_like(trained) if held_out is None else splits == held_out
+    classes = np.flatnonzero(trained | tested)
+    parts = classification_parts(identities[classes], None if held_out is None else tested[classes])
+    if use == "classification-tuning":
+        return Division(classes[parts.training], classes[parts.tuning])
+    return Division(classes[np.union1d(parts.training, parts.tuning)], classes[parts.held_out])
+
+
 def training_set(dataset: Dataset, use: Use) -> TrainingSet:
     """The records that this use trains on.
 
     Raises:
-        ValueError: if there are none.
+        ValueError: if there are none, or not enough of an identity to divide them.
     """
-    indices = _indices(dataset, TRAINING[use])
-    identities = np.array([dataset.records[index].identity for index in indices])
-    _, labels = np.unique(identities, return_inverse=True)
+    indices = _not_empty(_division(dataset, use).training, dataset, "trains", use)
+    _, labels = np.unique(_identities(dataset)[indices], return_inverse=True)
     return TrainingSet(indices, labels.astype(np.int64))
 
 
 def evaluated(dataset: Dataset, use: Use) -> NDArray[np.int64]:
-    """Indices of the records that this use evaluates on; never one that it trains on."""
-    return _indices(dataset, EVALUATED[use])
+    """Indices of the records that this use evaluates on; never one that it trains on.
+
+    Raises:
+        ValueError: if there are none, or not enough of an identity to divide them.
+    """
+    return _not_empty(_division(dataset, use).evaluated, dataset, "evaluates", use)
 
 
-def _indices(dataset: Dataset, splits: set[Split]) -> NDArray[np.int64]:
-    found = [index for index, record in enumerate(dataset.records) if record.split in splits]
-    if not found:
-        raise ValueError(f"data set {dataset.name!r} has no images in {', '.join(sorted(splits))}")
-    return np.array(found, dtype=np.int64)
+def labels_of_evaluated(dataset: Dataset, use: Use) -> NDArray[np.int64]:
+    """Labels of the records that this use evaluates on, in their order and the training set's numbering.
+
+    Raises:
+        ValueError: for a use that evaluates on identities that it does not train on.
+    """
+    identities, chosen = _identities(dataset), _division(dataset, use)
+    trained, wanted = np.unique(identities[chosen.training]), identities[evaluated(dataset, use)]
+    unknown = np.setdiff1d(wanted, trained)
+    if unknown.size:
+        raise ValueError(
+            f"data.use={use} of {dataset.name!r} evaluates on {len(unknown)} identities without a label, "
+            f"because it does not train on them: use {' or '.join(CLASSIFICATION)}"
+        )
+    return np.searchsorted(trained, wanted).astype(np.int64)
+
+
+def _division(dataset: Dataset, use: Use) -> Division:
+    splits = np.array([record.split for record in dataset.records])
+    return division(_identities(dataset), splits, use, dataset.held_out)
+
+
+def _identities(dataset: Dataset) -> NDArray[np.int64]:
+    return np.array([record.identity for record in dataset.records], dtype=np.int64)
+
+
+def _not_empty(indices: NDArray[np.int64], dataset: Dataset, does: str, use: Use) -> NDArray[np.int64]:
+    if not indices.size:
+        raise ValueError(f"data set {dataset.name!r} has no images that data.use={use} {does} on")
+    return indices

@@ -1,13 +1,14 @@
 """Compares a copy of a data set with what its authors publish, and reads every image of it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
+from cdd.data.arrays import Arrays
 from cdd.data.image_files import UNREADABLE
 from cdd.data.listing import Listing
 from cdd.data.published import PUBLISHED, Count
@@ -46,33 +47,49 @@ class Verification:
     unreadable: dict[str, str]
     """Why, by path."""
     remarks: tuple[str, ...]
+    altered: tuple[str, ...] = ()
+    """Files whose content is known to differ from what is published."""
 
     @property
     def ok(self) -> bool:
-        """Whether all counts are known and every image can be read."""
+        """Whether all counts are known, every image can be read and no file is altered."""
         cameras = self.published_cameras in (None, self.cameras)
-        return cameras and not self.unreadable and all(split.accepted for split in self.splits)
+        whole = not self.unreadable and not self.altered
+        return cameras and whole and all(split.accepted for split in self.splits)
 
 
 def verify(listing: Listing, report: Callable[[int, int], None] = lambda done, total: None) -> Verification:
     """Counts the images of a listing and decodes each of them; `report` is told how many are done."""
-    published = PUBLISHED[listing.name]
+    return _verification(listing, unreadable=_unreadable(listing, report))
+
+
+def verify_arrays(arrays: Arrays) -> Verification:
+    """Counts images that have been read already, and says which files are not the published ones."""
+    return _verification(arrays, unreadable={}, altered=arrays.altered)
+
+
+def _verification(
+    found: Listing | Arrays, *, unreadable: dict[str, str], altered: tuple[str, ...] = ()
+) -> Verification:
+    published = PUBLISHED[found.name]
     return Verification(
-        name=listing.name,
-        folder=str(listing.folder),
-        layout=listing.layout,
-        digest=listing.digest,
-        splits=tuple(_counted(listing, split, known) for split, known in published.splits.items()),
-        cameras=len({record.camera for record in listing.records}),
+        name=found.name,
+        folder=str(found.folder),
+        layout=found.layout,
+        digest=found.digest,
+        splits=tuple(_counted(found.records, split, known) for split, known in published.splits.items()),
+        cameras=len({record.camera for record in found.records}),
         published_cameras=published.cameras,
-        unreadable=_unreadable(listing, report),
-        remarks=listing.remarks,
+        unreadable=unreadable,
+        remarks=found.remarks,
+        altered=altered,
     )
 
 
-def remarks_on_counts(listing: Listing) -> tuple[str, ...]:
+def remarks_on_counts(copy: Listing | Arrays) -> tuple[str, ...]:
     """What a reader of results must know of this copy's size: nothing where it is as published."""
-    found = (_counted(listing, split, known) for split, known in PUBLISHED[listing.name].splits.items())
+    known_splits = PUBLISHED[copy.name].splits
+    found = (_counted(copy.records, split, known) for split, known in known_splits.items())
     return tuple(
         f"{count.split}: {count.images} images of {count.identities} identities, published are "
         f"{count.published.images} of {count.published.identities}"
@@ -82,9 +99,9 @@ def remarks_on_counts(listing: Listing) -> tuple[str, ...]:
     )
 
 
-def _counted(listing: Listing, split: Split, known: tuple[Count, ...]) -> SplitCount:
+def _counted(all_records: Sequence[ImageRecord], split: Split, known: tuple[Count, ...]) -> SplitCount:
     members = {"training": ("training", "validation")}.get(split, (split,))
-    records = [record for record in listing.records if record.split in members]
+    records = [record for record in all_records if record.split in members]
     images, identities = len(records), len({record.identity for record in records})
     same = [count for count in known if (count.images, count.identities) == (images, identities)]
     verdict = (same[0].remark or "as published") if same else "differs"

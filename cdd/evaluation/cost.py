@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from cdd.architecture import Network, VisionTransformer
 from cdd.models.network import RetrievalNetwork
 from cdd.models.zoo import BACKBONES
-from cdd.recipe import Network, VisionTransformer
 
 MSMT17_IDENTITIES = 1041
 

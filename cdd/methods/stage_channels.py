@@ -8,9 +8,9 @@ from torch import Generator, Tensor, nn
 
 from cdd.contract import RetrievalOutput
 from cdd.losses.precision import at_least_single
-from cdd.models.classification import ClassificationNetwork
 from cdd.models.network import RetrievalNetwork
 from cdd.models.resnet import ResNet
+from cdd.models.small.staged import StagedBackbone
 
 Pair = tuple[Tensor, Tensor]
 LAYERS = (nn.Conv2d, nn.ConvTranspose2d)
@@ -20,15 +20,15 @@ def stage_channels(network: nn.Module | None) -> list[int]:
     """Channels of the map that leaves each stage: four, or as many as a network for small images has.
 
     Raises:
-        ValueError: for anything but a retrieval or classification network, whose stages are known.
+        ValueError: for anything but a network whose stages are known.
     """
-    if isinstance(network, ClassificationNetwork):
-        return list(network.backbone.stage_channels)
     if not isinstance(network, RetrievalNetwork):
         raise ValueError(
-            "the stages of student and teacher must be known: give two networks of type "
-            f"ClassificationNetwork or RetrievalNetwork, not {type(network).__name__}"
+            "the stages of student and teacher must be known: give two networks of type RetrievalNetwork, "
+            f"not {type(network).__name__}"
         )
+    if isinstance(network.backbone, StagedBackbone):
+        return list(network.backbone.stage_channels)
     if not isinstance(network.backbone, ResNet):
         raise ValueError("the method compares the maps of four stages; a vision transformer has none")
     return [_output_channels(stage[-1]) for stage in network.backbone.stages]

@@ -7,9 +7,9 @@ from jaxtyping import Float
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
+from cdd.architecture import Backbone, Network
 from cdd.models.network import RetrievalNetwork
 from cdd.models.resnet import Images, full_channels
-from cdd.recipe import Backbone, Network
 
 
 class Embedder(nn.Module):

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from cdd.architecture import Backbone, Network, SmallNetwork, VisionTransformer
 from cdd.errors import DataError
 from cdd.models.network import build_backbone
 from cdd.models.zoo import BACKBONES
-from cdd.recipe import Backbone, Network, SmallNetwork, VisionTransformer
 from cdd.torchvision_guard import install
 
 VERSION = "IMAGENET1K_V1"

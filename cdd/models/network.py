@@ -5,19 +5,23 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from cdd.architecture import Backbone, Network, SmallNetwork, VisionTransformer
 from cdd.contract import RetrievalOutput
 from cdd.models.resnet import Bottleneck, Images, ResNet
 from cdd.models.small.families import staged_backbone
+from cdd.models.small.first_weights import FIRST_WEIGHTS, draw_first_weights
 from cdd.models.small.staged import StagedBackbone
 from cdd.models.transformer import TransformerBackbone, initialise_transformer
-from cdd.recipe import Backbone, Network, SmallNetwork, VisionTransformer
 
 
 class RetrievalNetwork(nn.Module):
     """Backbone -> average pooling -> BN, ReLU, Linear, BN = embedding -> classifier without bias.
 
-    The training and the deployed network (`folded`, slimmer `channels`) are built by the same code.
-    Source: the authors' release; Section 4.2 for the last stride.
+    The training and the deployed network (`folded`, slimmer `channels`) are built by the same code. A network
+    for small images has no neck: the pooled feature is the embedding, and its classifier has a bias.
+
+    Source: the authors' release; Section 4.2 for the last stride. Tian et al., "Contrastive Representation
+    Distillation", ICLR 2020, Section 4.1 for small images.
     """
 
     def __init__(
@@ -29,24 +33,16 @@ class RetrievalNetwork(nn.Module):
         folded: bool = False,
     ):
         super().__init__()
-        if isinstance(backbone, SmallNetwork):
-            raise ValueError(
-                f"a {backbone.family} for small images classifies: build a ClassificationNetwork from it"
-            )
         self.folded = folded
         self.backbone = build_backbone(backbone, channels=channels, folded=folded)
         self.pooling = nn.AdaptiveAvgPool2d(1)
-        self.neck = nn.Sequential(
-            nn.BatchNorm1d(self.backbone.outputs),
-            nn.ReLU(),
-            nn.Linear(self.backbone.outputs, backbone.embedding, bias=False),
-            nn.BatchNorm1d(backbone.embedding),
-        )
-        self.classifier = nn.Linear(backbone.embedding, identities, bias=False)
+        self.neck, self.classifier = _head(backbone, self.backbone.outputs, identities)
 
     @property
     def bottlenecks(self) -> list[Bottleneck]:
         """The blocks that can be pruned, first to last."""
+        if not isinstance(self.backbone, ResNet):
+            return []
         return [block for block in self.modules() if isinstance(block, Bottleneck)]
 
     def forward(self, images: Images, *, tapped: bool = False, mapped: bool = False) -> RetrievalOutput:
@@ -66,6 +62,19 @@ class RetrievalNetwork(nn.Module):
             stages=maps.stages if mapped else (),
             before_last_relu=maps.before_last_relu if mapped else None,
         )
+
+
+def _head(backbone: Network, inputs: int, identities: int) -> tuple[nn.Module, nn.Linear]:
+    """Neck and classifier."""
+    if isinstance(backbone, SmallNetwork):
+        return nn.Identity(), nn.Linear(inputs, identities)
+    neck = nn.Sequential(
+        nn.BatchNorm1d(inputs),
+        nn.ReLU(),
+        nn.Linear(inputs, backbone.embedding, bias=False),
+        nn.BatchNorm1d(backbone.embedding),
+    )
+    return neck, nn.Linear(backbone.embedding, identities, bias=False)
 
 
 def build_backbone(
@@ -89,8 +98,11 @@ def initialise(network: RetrievalNetwork, generator: torch.Generator) -> None:
     """Draws every weight anew: He initialisation by fan-out, batch norms stay 1 and 0.
 
     Source: torchvision for the backbone, the authors' release for neck and classifier (normal with
-    standard deviation 0.001).
+    standard deviation 0.001); for small images each family's own.
     """
+    if isinstance(network.backbone, StagedBackbone):
+        draw_first_weights(network, FIRST_WEIGHTS[network.backbone.family], generator)
+        return
     if isinstance(network.backbone, TransformerBackbone):
         initialise_transformer(network.backbone, generator)
     drawn = network.neck if isinstance(network.backbone, TransformerBackbone) else network

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cdd.recipe import Backbone
+from cdd.architecture import Backbone
 
 Images = Float[Tensor, "batch 3 height width"]
 Taps = tuple[Tensor, Tensor]

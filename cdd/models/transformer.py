@@ -8,8 +8,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from cdd.architecture import VisionTransformer
 from cdd.models.resnet import Images, Maps
-from cdd.recipe import VisionTransformer
 from cdd.torchvision_guard import install
 
 

@@ -1,6 +1,6 @@
 """The backbones that have a name."""
 
-from cdd.recipe import Backbone, VisionTransformer
+from cdd.architecture import Backbone, VisionTransformer
 
 RESNETS = {
     "resnet18": Backbone(block="basic", blocks=(2, 2, 2, 2)),

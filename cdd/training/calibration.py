@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cdd.data.augmentation import normalise
-from cdd.data.records import Dataset, ImageRecord, Split
+from cdd.data.records import CLASSIFICATION, Dataset, ImageRecord, Split
 from cdd.evaluation.cost import cost
 from cdd.models.deployed import Embedder
 from cdd.models.network import RetrievalNetwork
@@ -68,7 +68,7 @@ def measure_pace(recipe: Recipe, machine: Machine) -> Pace:
 
     training.prepare()
     training.train_epoch(recipe.schedule.epochs, stepped)
-    step = (moments[-1] - moments[WARM_UP - 1]) / MEASURED
+    step = (moments[-1] - moments[WARM_UP - 1]) / (len(moments) - WARM_UP)
     return Pace(
         seconds_per_step=step * recipe.batch.size / batch.size,
         seconds_per_image=_evaluation(training, device),
@@ -92,11 +92,13 @@ def _identities(recipe: Recipe) -> int:
 
 
 def _noise(recipe: Recipe) -> Dataset:
-    """As many images as the measured steps need."""
+    """At least as many images as the measured steps need."""
     batch, data = recipe.batch, recipe.data
     split: Split = "pretraining" if data.use == "pretraining" else "training"
     identities = _identities(recipe)
     each = -(-batch.size // identities) * (WARM_UP + MEASURED)
+    if data.use in CLASSIFICATION:
+        each *= 2  # Up to nine images in 25 are held out.
     records = tuple(ImageRecord("", i, 0, split) for i in range(identities) for _ in range(each))
     generator = np.random.default_rng(0)
     image = torch.from_numpy(generator.integers(0, 256, (1, 3, data.height, data.width), dtype=np.uint8))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cdd.architecture import Backbone
 from cdd.compactor.deploy import deploy, silenced
 from cdd.compactor.insert import insert_compactors
 from cdd.compactor.layer import Compactor
@@ -12,7 +13,6 @@ from cdd.compactor.select import kept_rows
 from cdd.evaluation.cost import cost
 from cdd.models.deployed import Embedder, channels_of, load_deployed, save_deployed
 from cdd.models.network import RetrievalNetwork
-from cdd.recipe import Backbone
 from tests.small import BACKBONE
 
 BASIC = Backbone(block="basic", blocks=(1, 2, 1, 1), planes=(4, 4, 8, 8), embedding=8)

@@ -1,15 +1,17 @@
 """The size of a data set, counted or published, is that of the data set that is loaded."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from cdd.data.catalog import load
 from cdd.data.extent import extent
-from cdd.data.records import evaluated, training_set
+from cdd.data.records import Use, evaluated, training_set
 from cdd.recipe import Data
 
 
-@pytest.mark.parametrize("use", ["standard", "tuning", "pretraining"])
+@pytest.mark.parametrize("use", get_args(Use))
 def test_the_embedded_data_sets_extent_is_counted(use):
     data = Data(name="household", height=8, width=8, use=use)
     dataset = load(data)

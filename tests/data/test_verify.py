@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cdd.data.catalog import listed
+from cdd.data.catalog import ARRAYS, listed
 from cdd.data.listing import Listing
 from cdd.data.published import PUBLISHED, Count, Published
 from cdd.data.verify import remarks_on_counts, verify
@@ -83,7 +83,7 @@ def test_what_is_published_adds_up():
         sum(PUBLISHED["in-shop"].splits[split][0].images for split in ("training", "query", "gallery"))
         == 52_712
     )
-    assert PUBLISHED.keys() == LAYOUTS.keys()
+    assert PUBLISHED.keys() == {*LAYOUTS, *ARRAYS}
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

@@ -12,10 +12,11 @@ import pytest
 import torch
 
 import cdd.methods
+from cdd.architecture import Backbone
 from cdd.compactor.insert import insert_compactors
 from cdd.contract import CODE, Method, RetrievalOutput
 from cdd.models.network import RetrievalNetwork
-from cdd.recipe import Backbone, Recipe
+from cdd.recipe import Recipe
 from cdd.training.networks import set_teacher_mode
 from tests.small import BACKBONE, teacher_recipe
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cdd.architecture import Backbone, SmallNetwork
 from cdd.contract import CODE, Distiller, Method, RetrievalOutput
 from cdd.methods.attention_transfer import AT
 from cdd.methods.factor_transfer import FT
@@ -16,9 +17,8 @@ from cdd.methods.fitnet import FitNet
 from cdd.methods.similarity_preserving import SP
 from cdd.methods.stage_channels import at_smaller_size, draw_weights, stage_channels, stage_maps
 from cdd.methods.variational_information import VID
-from cdd.models.classification import ClassificationNetwork
 from cdd.models.network import RetrievalNetwork
-from cdd.recipe import Backbone, Recipe, SmallNetwork
+from cdd.recipe import Recipe
 from tests.models.small.networks import each_family
 from tests.small import BACKBONE, student_recipe
 
@@ -187,14 +187,14 @@ def test_channels_are_those_of_the_maps():
 
 @each_family
 def test_channels_of_small_networks_are_those_of_their_maps(settings):
-    network = ClassificationNetwork(settings, 3).eval()
+    network = RetrievalNetwork(settings, 3).eval()
     stages = network(torch.randn(1, 3, 32, 32), mapped=True).stages
     assert stage_channels(network) == [stage.shape[1] for stage in stages]
 
 
 def test_maps_of_small_networks_can_be_compared():
-    student = ClassificationNetwork(SmallNetwork(family="mobilenet-v2", width=0.25), 3)
-    teacher = ClassificationNetwork(SmallNetwork(family="vgg", depth=8, width=0.125), 3)
+    student = RetrievalNetwork(SmallNetwork(family="mobilenet-v2", width=0.25), 3)
+    teacher = RetrievalNetwork(SmallNetwork(family="vgg", depth=8, width=0.125), 3)
     images = torch.randn(4, 3, 32, 32)
     maps = student(images, mapped=True), teacher(images, mapped=True)
     for method in METHODS:

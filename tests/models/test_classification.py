@@ -1,13 +1,12 @@
-"""The classification network offers what a retrieval network does, without neck, taps or pruning."""
+"""A network for small images offers what any other does, without neck, taps or pruning."""
 
 import pytest
 import torch
 
-from cdd.models.classification import ClassificationNetwork
+from cdd.architecture import SmallNetwork
 from cdd.models.imagenet import imagenet_weights
 from cdd.models.network import RetrievalNetwork, build_backbone
 from cdd.models.small.staged import StagedBackbone
-from cdd.recipe import SmallNetwork
 from tests.models.small.networks import CLASSES, drawn, each_family
 
 SMALL = SmallNetwork(family="resnet", depth=8, width=0.5)
@@ -35,15 +34,12 @@ def test_maps_are_given_only_when_asked_for_and_taps_never() -> None:
     torch.testing.assert_close(plain.logits, full.logits, rtol=0, atol=0)
 
 
-def test_nothing_can_be_pruned_or_folded() -> None:
-    network = ClassificationNetwork(SmallNetwork(family="bottleneck-resnet", depth=50, width=0.125), CLASSES)
+def test_nothing_can_be_pruned() -> None:
+    network = RetrievalNetwork(SmallNetwork(family="bottleneck-resnet", depth=50, width=0.125), CLASSES)
     assert network.bottlenecks == []
-    assert network.folded is False
 
 
-def test_a_small_network_is_no_retrieval_network() -> None:
-    with pytest.raises(ValueError, match="a resnet for small images classifies: build a Classification"):
-        RetrievalNetwork(SMALL, 5)
+def test_a_small_network_has_no_channels_to_choose_and_no_imagenet_weights() -> None:
     with pytest.raises(ValueError, match="only a retrieval ResNet has bottlenecks"):
         build_backbone(SMALL, channels=[1])
     with pytest.raises(ValueError, match="no ImageNet weights"):

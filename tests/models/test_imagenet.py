@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from cdd.architecture import Backbone
 from cdd.errors import DataError
 from cdd.models.imagenet import imagenet_weights
 from cdd.models.zoo import BACKBONES
-from cdd.recipe import Backbone
 from cdd.torchvision_guard import install
 from cdd.training.networks import IMAGENET, build_student
 from tests.small import student_recipe

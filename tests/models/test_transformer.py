@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cdd.architecture import VisionTransformer
 from cdd.compactor.deploy import deploy
 from cdd.contract import CODE
 from cdd.evaluation.cost import cost, cost_of
@@ -15,7 +16,7 @@ from cdd.models.deployed import Embedder, channels_of, load_deployed, save_deplo
 from cdd.models.imagenet import imagenet_weights
 from cdd.models.network import RetrievalNetwork, initialise
 from cdd.models.transformer import TransformerBackbone
-from cdd.recipe import Data, Recipe, VisionTransformer
+from cdd.recipe import Data, Recipe
 from cdd.torchvision_guard import install
 from cdd.training.networks import IMAGENET, build_student
 from tests.small import BACKBONE, teacher_recipe

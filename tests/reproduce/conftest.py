@@ -14,9 +14,11 @@ from cdd.training.environment import Machine
 from reproduce import connection
 from reproduce.artifact import Table
 from reproduce.session import Drawn, Request, Session
+from reproduce.study import RowStudy, StudyRequest
 from reproduce.tracking import Store
 from reproduce.workspace import Workspace
 from tests.reproduce.fakes import CODE, STUDENT, TEACHER, FakeTraining, Recorder, table
+from tests.reproduce.studies import MakeStudy
 from tests.small import BACKBONE
 
 
@@ -109,3 +111,19 @@ def workspace(results: Path) -> Workspace:
 def store(workspace: Workspace) -> Store:
     """The store of the results folder."""
     return Store(connection.tracking_uri(workspace.results), workspace, CODE)
+
+
+@pytest.fixture
+def study(
+    results: Path, tables: dict[str, Table], listener: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> MakeStudy:
+    """Makes a study of the student's weight in the table `tiny`."""
+    monkeypatch.setattr("reproduce.study.source", lambda: CODE)
+
+    def make(**request: object) -> RowStudy:
+        values = {"space": "weight", "artifact": "tiny", "method": "capacitydynamic", "trials": 3}
+        values |= {"prunes": False, **request}
+        machine = Machine(device="cpu")
+        return RowStudy(StudyRequest(results=results, machine=machine, **values), listener)  # type: ignore[arg-type]
+
+    return make

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cdd.data.published import PUBLISHED, Count, Published
+from tests.data.cifar_trees import cifar
 from tests.data.real_trees import veri_official
 from tests.reproduce.said import Said
 
@@ -78,6 +79,24 @@ def test_a_prepared_data_set_says_where_it_is(tmp_path: Path) -> None:
     assert "144 images at 12x8 are in" in said.out
     assert "144 images at 12x8 take 0.0 GB in" in said.err
     assert (tmp_path / ".cdd" / "veri776-12x8" / "pixels.npy").exists()
+
+
+def test_cifar_is_counted_and_its_files_compared(tmp_path: Path) -> None:
+    cifar("cifar10", tmp_path)
+    said = Said("data", "verify", "cifar10", "--data-root", str(tmp_path))
+    assert said.code == 1
+    assert "training  100 images of 10 identities: differs (published 50000 of 10)" in said.out
+    assert "remark    MD5 differs from the published: data_batch_1" in said.out
+    found = json.loads(
+        Said("data", "verify", "cifar10", "--data-root", str(tmp_path), "--format", "json").out
+    )
+    assert found["altered"][-2:] == ["test_batch", "batches.meta"]
+
+
+def test_cifar_needs_no_preparation(tmp_path: Path) -> None:
+    said = Said("data", "prepare", "cifar100", "--data-root", str(tmp_path), "--image-size", "32x32")
+    assert said.code == 1
+    assert "there is nothing to prepare" in said.err
 
 
 @pytest.mark.parametrize("verb", ["verify", "prepare"])

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.data.cifar_trees import cifar
 from tests.data.real_trees import msmt_official, veri_official
 from tests.reproduce.said import Said
 
@@ -171,11 +172,14 @@ def test_doctor_finds_nothing_wrong_here(results: Path) -> None:
 def test_doctor_looks_for_the_real_data_sets(results: Path, tmp_path: Path) -> None:
     veri_official(tmp_path)
     folder = msmt_official(tmp_path)
+    cifar("cifar100", tmp_path)
     words = ["doctor", "--format", "json", "--results", str(results), "--data-root", str(tmp_path)]
     found = {check["name"]: check for check in Said(*words).json}
     assert "144 images" in found["veri776"]["detail"]
     assert "published are" in found["veri776"]["detail"]
-    assert found["in-shop"]["detail"] == f"not in {tmp_path}"
+    assert "1200 images" in found["cifar100"]["detail"]
+    assert "MD5 differs" in found["cifar100"]["detail"]
+    assert found["in-shop"]["detail"] == found["cifar10"]["detail"] == f"not in {tmp_path}"
     (folder / "list_query.txt").unlink()
     assert Said("doctor", "--results", str(results), "--data-root", str(tmp_path)).code == 1
 

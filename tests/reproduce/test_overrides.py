@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from cdd.architecture import Backbone
 from cdd.contract import PAPER
-from cdd.recipe import Backbone, Recipe
+from cdd.recipe import Recipe
 from experiments.recipes import cdd, cdd_with_resetting, pretraining, resrep, teacher
 from experiments.settings import SETTINGS
 from reproduce.errors import UsageError

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from cdd.recipe import SmallNetwork
+from cdd.architecture import SmallNetwork
 from reproduce.artifact import Scale, Table
 from reproduce.execute import Outcome
 from reproduce.material import Material

@@ -9,12 +9,19 @@ from cdd.training.calibration import SMALL_BATCH, measure_pace
 from cdd.training.environment import Machine
 from cdd.training.footprint import footprint
 from cdd.training.loop import Training
-from tests.small import small_dataset, student_recipe, teacher_recipe
+from tests.small import DATA, small_dataset, student_recipe, teacher_recipe
 
 CPU = Machine(device="cpu")
 
 
-@pytest.mark.parametrize("recipe", [teacher_recipe(), student_recipe()])
+RECIPES = [
+    teacher_recipe(),
+    student_recipe(),
+    teacher_recipe(data=DATA.model_copy(update={"use": "classification-tuning"})),
+]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_a_pace_is_positive_and_a_step_takes_longer_than_an_evaluation(recipe) -> None:
     pace = measure_pace(recipe, CPU)
     assert pace.seconds_per_step > pace.seconds_per_image * recipe.batch.size / 10 > 0

@@ -15,11 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cdd.architecture import Backbone
 from cdd.contract import CODE, Fidelity
 from cdd.data.records import Dataset, ImageRecord
 from cdd.methods.capacity_dynamic import CapacityDynamic, CapacityDynamicDistiller, RetrievalGuided
 from cdd.methods.supervised import Supervised
-from cdd.recipe import Augmentation, Backbone, Batch, Data, Recipe, Schedule
+from cdd.recipe import Augmentation, Batch, Data, Recipe, Schedule
 from cdd.training.loop import Training
 from tests.training.reference_network import Shape, State, is_parameter, normalised, start
 from tests.training.reference_step import Reference, Settings

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from cdd.architecture import SmallNetwork
 from cdd.models.small.mobilenet_v2 import mobilenet_v2
 from cdd.models.small.resnet import bottleneck_resnet, resnet
 from cdd.models.small.shufflenet_v1 import shufflenet_v1
@@ -9,7 +10,6 @@ from cdd.models.small.shufflenet_v2 import shufflenet_v2
 from cdd.models.small.staged import StagedBackbone
 from cdd.models.small.vgg import vgg
 from cdd.models.small.wide_resnet import wide_resnet
-from cdd.recipe import SmallNetwork
 
 WITH_DEPTH: Mapping[str, Callable[[int, float], StagedBackbone]] = {
     "resnet": resnet,
@@ -27,5 +27,8 @@ WITHOUT_DEPTH: Mapping[str, Callable[[float], StagedBackbone]] = {
 def staged_backbone(settings: SmallNetwork) -> StagedBackbone:
     """The backbone of these settings."""
     if settings.depth is None:
-        return WITHOUT_DEPTH[settings.family](settings.width)
-    return WITH_DEPTH[settings.family](settings.depth, settings.width)
+        backbone = WITHOUT_DEPTH[settings.family](settings.width)
+    else:
+        backbone = WITH_DEPTH[settings.family](settings.depth, settings.width)
+    backbone.family = settings.family
+    return backbone

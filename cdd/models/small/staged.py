@@ -24,6 +24,9 @@ class StagedBackbone(nn.Module):
     1x1 convolution. QuEST's release reads the one behind it, as here.
     """
 
+    family = ""
+    """Name of its family; the first weights follow from it."""
+
     def __init__(
         self,
         stem: nn.Module,

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from cdd.models.classification import ClassificationNetwork, initialise_classification
-from cdd.recipe import SmallNetwork
+from cdd.architecture import SmallNetwork
+from cdd.models.network import RetrievalNetwork, initialise
 
 NARROW = (
     SmallNetwork(family="resnet", depth=14, width=0.5),
@@ -21,10 +21,10 @@ CLASSES = 10
 each_family = pytest.mark.parametrize("settings", NARROW, ids=lambda s: f"{s.family}-{s.depth}-{s.width:g}")
 
 
-def drawn(settings: SmallNetwork, seed: int = 0) -> ClassificationNetwork:
+def drawn(settings: SmallNetwork, seed: int = 0) -> RetrievalNetwork:
     """A network of first weights."""
-    network = ClassificationNetwork(settings, CLASSES)
-    initialise_classification(network, torch.Generator().manual_seed(seed))
+    network = RetrievalNetwork(settings, CLASSES)
+    initialise(network, torch.Generator().manual_seed(seed))
     return network
 
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cdd.models.classification import ClassificationNetwork
-from cdd.recipe import SmallNetwork
+from cdd.architecture import SmallNetwork
+from cdd.models.network import RetrievalNetwork
 from tests.models.small.networks import drawn, each_family
 
 
-def weights(network: ClassificationNetwork) -> Tensor:
+def weights(network: RetrievalNetwork) -> Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
 
 

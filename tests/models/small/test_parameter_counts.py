@@ -5,15 +5,15 @@ from itertools import pairwise
 import pytest
 import torch
 
-from cdd.models.classification import ClassificationNetwork
-from cdd.recipe import SmallNetwork
+from cdd.architecture import SmallNetwork
+from cdd.models.network import RetrievalNetwork
 
 CLASSES = 100
 
 
 def parameters(network: SmallNetwork) -> int:
     with torch.device("meta"):
-        return sum(p.numel() for p in ClassificationNetwork(network, CLASSES).parameters())
+        return sum(p.numel() for p in RetrievalNetwork(network, CLASSES).parameters())
 
 
 def resnet(depth: int, width: int) -> SmallNetwork:

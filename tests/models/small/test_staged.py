@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from cdd.architecture import SmallNetwork
 from cdd.models.small.families import staged_backbone
 from cdd.models.small.staged import scaled
-from cdd.recipe import SmallNetwork
 from tests.models.small.networks import drawn, each_family, with_statistics
 
 # Side of the maps of the stages for images of 32 pixels.

@@ -1,0 +1,78 @@
+"""A data set whose images, all of one size, are kept as one array and read at once."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from cdd.data.records import ImageRecord, Pixels, Split
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ArrayPart:
+    """The images of one split and their classes, in the order of the files."""
+
+    images: UInt8[np.ndarray, "images height width 3"]
+    classes: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Arrays:
+    """What a reader found.
+
+    Attributes:
+        folder: where the files are.
+        altered: the files whose content is not the published one.
+        remarks: what a reader of results must know of this copy.
+    """
+
+    name: str
+    folder: Path
+    layout: str
+    parts: dict[Split, ArrayPart]
+    altered: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @cached_property
+    def records(self) -> tuple[ImageRecord, ...]:
+        """One per image; there are no cameras. Paths are like `cifar100/train#17`."""
+        return tuple(
+            ImageRecord(f"{self.name}/{'train' if split == 'training' else split}#{place}", label, 0, split)
+            for split, part in self.parts.items()
+            for place, label in enumerate(part.classes)
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of every pixel and class, split by split."""
+        found = hashlib.sha256()
+        for split, part in self.parts.items():
+            found.update(f"{split}\t{part.images.shape}\t{part.classes}\n".encode())
+            found.update(part.images.tobytes())
+        return found.hexdigest()
+
+    def pixels(self, height: int, width: int) -> Pixels:
+        """Gives images by number, resized with Pillow's bilinear filter where they have another size."""
+        images = np.concatenate([part.images for part in self.parts.values()])
+
+        def chosen(indices: Sequence[int] | NDArray[np.int64]) -> UInt8[Tensor, "batch 3 height width"]:
+            found = images[np.asarray(indices, dtype=np.int64)]
+            if found.shape[1:3] != (height, width):
+                found = np.stack([_resized(image, height, width) for image in found])
+            return torch.from_numpy(found).permute(0, 3, 1, 2)
+
+        return chosen
+
+
+def _resized(
+    image: UInt8[np.ndarray, "_ _ 3"], height: int, width: int
+) -> UInt8[np.ndarray, "height width 3"]:
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
