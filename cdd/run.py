@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cdd.architecture import SmallNetwork
 from cdd.compactor.deploy import deploy, silenced
 from cdd.data.catalog import load
-from cdd.data.records import Dataset, evaluated
+from cdd.data.records import CLASSIFICATION, Dataset, evaluated, labels_of_evaluated
 from cdd.errors import RunError
+from cdd.evaluation.classification import classification_metrics, correct_images
 from cdd.evaluation.cost import cost
-from cdd.evaluation.metrics import RetrievalMetrics
 from cdd.evaluation.retrieval import embed_all, named_metrics, retrieval_metrics
 from cdd.models.deployed import Embedder, channels_of, save_deployed
 from cdd.models.network import RetrievalNetwork
@@ -28,6 +29,8 @@ from cdd.training.networks import IMAGENET, placed
 RESULT, WEIGHTS, DEPLOYED = "result.json", "weights.pt", "deployed.pt"
 DISTILLER = "distiller.pt"
 """What the distiller of a method with a preparation has learnt."""
+CLASSES = "classification"
+"""Where protocols are named, what stands for top-1 accuracy."""
 DEPLOYMENT_TOLERANCE = 1e-3
 """Largest difference between embeddings before and after folding and thinning, per largest value."""
 
@@ -73,7 +76,8 @@ class Result:
         history: every epoch's metrics.
         channels: channels left behind each 3x3 convolution, or behind the first and the 3x3 convolution
             of each bottleneck where both are pruned; None where the method does not prune.
-        average_precision: per protocol, one value per valid query, in query order.
+        average_precision: per protocol, one value per valid query, in query order; of classification, 1 or
+            0 per image, right or wrong.
         environment: versions, device, threads, precision in force, data digest, seconds.
     """
 
@@ -132,6 +136,14 @@ def run(
     return finished or _Run(recipe, folder, weights, machine or Machine()).complete(observer or Observer())
 
 
+@dataclass(frozen=True)
+class _Accuracy:
+    """Metrics by name, and what they are the means of."""
+
+    metrics: dict[str, float]
+    by_query: dict[str, list[float]]
+
+
 class _Run:
     """One call of `run`: training from where it stands to its end."""
 
@@ -184,7 +196,8 @@ class _Run:
         if self.training.distiller.kept_channels() is not None:
             metrics |= self._cost()
         if number % self.recipe.evaluate_every == 0 or number == epochs:
-            metrics |= named_metrics(self._retrieval(self._embed(self.training.student)))
+            student = self.training.student
+            metrics |= self._accuracy(student, self._embed(student)).metrics
         return metrics
 
     def _result(self) -> Result:
@@ -198,14 +211,15 @@ class _Run:
         torch.save(student.state_dict(), self.folder / WEIGHTS)
         if self.recipe.method.preparation is not None:
             torch.save(self.training.distiller.state_dict(), self.folder / DISTILLER)
-        results = self._retrieval(found)
-        metrics = {**named_metrics(results), **self._cost(), "deployment_difference": difference}
+        accuracy = self._accuracy(deployed, found)
+        metrics = {**accuracy.metrics, **self._cost(), **self._reduction()}
+        metrics["deployment_difference"] = difference
         return Result(
             run_id=self.recipe.run_id,
             metrics={**metrics, "seconds": self.seconds},
             history=self.history,
             channels=channels_of(deployed, self.recipe.student) if kept or student.folded else None,
-            average_precision={name: result.average_precision.tolist() for name, result in results.items()},
+            average_precision=accuracy.by_query,
             environment=self._environment(),
         )
 
@@ -231,8 +245,15 @@ class _Run:
         with torch.backends.cudnn.flags(allow_tf32=False):
             return embed_all(Embedder(network), self.dataset, indices, self.device)
 
-    def _retrieval(self, embeddings: Tensor) -> dict[str, RetrievalMetrics]:
-        return retrieval_metrics(embeddings, self.dataset, self.recipe.data.use)
+    def _accuracy(self, network: RetrievalNetwork, embeddings: Tensor) -> "_Accuracy":
+        use = self.recipe.data.use
+        if use in CLASSIFICATION:
+            labels = torch.from_numpy(labels_of_evaluated(self.dataset, use))
+            correct = correct_images(embeddings, network.classifier, labels)
+            return _Accuracy(classification_metrics(correct), {CLASSES: correct.double().tolist()})
+        results = retrieval_metrics(embeddings, self.dataset, use)
+        precision = {name: result.average_precision.tolist() for name, result in results.items()}
+        return _Accuracy(named_metrics(results), precision)
 
     def _cost(self) -> dict[str, float]:
         kept = self.training.distiller.kept_channels()
@@ -246,6 +267,18 @@ class _Run:
             identities=self.training.examples.identities,
         )
         return {"parameters": float(found.parameters), "multiply_adds": float(found.multiply_adds)}
+
+    def _reduction(self) -> dict[str, float]:
+        """Share of the teacher's parameters that a network for small images saves."""
+        teacher, student = self.recipe.teacher, self.recipe.student
+        if teacher is None or not isinstance(student, SmallNetwork):
+            return {}
+        size, classes = self.recipe.data, self.training.examples.identities
+        of_student, of_teacher = (
+            cost(network, size.height, size.width, identities=classes).parameters
+            for network in (student, teacher.student)
+        )
+        return {"reduction": 1 - of_student / of_teacher}
 
     def _state(self) -> dict[str, Any]:
         return {

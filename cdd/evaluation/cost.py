@@ -6,6 +6,8 @@ multiply-adds, convolution bias additions, one per element of `nn.ReLU` modules,
 of pooling and two per channel of the head's batch norms; the classifier is counted, functional ReLU
 and residual additions are not. The convention of ptflops up to 0.7, not twice the multiply-adds. Of a
 transformer, linear layers with their biases and attention count; layer norms, GELU and softmax do not.
+A network for small images is counted as it is trained: with batch norms and classifier, as QuEST's
+supplement counts it.
 """
 
 from collections import Counter
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from cdd.architecture import Network, VisionTransformer
+from cdd.architecture import Network, SmallNetwork, VisionTransformer
 from cdd.models.network import RetrievalNetwork
 from cdd.models.zoo import BACKBONES
 
@@ -27,7 +29,7 @@ class Cost:
     """What a deployed network costs per image.
 
     Attributes:
-        parameters: without the identity classifier.
+        parameters: without the identity classifier; of a network for small images, everything.
         multiply_adds: of one image, classifier included.
         breakdown: multiply-adds by kind of layer.
     """
@@ -54,7 +56,9 @@ def cost(
                 lambda m, inputs, output: counts.update(_multiply_adds(m, inputs, output))
             )
         network(torch.empty(1, 3, height, width))
-    parameters = sum(p.numel() for p in network.parameters()) - network.classifier.weight.numel()
+    parameters = sum(p.numel() for p in network.parameters())
+    if not isinstance(backbone, SmallNetwork):
+        parameters -= network.classifier.weight.numel()
     return Cost(parameters, counts.total(), dict(counts))
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from cdd.architecture import Backbone, Network
 from cdd.models.network import RetrievalNetwork
 from cdd.models.resnet import Images, full_channels
+from cdd.models.small.staged import StagedBackbone
 
 
 class Embedder(nn.Module):
@@ -25,6 +26,20 @@ class Embedder(nn.Module):
         features = self.backbone(images).stages[-1]
         embedding: Tensor = self.neck(self.pooling(features).flatten(1))
         return embedding
+
+
+class Classifier(nn.Module):
+    """Images in, logits out: a network for small images, in evaluation mode."""
+
+    def __init__(self, network: RetrievalNetwork):
+        super().__init__()
+        self.embedder, self.classifier = Embedder(network), network.classifier
+        self.eval()
+
+    def forward(self, images: Images) -> Float[Tensor, "batch classes"]:
+        """Logits of normalised images."""
+        logits: Tensor = self.classifier(self.embedder(images))
+        return logits
 
 
 def channels_of(network: RetrievalNetwork, backbone: Network) -> list[int]:
@@ -65,6 +80,7 @@ def load_deployed_network(path: Path) -> RetrievalNetwork:
     return network
 
 
-def load_deployed(path: Path) -> Embedder:
+def load_deployed(path: Path) -> Embedder | Classifier:
     """What an application calls, from the file that `save_deployed` wrote."""
-    return Embedder(load_deployed_network(path))
+    network = load_deployed_network(path)
+    return Classifier(network) if isinstance(network.backbone, StagedBackbone) else Embedder(network)
