@@ -1,6 +1,6 @@
 """What stands below a table: scale, data, seeds, versions, device, code."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from string import ascii_lowercase
 from typing import Any
 
@@ -81,7 +81,7 @@ def caption(artifact: Artifact, material: Material) -> list[str]:
     return [
         *notes,
         f"Data: {data}. Seeds: {_listed(seeds)}{spread}.",
-        _made_with(made),
+        made_with(made),
     ]
 
 
@@ -129,7 +129,8 @@ def _data(wish: Wish, environment: Mapping[str, Any]) -> str:
     return f"{data.name} at {data.height}x{data.width} (digest {digest})"
 
 
-def _made_with(made: list[dict[str, Any]]) -> str:
+def made_with(made: Sequence[Mapping[str, Any]]) -> str:
+    """Devices, versions and code behind these environments."""
     devices = _listed(sorted({_device(environment) for environment in made}))
     versions = [
         f"{name} {_listed(sorted({str(environment[name]) for environment in made if name in environment}))}"

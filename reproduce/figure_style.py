@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 7.0, 3.6
 """Inches: the text width of a two-column paper."""
+PIXELS_PER_INCH = 256
+"""Of pages that count in pixels; a power of two, so that no length is rounded."""
 SETTINGS: Any = {
     "pdf.fonttype": 42,
     "font.family": "STIXGeneral",
@@ -66,8 +68,29 @@ def legend_below(figure: "Figure", axes: "Axes") -> None:
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
 
 
+@contextmanager
+def pixel_page(width: int, height: int) -> Iterator[tuple["Figure", "Axes"]]:
+    """A figure of so many pixels; its axes count them from the top left corner and show no lines.
+
+    What is drawn with its corners on whole numbers keeps its pixels in the png.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    own: Any = {"savefig.dpi": PIXELS_PER_INCH, "image.interpolation": "none"}
+    with matplotlib.rc_context({**SETTINGS, **own}):
+        figure = Figure(figsize=(width / PIXELS_PER_INCH, height / PIXELS_PER_INCH), dpi=PIXELS_PER_INCH)
+        FigureCanvasAgg(figure)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()
+        axes.set_xlim(0, width)
+        axes.set_ylim(height, 0)
+        yield figure, axes
+
+
 def files(figure: "Figure") -> dict[str, bytes]:
-    """The figure as pdf and png; the same bytes for the same drawing. Call it inside `canvas`."""
+    """The figure as pdf and png; the same bytes for the same drawing. Call it where it was made."""
     found = {}
     for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
         buffer = io.BytesIO()

@@ -7,6 +7,7 @@ from typing import Any
 
 from cdd.recipe import Recipe
 from cdd.run import Epoch, Result
+from reproduce.artifact import SCALES
 from reproduce.source import Source, versions
 
 SIGNIFICANT_DIGITS = 6
@@ -59,11 +60,23 @@ def read_records(folder: Path) -> dict[str, Record]:
     Raises:
         ValueError: naming a record that cannot be read.
     """
-    records = [_read(path) for path in sorted((folder / "runs").glob("*.json"))]
+    records = [read_record(path) for path in sorted((folder / "runs").glob("*.json"))]
     return {record.run_id: record for record in records}
 
 
-def _read(path: Path) -> Record:
+def record_files(results: Path) -> dict[str, Path]:
+    """Every record below the results, of every scale, by run id; a scale's own before others of the id."""
+    paths = [path for scale in SCALES for path in (results / scale).glob("**/runs/*.json")]
+    deepest_first = sorted(paths, key=lambda path: (-len(path.parts), path))
+    return {path.stem: path for path in deepest_first}
+
+
+def read_record(path: Path) -> Record:
+    """The record in this file.
+
+    Raises:
+        ValueError: naming it if it cannot be read.
+    """
     try:
         values = json.loads(path.read_text())
         values.pop("average_precision", None)

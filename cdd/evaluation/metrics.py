@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -10,9 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from cdd.evaluation.ranking import positive_ranks
-from cdd.evaluation.scores import Distance, doubled, prepare, score_blocks
-
-Array = Tensor | NDArray[Any]
+from cdd.evaluation.scored import Array, Side, scored
+from cdd.evaluation.scores import Distance
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,49 +78,20 @@ def evaluate_retrieval(
         raise ValueError(f"distance is {distance!r}, but only 'cosine' and 'euclidean' exist.")
     if not ranks or min(ranks) < 1:
         raise ValueError(f"ranks is {tuple(ranks)}: give at least one rank, counted from 1.")
-    query, gallery = _embedding_pair(query_embeddings, gallery_embeddings, distance)
-    query_labels = _labels(query_identities, "query identities", len(query))
-    gallery_labels = _labels(gallery_identities, "gallery identities", len(gallery))
-    cameras = _cameras(query_cameras, gallery_cameras, len(query), len(gallery))
-    matches = _Matches(query_labels, gallery_labels, cameras)
-    found: list[tuple[int, NDArray[np.int64]]] = []
-    for start, scores in score_blocks(query, gallery, distance):
-        for index, row in enumerate(scores, start):
-            excluded, positives = matches.of(index)
-            if len(positives):
-                row[excluded] = -np.inf
-                found.append((index, positive_ranks(row, positives)))
+    query = Side(query_embeddings, query_identities, query_cameras)
+    gallery = Side(gallery_embeddings, gallery_identities, gallery_cameras)
+    found = [
+        (each.query, positive_ranks(each.scores, each.matches))
+        for each in scored(query, gallery, distance)
+        if len(each.matches)
+    ]
     if not found:
+        others = "" if query_cameras is None else " seen by another camera"
         raise ValueError(
-            f"None of {len(query)} queries has a match among {len(gallery)} gallery rows"
-            f"{'' if cameras is None else ' seen by another camera'}: check identities and cameras."
+            f"None of {len(query_embeddings)} queries has a match among {len(gallery_embeddings)} gallery "
+            f"rows{others}: check identities and cameras."
         )
-    return _summary(found, len(query), ranks)
-
-
-class _Matches:
-    """Finds each query's rows of the same identity: to exclude, and to retrieve."""
-
-    def __init__(
-        self,
-        query_labels: NDArray[Any],
-        gallery_labels: NDArray[Any],
-        cameras: tuple[NDArray[Any], NDArray[Any]] | None,
-    ) -> None:
-        self._cameras = cameras
-        self._order = np.argsort(gallery_labels, kind="stable")
-        ordered = gallery_labels[self._order]
-        self._first = np.searchsorted(ordered, query_labels, side="left")
-        self._last = np.searchsorted(ordered, query_labels, side="right")
-
-    def of(self, query: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Indices of the excluded and of the matching gallery rows, each ascending."""
-        alike = self._order[self._first[query] : self._last[query]]
-        if self._cameras is None:
-            return alike[:0], alike
-        query_cameras, gallery_cameras = self._cameras
-        same = gallery_cameras[alike] == query_cameras[query]
-        return alike[same], alike[~same]
+    return _summary(found, len(query_embeddings), ranks)
 
 
 def _summary(
@@ -140,49 +109,3 @@ def _summary(
         average_precision=precision,
         query_index=np.array([index for index, _ in found], dtype=np.int64),
     )
-
-
-def _embedding_pair(
-    query_embeddings: Array, gallery_embeddings: Array, distance: Distance
-) -> tuple[Tensor, Tensor]:
-    """Both sets on the queries' device, checked and prepared."""
-    query, gallery = doubled(query_embeddings), doubled(gallery_embeddings)
-    for name, values in (("query", query), ("gallery", gallery)):
-        if values.ndim != 2 or not values.numel():
-            raise ValueError(
-                f"The {name} embeddings have shape {tuple(values.shape)}: "
-                "give (rows, dim), at least one row and one dimension."
-            )
-    if query.shape[1] != gallery.shape[1]:
-        raise ValueError(
-            f"The query embeddings have {query.shape[1]} dimensions, the gallery embeddings "
-            f"{gallery.shape[1]}: both must come from the same network or from compatible ones."
-        )
-    prepare(query, "query", distance)
-    prepare(gallery, "gallery", distance)
-    return query, gallery.to(query.device)
-
-
-def _labels(values: ArrayLike | Tensor, name: str, count: int) -> NDArray[Any]:
-    array = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
-    if array.shape != (count,):
-        raise ValueError(
-            f"The {name} have shape {array.shape}, but there are {count} embeddings: give shape ({count},)."
-        )
-    if not np.issubdtype(array.dtype, np.integer):
-        raise ValueError(f"The {name} are {array.dtype}: give integers.")
-    return array
-
-
-def _cameras(
-    query: ArrayLike | Tensor | None, gallery: ArrayLike | Tensor | None, queries: int, rows: int
-) -> tuple[NDArray[Any], NDArray[Any]] | None:
-    if query is None and gallery is None:
-        return None
-    if query is None or gallery is None:
-        given, missing = ("query", "gallery") if gallery is None else ("gallery", "query")
-        raise ValueError(
-            f"Cameras were given for the {given} but not for the {missing}: give both, "
-            "which leaves out same-camera matches, or neither, which leaves out nothing."
-        )
-    return _labels(query, "query cameras", queries), _labels(gallery, "gallery cameras", rows)

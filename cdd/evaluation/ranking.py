@@ -1,4 +1,4 @@
-"""Ranks of the true matches in one query's ranking."""
+"""Ranks of the true matches in one query's ranking, and the rows that it begins with."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -39,3 +39,17 @@ def _rank(scores: NDArray[np.float64], row: int) -> int:
     before = np.count_nonzero(scores[:row] >= scores[row])
     behind = np.count_nonzero(scores[row + 1 :] > scores[row])
     return int(1 + before + behind)
+
+
+def best_rows(scores: Float[np.ndarray, " rows"], count: int) -> NDArray[np.int64]:
+    """Rows of the largest scores, best first, of equal ones lower indices: where `positive_ranks` puts them.
+
+    Args:
+        scores: of one query; rows that do not take part have -inf and are never among the best.
+        count: how many; fewer where fewer take part.
+    """
+    rows = np.flatnonzero(scores > -np.inf)
+    if len(rows) > count:
+        # All that equal the last one wanted, so that their indices decide.
+        rows = np.flatnonzero(scores >= np.partition(scores, -count)[-count])
+    return rows[np.argsort(-scores[rows], kind="stable")][:count]

@@ -1,15 +1,20 @@
 """Retrieval accuracy of a network on a data set, by every protocol of the data set."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
 from cdd.data.augmentation import normalise
 from cdd.data.prefetch import prefetched
-from cdd.data.records import Dataset, Use, evaluated
+from cdd.data.records import Dataset, RetrievalProtocol, Selection, Use, evaluated
 from cdd.evaluation.metrics import RetrievalMetrics, evaluate_retrieval
+from cdd.evaluation.nearest import Nearest, nearest
+from cdd.evaluation.scored import Side
 from cdd.models.deployed import Embedder
 
 IMAGES_AT_ONCE = 256
@@ -26,29 +31,67 @@ def embed_all(
     return torch.cat(blocks)
 
 
-def retrieval_metrics(
-    embeddings: Float[Tensor, "images embedding"], dataset: Dataset, use: Use
-) -> dict[str, RetrievalMetrics]:
-    """One result per protocol, from the embeddings of all records that `use` evaluates on."""
+@dataclass(frozen=True, eq=False)
+class Meeting:
+    """Queries and gallery of one protocol, one row per image.
+
+    Attributes:
+        query_records: the data set's record behind each query.
+        gallery_records: the data set's record behind each gallery row.
+    """
+
+    query: Side
+    gallery: Side
+    query_records: Int[np.ndarray, " queries"]
+    gallery_records: Int[np.ndarray, " rows"]
+
+    def metrics(self, ranks: Sequence[int]) -> RetrievalMetrics:
+        """How well the queries find their identities."""
+        query, gallery = self.query, self.gallery
+        return evaluate_retrieval(
+            query.embeddings,
+            gallery.embeddings,
+            query.identities,
+            gallery.identities,
+            query.cameras,
+            gallery.cameras,
+            ranks=ranks,
+        )
+
+    def nearest(self, queries: Int[np.ndarray, " chosen"], count: int) -> list[Nearest]:
+        """What each of these queries finds first, in the order in which they are given."""
+        query, cameras = self.query, self.query.cameras
+        seen_by = None if cameras is None else np.asarray(cameras)[queries]
+        chosen = Side(query.embeddings[queries], np.asarray(query.identities)[queries], seen_by)
+        return nearest(chosen, self.gallery, count)
+
+
+def meeting(
+    embeddings: Float[Tensor, "images embedding"], dataset: Dataset, use: Use, protocol: RetrievalProtocol
+) -> Meeting:
+    """Who meets whom under a protocol, from the embeddings of all records that `use` evaluates on."""
     indices = evaluated(dataset, use)
     records = [dataset.records[index] for index in indices]
     identities = np.array([record.identity for record in records])
     cameras = np.array([record.camera for record in records])
-    results = {}
-    for protocol in dataset.protocols:
-        query = np.flatnonzero([record in protocol.query for record in records])
-        gallery = np.flatnonzero([record in protocol.gallery for record in records])
-        excluded = protocol.excludes_same_camera
-        results[protocol.name] = evaluate_retrieval(
-            embeddings[query],
-            embeddings[gallery],
-            identities[query],
-            identities[gallery],
-            cameras[query] if excluded else None,
-            cameras[gallery] if excluded else None,
-            ranks=protocol.ranks,
-        )
-    return results
+
+    def side(selection: Selection) -> tuple[Side, NDArray[np.int64]]:
+        chosen = np.flatnonzero([record in selection for record in records])
+        seen_by = cameras[chosen] if protocol.excludes_same_camera else None
+        return Side(embeddings[chosen], identities[chosen], seen_by), indices[chosen]
+
+    (query, query_records), (gallery, gallery_records) = side(protocol.query), side(protocol.gallery)
+    return Meeting(query, gallery, query_records, gallery_records)
+
+
+def retrieval_metrics(
+    embeddings: Float[Tensor, "images embedding"], dataset: Dataset, use: Use
+) -> dict[str, RetrievalMetrics]:
+    """One result per protocol, from the embeddings of all records that `use` evaluates on."""
+    return {
+        protocol.name: meeting(embeddings, dataset, use, protocol).metrics(protocol.ranks)
+        for protocol in dataset.protocols
+    }
 
 
 def named_metrics(results: dict[str, RetrievalMetrics]) -> dict[str, float]:

@@ -15,7 +15,7 @@ from reproduce.source import ROOT
 from tests.reproduce.fakes import FakeTraining
 from tests.reproduce.said import Said
 
-VERBS = ["run", "list", "plan", "show", "cost", "evaluate", "ui", "doctor", "data"]
+VERBS = ["run", "list", "plan", "show", "gallery", "cost", "evaluate", "ui", "doctor", "data"]
 
 
 @pytest.fixture

@@ -1,0 +1,47 @@
+"""What a query finds: the beginning of its ranking."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from cdd.evaluation.ranking import best_rows
+from cdd.evaluation.scored import Side, scored
+from cdd.evaluation.scores import RESOLUTION_BITS
+
+
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """The first rows of one query's ranking, best first.
+
+    Attributes:
+        rows: gallery rows.
+        similarity: cosine with the query, in steps of 2**-40.
+        is_match: whether the row shows the query's identity.
+    """
+
+    rows: Int[np.ndarray, " found"]
+    similarity: Float[np.ndarray, " found"]
+    is_match: Bool[np.ndarray, " found"]
+
+
+def nearest(query: Side, gallery: Side, count: int) -> list[Nearest]:
+    """The first `count` gallery rows of every query, ranked exactly as `evaluate_retrieval` ranks them.
+
+    By cosine similarity; what is left out there is left out here, and similarities closer than 2**-40
+    rank in gallery order. Fewer rows where fewer take part. Queries without a match have a ranking, too.
+
+    Args:
+        count: at least 1.
+
+    Raises:
+        ValueError: for a count below 1, and for what `evaluate_retrieval` refuses.
+    """
+    if count < 1:
+        raise ValueError(f"count is {count}: ask for at least one row of each ranking.")
+    found = []
+    for each in scored(query, gallery, "cosine"):
+        rows = best_rows(each.scores, count)
+        similarity = each.scores[rows] * 2.0**-RESOLUTION_BITS
+        found.append(Nearest(rows, similarity, np.isin(rows, each.matches)))
+    return found

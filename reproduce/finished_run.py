@@ -1,0 +1,203 @@
+"""A finished run by its id: recipe and numbers from its record or the store, and its deployed network."""
+
+import json
+import pickle
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cdd.errors import RunError
+from cdd.models.deployed import Embedder, load_deployed
+from cdd.recipe import Recipe
+from cdd.run import DEPLOYED, RESULT
+from reproduce import catalog
+from reproduce.artifact import SCALES, Scale, Table
+from reproduce.connection import reachable
+from reproduce.errors import UsageError
+from reproduce.records import read_record, record_files
+from reproduce.run_ids import only_run
+from reproduce.source import Source
+from reproduce.tracking import FINISHED, Store, StoredRun, existing_store
+from reproduce.workspace import Workspace
+
+UNREADABLE = (RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError)
+"""What torch raises for files that are empty, damaged or of something else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedRun:
+    """What is known of a run, without its network.
+
+    Attributes:
+        metrics: of the deployed network; fractions.
+        environment: what it was made with, the digest of its data among it.
+        scale: None where neither a record nor the store says it.
+        published: folder of its record; tables and figures of its scale or study stand there, too.
+    """
+
+    run_id: str
+    recipe: Recipe
+    metrics: Mapping[str, float]
+    environment: Mapping[str, Any]
+    scale: Scale | None
+    published: Path
+
+    @cached_property
+    def rows(self) -> tuple[tuple[str, str], ...]:
+        """Label and artifact of all that show it, tables first; none for a run with other settings."""
+        if self.scale is None:
+            return ()
+        artifacts = [catalog.find(summary.name) for summary in catalog.summaries()]
+        artifacts.sort(key=lambda artifact: not isinstance(artifact, Table))
+        rows = [
+            (label, artifact.name)
+            for artifact in artifacts
+            for label, _, recipe in artifact.recipes(self.scale, self.recipe.seed)
+            if recipe.run_id == self.run_id
+        ]
+        return tuple(dict.fromkeys(rows))
+
+    @property
+    def label(self) -> str:
+        """What most of them call it; the name of its method where there are none."""
+        names = Counter(label for label, _ in self.rows).most_common(1)
+        return names[0][0] if names else type(self.recipe.method).__name__
+
+
+class FinishedRuns:
+    """The runs of a results folder and its store, which is opened only where the folder does not suffice."""
+
+    def __init__(self, workspace: Workspace, code: Source):
+        self.workspace, self._code = workspace, code
+        self._records = record_files(workspace.results)
+
+    def find(self, text: str) -> FinishedRun:
+        """The run of this id, or of the only id that begins with the text.
+
+        Raises:
+            UsageError: for no such run or several, and for one that has not finished.
+            StoreError: if the store does not answer.
+        """
+        known = self._records if text in self._records else {*self._records, *self._trainings}
+        run_id = only_run(text, known, self.workspace.results)
+        if run_id in self._records:
+            return _recorded(run_id, self._records[run_id], self.workspace)
+        found = self._in_store(run_id)
+        if found is None:
+            raise self._unfinished(run_id)
+        return _stored(*found)
+
+    def network(self, run: FinishedRun) -> Embedder:
+        """The run's deployed network, fetched from the store where its folder is gone.
+
+        Raises:
+            UsageError: if it is nowhere, or is being trained anew.
+            RunError: if its file is damaged.
+            StoreError: if the store does not answer.
+        """
+        folder = self.workspace.folder(run.run_id)
+        if (folder / RESULT).exists() and (folder / DEPLOYED).exists():
+            return _loaded(folder / DEPLOYED)
+        found = self._in_store(run.run_id)
+        if found is None and run.run_id in self._trainings:
+            raise self._unfinished(run.run_id)
+        with tempfile.TemporaryDirectory() as place:
+            fetched = found and found[0].download(found[1].mlflow_id, DEPLOYED, Path(place))
+            if fetched:
+                return _loaded(fetched)
+        artifacts = ", ".join(dict.fromkeys(artifact for _, artifact in run.rows))
+        again = f"an artifact that shows it ({artifacts})" if artifacts else "the command that made it"
+        raise UsageError(
+            f"only the numbers of run {run.run_id} are known: its network {DEPLOYED} is neither in {folder} "
+            "nor in the tracking store. Bring that folder or the store here, or train the run again with "
+            f"{again}"
+        )
+
+    @cached_property
+    def _store(self) -> Store | None:
+        return existing_store(self.workspace, self._code)
+
+    @cached_property
+    def _trainings(self) -> dict[str, list[StoredRun]]:
+        return self._store.trainings() if self._store else {}
+
+    def _in_store(self, run_id: str) -> tuple[Store, StoredRun] | None:
+        """The store and its finished run of this id."""
+        runs = (run for run in self._trainings.get(run_id, []) if run.status == FINISHED)
+        found = next(runs, None)
+        return (self._store, found) if self._store and found else None
+
+    def _unfinished(self, run_id: str) -> UsageError:
+        newest = self._trainings[run_id][0]
+        name = newest.tags.get("mlflow.runName", "without a name")
+        return UsageError(
+            f"run {run_id} ({name}) has not finished: the store has {newest.epochs} epochs of it, state "
+            f"{newest.status}. Give the command that trains it again, which goes on where it stopped, or "
+            "choose a run that has finished"
+        )
+
+
+def _recorded(run_id: str, path: Path, workspace: Workspace) -> FinishedRun:
+    record = read_record(path)
+    return FinishedRun(
+        run_id=run_id,
+        recipe=_recipe(run_id, record.recipe),
+        metrics=record.metrics,
+        environment=record.environment,
+        scale=next(name for name in SCALES if path.is_relative_to(workspace.results / name)),
+        published=path.parent.parent,
+    )
+
+
+def _stored(store: Store, stored: StoredRun) -> FinishedRun:
+    with tempfile.TemporaryDirectory() as place:
+        path = store.download(stored.mlflow_id, "recipe.json", Path(place))
+        recipe = _recipe(stored.run_id, json.loads(path.read_text()) if path else {})
+    scale, published = _place(store, stored)
+    return FinishedRun(
+        run_id=stored.run_id,
+        recipe=recipe,
+        metrics=stored.metrics,
+        environment=stored.environment,
+        scale=scale,
+        published=published,
+    )
+
+
+def _place(store: Store, stored: StoredRun) -> tuple[Scale | None, Path]:
+    """Scale and folder of the command or study that trained the run, as its parent in the store says."""
+    parent = stored.tags.get("mlflow.parentRunId")
+    with reachable(store.uri):
+        tags: Mapping[str, str] = store.client.get_run(parent).data.tags if parent else {}
+    scale = next((name for name in SCALES if name == tags.get("cdd.scale")), None)
+    if scale is None:
+        return None, store.workspace.results
+    if "cdd.study" in tags:
+        return scale, store.workspace.published(scale) / "studies" / tags["cdd.study"]
+    overridden = tags["cdd.invocation"].removeprefix(f"{tags['cdd.artifact']}-{scale}").lstrip("-")
+    return scale, store.workspace.published(scale, overridden or None)
+
+
+def _recipe(run_id: str, values: dict[str, Any]) -> Recipe:
+    try:
+        return Recipe.from_json(values)
+    except ValueError as error:
+        raise RunError(
+            f"the stored recipe of run {run_id} has fields that this version does not know, or lacks some: "
+            "use the version that trained it, or train it again"
+        ) from error
+
+
+def _loaded(path: Path) -> Embedder:
+    try:
+        return load_deployed(path)
+    except UNREADABLE as error:
+        cause = next(iter(str(error).splitlines()), "it is empty")
+        raise RunError(
+            f"the network in {path} cannot be read: {cause}. Delete the file, so that it is fetched from the "
+            "store, or train the run again"
+        ) from error
