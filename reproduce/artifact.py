@@ -49,6 +49,7 @@ class Group:
 
     Attributes:
         title: the paper's heading.
+        is_dataset: whether the heading names a data set, for which others may stand in.
         protocol: name of the protocol in the metrics of a run.
         protocol_text: the protocol in words, for the caption.
     """
@@ -57,6 +58,11 @@ class Group:
     protocol: str
     protocol_text: str
     columns: tuple[Column, ...]
+    is_dataset: bool = True
+
+    def heading(self, scale: Scale) -> str:
+        """The paper's heading; only the protocol's name where other data stand in."""
+        return f"{self.title} protocol" if self.is_dataset and scale != "paper" else self.title
 
     def metric(self, column: Column) -> str:
         """Key of the column's metric under this group's protocol."""

@@ -65,7 +65,7 @@ def caption(artifact: Artifact, material: Material) -> list[str]:
     notes = [
         f"{_origin(artifact)} Ours: scale {scale}, {SCALE_TEXTS[scale]}.",
         _protocols(artifact),
-        *([COUNTS] if isinstance(artifact, Table) else []),
+        *([COUNTS] if isinstance(artifact, Table) and _counts(artifact) else []),
         *artifact.notes,
         *_of_rows(artifact, wishes, overrides),
     ]
@@ -100,10 +100,15 @@ def _of_rows(artifact: Artifact, wishes: list[Wish], overrides: tuple[str, ...])
     return [*([reported] if any(row.reported for row in artifact.rows) else []), *notes]
 
 
+def _counts(table: Table) -> bool:
+    return any(column.metric == "multiply_adds" for group in table.groups for column in group.columns)
+
+
 def _protocols(artifact: Artifact) -> str:
-    return (
-        "Protocols: " + "; ".join(f"{group.title}, {group.protocol_text}" for group in artifact.groups) + "."
-    )
+    titles: dict[str, list[str]] = {}
+    for group in artifact.groups:
+        titles.setdefault(group.protocol_text, []).append(group.title)
+    return "Protocols: " + "; ".join(f"{' and '.join(found)}, {text}" for text, found in titles.items()) + "."
 
 
 def _networks(wishes: list[Wish]) -> str:

@@ -121,8 +121,9 @@ def list_artifacts(output: OutputFormat = "text") -> None:
     if output == "json":
         typer.echo(json.dumps(found, indent=2))
         return
+    width = max(len(entry["name"]) for entry in found)
     for entry in found:
-        typer.echo(f"{entry['name']:<12} {entry['title']} ({entry['source']})")
+        typer.echo(f"{entry['name']:<{width}} {entry['title']} ({entry['source']})")
 
 
 @app.command(short_help="What would be trained, why, and for how long.")

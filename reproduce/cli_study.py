@@ -47,7 +47,8 @@ def study(
     from cdd.run import run
     from cdd.training.environment import Machine
     from reproduce.cli_display import Display, show_sheet
-    from reproduce.study import RowStudy, StudyRequest
+    from reproduce.study import RowStudy
+    from reproduce.study_row import StudyRequest
 
     request = StudyRequest(
         space=name,

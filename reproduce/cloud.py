@@ -32,7 +32,7 @@ def draw_cloud(figure: Cloud, material: Material) -> DrawnPicture:
     with panels(len(figure.groups), height=3.0) as (page, places):
         for axes, group in zip(places, figure.groups, strict=True):
             _panel(axes, families, numbers[numbers.group == group.title])
-            axes.set_title(f"{group.title}{'' if material.scale == 'paper' else ' protocol'}")
+            axes.set_title(group.heading(material.scale))
             axes.set_xlabel(f"{figure.cost.name} ({figure.cost.unit})")
         places[0].set_ylabel(f"{figure.accuracy.name} ({figure.accuracy.unit})")
         found = {

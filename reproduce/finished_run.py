@@ -4,14 +4,14 @@ import json
 import pickle
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cdd.errors import RunError
-from cdd.models.deployed import Embedder, load_deployed
+from cdd.models.deployed import Embedder, load_deployed_network
 from cdd.recipe import Recipe
 from cdd.run import DEPLOYED, RESULT
 from reproduce import catalog
@@ -24,6 +24,7 @@ from reproduce.source import Source
 from reproduce.tracking import FINISHED, Store, StoredRun, existing_store
 from reproduce.workspace import Workspace
 
+Content = TypeVar("Content")
 UNREADABLE = (RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError)
 """What torch raises for files that are empty, damaged or of something else."""
 
@@ -92,7 +93,14 @@ class FinishedRuns:
         return _stored(*found)
 
     def network(self, run: FinishedRun) -> Embedder:
-        """The run's deployed network, fetched from the store where its folder is gone.
+        """The run's deployed network.
+
+        Raises: as `read`.
+        """
+        return self.read(run, DEPLOYED, _loaded)
+
+    def read(self, run: FinishedRun, name: str, reader: Callable[[Path], Content]) -> Content:
+        """What a file of the run holds; it is fetched from the store where the run's folder is gone.
 
         Raises:
             UsageError: if it is nowhere, or is being trained anew.
@@ -100,19 +108,19 @@ class FinishedRuns:
             StoreError: if the store does not answer.
         """
         folder = self.workspace.folder(run.run_id)
-        if (folder / RESULT).exists() and (folder / DEPLOYED).exists():
-            return _loaded(folder / DEPLOYED)
+        if (folder / RESULT).exists() and (folder / name).exists():
+            return reader(folder / name)
         found = self._in_store(run.run_id)
         if found is None and run.run_id in self._trainings:
             raise self._unfinished(run.run_id)
         with tempfile.TemporaryDirectory() as place:
-            fetched = found and found[0].download(found[1].mlflow_id, DEPLOYED, Path(place))
+            fetched = found and found[0].download(found[1].mlflow_id, name, Path(place))
             if fetched:
-                return _loaded(fetched)
+                return reader(fetched)
         artifacts = ", ".join(dict.fromkeys(artifact for _, artifact in run.rows))
         again = f"an artifact that shows it ({artifacts})" if artifacts else "the command that made it"
         raise UsageError(
-            f"only the numbers of run {run.run_id} are known: its network {DEPLOYED} is neither in {folder} "
+            f"only the numbers of run {run.run_id} are known: its file {name} is neither in {folder} "
             "nor in the tracking store. Bring that folder or the store here, or train the run again with "
             f"{again}"
         )
@@ -194,7 +202,7 @@ def _recipe(run_id: str, values: dict[str, Any]) -> Recipe:
 
 def _loaded(path: Path) -> Embedder:
     try:
-        return load_deployed(path)
+        return Embedder(load_deployed_network(path))
     except UNREADABLE as error:
         cause = next(iter(str(error).splitlines()), "it is empty")
         raise RunError(

@@ -115,6 +115,11 @@ def _dataset(run: FinishedRun, data_root: Path | None) -> Dataset:
 
 def _protocol(run: FinishedRun, dataset: Dataset, name: str | None) -> RetrievalProtocol:
     known = {protocol.name: protocol for protocol in dataset.protocols}
+    if not known:
+        raise UsageError(
+            f"run {run.run_id} classifies the images of {dataset.name}, which has no queries: choose a "
+            "run of retrieval, for example one of table1"
+        )
     if name is not None and name not in known:
         raise UsageError(
             f"--protocol {name}: {dataset.name}, the data set of run {run.run_id}, has the protocols "

@@ -133,14 +133,18 @@ class Sweep:
         table: its rows are the values.
         axis: what is varied, as the horizontal axis says it.
         values: by row label, where the row stands on the axis.
+        baseline: label of a row without such a value, drawn as a straight line.
+        logarithmic: whether the axis is.
     """
 
     table: Table
     axis: str
     values: Mapping[str, float]
+    baseline: str | None = None
+    logarithmic: bool = False
 
     def __post_init__(self) -> None:
-        labels = [row.label for row in self.table.rows]
+        labels = [row.label for row in self.table.rows if row.label != self.baseline]
         if labels != list(self.values):
             raise ValueError(f"{self.name} has rows {labels}, but values for {list(self.values)}")
 

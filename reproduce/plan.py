@@ -25,12 +25,19 @@ State = Literal["run", "resume", "reuse", "deliver"]
 
 @dataclass(frozen=True)
 class Wish:
-    """A run that an artifact shows."""
+    """A run that an artifact shows.
+
+    Attributes:
+        label: of its row or curve.
+        group: title of its group.
+        name: for people, where a row shows several kinds of runs; otherwise empty.
+    """
 
     artifact: str
     label: str
     group: str
     recipe: Recipe
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,8 +112,9 @@ def wishes(artifact: Artifact, scale: Scale, seeds: list[int], overrides: Overri
     """The runs that an artifact shows, with the overrides made."""
     entries = [entry for seed in seeds for entry in artifact.recipes(scale, seed)]
     changed = overrides.apply([recipe for _, _, recipe in entries])
+    kinds = {group.title for group in artifact.groups if not group.is_dataset}
     return [
-        Wish(artifact.name, label, group, recipe)
+        Wish(artifact.name, label, group, recipe, f"{label}: {group}" if group in kinds else "")
         for (label, group, _), recipe in zip(entries, changed, strict=True)
     ]
 
@@ -153,8 +161,8 @@ class _Planner:
         labels: dict[str, list[str]] = {}
         for wish in wanted:
             known = labels.setdefault(wish.recipe.run_id, [])
-            if wish.label not in known:
-                known.append(wish.label)
+            if (name := wish.name or wish.label) not in known:
+                known.append(name)
         for wish in wanted:
             self._add(wish.recipe, labels, wish.label, weights_needed=False)
         return Plan(tuple(self.items.values()), tuple(wanted))

@@ -9,17 +9,18 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from filelock import Timeout
 
+from cdd.data.records import CLASSIFICATION
 from cdd.recipe import Recipe
-from cdd.training.environment import Machine, select_device
+from cdd.training.environment import select_device
 from reproduce import catalog
-from reproduce.artifact import Group, Scale, Table
+from reproduce.artifact import Table
 from reproduce.errors import UsageError
 from reproduce.execute import Job, Outcome, Train, execute
 from reproduce.listener import Listener
@@ -27,6 +28,7 @@ from reproduce.overrides import parse
 from reproduce.plan import Wish, make_plan
 from reproduce.source import source
 from reproduce.study_report import Words, failed, finished, report, running
+from reproduce.study_row import COST, StudyRequest, accuracy_of, find_row, seen, tuning
 from reproduce.study_space import SPACES
 from reproduce.study_storage import open_storage
 from reproduce.study_watcher import Watcher
@@ -40,41 +42,8 @@ if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.samplers import BaseSampler
 
-TUNING = "data.use=tuning"
-"""Sets the validation identities aside from training and evaluates on them, for teachers as well."""
-ACCURACY, COST = "mAP", "multiply_adds"
 POLL_SECONDS = 2.0
 DIRECTIONS: tuple[Literal["maximize", "minimize"], ...] = ("maximize", "minimize")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudyRequest:
-    """What the command line asked for.
-
-    Attributes:
-        space: a name in `study_space.SPACES`.
-        artifact: table whose row is tuned.
-        row: its label; None for the first row with the method.
-        method: class of the row's method, in any case of letters; None where `row` is given.
-        trials: finished trials that the study shall have, pruned ones included.
-        prunes: whether trials that fall behind the others end early.
-        storage: Optuna's; None for a sqlite file in the results folder.
-        seed: of the recipe, and of the sampler.
-        changes: made to every run of the study, as by `--set`.
-    """
-
-    space: str
-    artifact: str
-    row: str | None = None
-    method: str | None = None
-    trials: int
-    prunes: bool = True
-    scale: Scale = "mini"
-    seed: int = 0
-    storage: str | None = None
-    changes: list[str] = field(default_factory=list)
-    results: Path = Path("results")
-    machine: Machine = Machine()
 
 
 @dataclass(frozen=True)
@@ -98,15 +67,16 @@ class RowStudy:
         table = catalog.find(request.artifact)
         if not isinstance(table, Table):
             raise UsageError(f"{request.artifact} is a figure; a study tunes a row of a table")
-        self.label, self.group, self.recipe = _row(table, request)
+        self.label, self.group, self.recipe = find_row(table, request)
         self.method = type(self.recipe.method).__name__
         self.space = SPACES[request.space](self.recipe.method)
         parts = [request.space, self.label, request.artifact, request.scale, f"seed{request.seed}"]
         parts += [parse(request.changes).digest] if request.changes else []
         self.name = re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower())
+        self._tags = {"cdd.study": self.name, "cdd.scale": request.scale}
         self.workspace = Workspace(request.results.resolve())
         self.published = self.workspace.published(request.scale) / "studies"
-        accuracy = f"{self.group.protocol}/{ACCURACY}"
+        accuracy = accuracy_of(self.recipe, self.group)
         self.metrics = (accuracy, COST) if self.space.with_cost else (accuracy,)
 
     def texts(self, values: Mapping[str, float]) -> tuple[str, ...]:
@@ -115,7 +85,7 @@ class RowStudy:
 
     def trial_recipe(self, values: Mapping[str, float]) -> Recipe:
         """The row's run with these settings, trained and evaluated without test identities."""
-        changes = [TUNING, *self.request.changes, *self.texts(values)]
+        changes = [tuning(self.recipe), *self.request.changes, *self.texts(values)]
         (changed,) = parse(changes).apply([self.recipe])
         return changed
 
@@ -211,7 +181,7 @@ class RowStudy:
     def _parent(self, store: Store) -> Iterator[tuple[str, str]]:
         """The study's run in the store, closed as it ends."""
         experiment = store.experiment(f"study-{self.name}")
-        tags = {"cdd.study": self.name, "cdd.scale": self.request.scale, "cdd.invocation": self.name}
+        tags = {**self._tags, "cdd.invocation": self.name}
         lock = self.workspace.lock(f"invocation-{self.name}")
         try:
             lock.acquire(timeout=0)
@@ -240,7 +210,7 @@ class RowStudy:
         trial.set_user_attr("settings", values)
         label = f"trial {trial.number + 1} of {self.name}"
         place = Placement(job.experiment, job.parent, label)
-        tracked = open_trial(job.store, place, trial, self.name, values)
+        tracked = open_trial(job.store, place, trial, self._tags, values)
         state, found = INTERRUPTED, dict[str, float]()
         try:
             outcome = self._outcome(label, recipe, replace(job, parent=tracked.mlflow_id))
@@ -269,29 +239,11 @@ class RowStudy:
             title=f"Study {self.request.space} of {self.label}: {self.request.artifact}, "
             f"{self.request.scale} scale",
             command=f"python -m reproduce {self.request.artifact}",
-            protocol=self.group.protocol,
+            accuracy="top-1" if self.recipe.data.use in CLASSIFICATION else "mAP",
+            seen=seen(self.recipe, self.group),
             seed=self.request.seed,
             changes=tuple(self.request.changes),
             defaults=self.texts(self.space.defaults),
         )
         found = report(self.name, study, list(self.space.defaults), self.texts, words)
         return Tuned(found.sheet, found.best, found.write(self.published))
-
-
-def _row(table: Table, request: StudyRequest) -> tuple[str, Group, Recipe]:
-    """Label, group and run of the row that is asked for.
-
-    Raises:
-        UsageError: naming the rows, or the methods, that there are.
-    """
-    groups = {group.title: group for group in table.groups}
-    rows = table.recipes(request.scale, request.seed)
-    for label, title, recipe in rows:
-        method = type(recipe.method).__name__.lower()
-        if label == request.row or (request.row is None and method == (request.method or "").lower()):
-            return label, groups[title], recipe
-    if request.row is not None:
-        labels = dict.fromkeys(label for label, _, _ in rows)
-        raise UsageError(f"--row {request.row!r}: {table.name} has the rows {', '.join(labels)}")
-    known = dict.fromkeys(type(recipe.method).__name__.lower() for _, _, recipe in rows)
-    raise UsageError(f"--method {request.method}: {table.name} has rows of {', '.join(known)}")

@@ -15,18 +15,23 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-OBJECTIVES = ("mAP (%)", "FLOPs (G)")
 FACTORS = (100.0, 1e-9)
 DECIMALS = (2, 5)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """What is said of a study: its title, the command that uses its best, what all its runs have."""
+    """What is said of a study: its title, the command that uses its best, what all its runs have.
+
+    Attributes:
+        accuracy: the name of what is raised.
+        seen: what it was measured on, in a sentence.
+    """
 
     title: str
     command: str
-    protocol: str
+    accuracy: str
+    seen: str
     seed: int
     changes: tuple[str, ...]
     defaults: tuple[str, ...]
@@ -90,7 +95,7 @@ def report(
         texts: settings as `--set` texts.
         words: what is said of it.
     """
-    objectives = OBJECTIVES[: len(study.directions)]
+    objectives = (f"{words.accuracy} (%)", "FLOPs (G)")[: len(study.directions)]
     trials = study.get_trials(deepcopy=False)
     best = sorted(study.best_trials, key=lambda trial: -trial.values[0]) if _complete(trials) else []
     order = [*best, *(trial for trial in _complete(trials) if trial not in best)]
@@ -109,7 +114,7 @@ def report(
         words.title,
         (Block("Trials that ran to their end", frame),),
         tuple(_notes(words, trials, lines)),
-        pd.DataFrame([_line(trial, paths) for trial in trials]),
+        pd.DataFrame([_line(trial, paths, words.accuracy) for trial in trials]),
     )
     return Report(sheet, lines[0] if lines else (), plots(study, paths, list(objectives)))
 
@@ -128,8 +133,7 @@ def _values(trial: "FrozenTrial") -> list[str]:
 
 def _notes(words: Words, trials: list["FrozenTrial"], lines: list[tuple[str, ...]]) -> list[str]:
     notes = [
-        f"mAP of the {words.protocol} protocol on validation identities, which were set aside from training, "
-        "for the teacher as well; no test identity was used.",
+        words.seen,
         f"Seed {words.seed}. The row's own: {', '.join(words.defaults)}.",
     ]
     if words.changes:
@@ -144,13 +148,13 @@ def _notes(words: Words, trials: list["FrozenTrial"], lines: list[tuple[str, ...
     return notes
 
 
-def _line(trial: "FrozenTrial", paths: list[str]) -> dict[str, Any]:
+def _line(trial: "FrozenTrial", paths: list[str], accuracy: str) -> dict[str, Any]:
     settings = trial.user_attrs.get("settings", {})
     values = trial.values or []
     return {
         "trial": trial.number + 1,
         **{path: settings.get(path) for path in paths},
-        "mAP": values[0] if values else None,
+        accuracy: values[0] if values else None,
         "multiply_adds": values[1] if len(values) > 1 else None,
         "state": trial.state.name.lower(),
         "run_id": trial.user_attrs.get("run_id"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from reproduce.artifact import Column, Scale, Table
+from reproduce.artifact import Column, Table
 from reproduce.caption import caption, letters, row_notes, title
 from reproduce.cells import Cell, CellKey, measure, relative
 from reproduce.material import Material
@@ -43,7 +43,7 @@ def draw(table: Table, material: Material) -> Sheet:
     """The table with ours, the paper's and the gap, relative to its reference row, and its claims judged."""
     cells = measure(table, material.wishes, material.outcomes)
     compared = relative(table, cells)
-    headings = _group_headings(table, material.scale)
+    headings = {group.title: group.heading(material.scale) for group in table.groups}
     notes = row_notes(table, material.wishes, material.overrides)
     grids = [("Ours, the paper's, and the gap between them", _absolute(table, cells, headings, notes))]
     if table.reference:
@@ -78,12 +78,6 @@ def write(sheet: Sheet, folder: Path) -> list[Path]:
     for suffix, content in files.items():
         (folder / f"{sheet.name}{suffix}").write_bytes(content)
     return [folder / f"{sheet.name}{suffix}" for suffix in files]
-
-
-def _group_headings(table: Table, scale: Scale) -> dict[str, str]:
-    """The paper's headings; only the protocol's name where other data stand in."""
-    suffix = "" if scale == "paper" else " protocol"
-    return {group.title: f"{group.title}{suffix}" for group in table.groups}
 
 
 def _absolute(

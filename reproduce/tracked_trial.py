@@ -61,16 +61,23 @@ class TrackedTrial:
 
 
 def open_trial(
-    store: Store, place: Placement, trial: "Trial", study: str, settings: Mapping[str, float]
+    store: Store,
+    place: Placement,
+    trial: "Trial",
+    study: Mapping[str, str],
+    settings: Mapping[str, float],
 ) -> TrackedTrial:
     """The trial's run: the one that it had before it was interrupted, else a new one.
+
+    Args:
+        study: the study's own tags, `cdd.study` with its name among them.
 
     Raises:
         StoreError: if the store does not answer.
     """
     from mlflow.entities import Param
 
-    tags = {"cdd.kind": TRIAL, "cdd.study": study, "cdd.trial": str(trial.number)}
+    tags = {**study, "cdd.kind": TRIAL, "cdd.trial": str(trial.number)}
     tags |= {"mlflow.parentRunId": place.parent} if place.parent else {}
     before = trial.user_attrs.get(OWN_RUN)
     client = store.client
@@ -85,4 +92,4 @@ def open_trial(
             mlflow_id = str(client.create_run(place.experiment, tags=own, run_name=place.name).info.run_id)
             client.log_batch(mlflow_id, params=[Param(key, f"{value:g}") for key, value in settings.items()])
     trial.set_user_attr(OWN_RUN, mlflow_id)
-    return TrackedTrial(store, mlflow_id, trial, study)
+    return TrackedTrial(store, mlflow_id, trial, study["cdd.study"])

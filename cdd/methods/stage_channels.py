@@ -67,10 +67,13 @@ def at_smaller_size(
     Differs: published codes pool to squares of the smaller height, which distorts maps such as 20x10.
     """
     size = (min(first.shape[2], second.shape[2]), min(first.shape[3], second.shape[3]))
-    return _averaged(first, size), _averaged(second, size)
+    return averaged(first, size), averaged(second, size)
 
 
-def _averaged(features: Tensor, size: tuple[int, int]) -> Tensor:
+def averaged(
+    features: Float[Tensor, "batch channels _ _"], size: tuple[int, int]
+) -> Float[Tensor, "batch channels height width"]:
+    """The map at this height and width."""
     return features if features.shape[2:] == size else F.adaptive_avg_pool2d(features, size)
 
 

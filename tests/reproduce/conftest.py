@@ -14,7 +14,8 @@ from cdd.training.environment import Machine
 from reproduce import connection
 from reproduce.artifact import Table
 from reproduce.session import Drawn, Request, Session
-from reproduce.study import RowStudy, StudyRequest
+from reproduce.study import RowStudy
+from reproduce.study_row import StudyRequest
 from reproduce.tracking import Store
 from reproduce.workspace import Workspace
 from tests.reproduce.fakes import CODE, STUDENT, TEACHER, FakeTraining, Recorder, table

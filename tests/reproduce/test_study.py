@@ -7,7 +7,8 @@ import pytest
 from cdd.recipe import Recipe
 from reproduce.errors import UsageError
 from reproduce.overrides import parse
-from reproduce.study import RowStudy, StudyRequest
+from reproduce.study import RowStudy
+from reproduce.study_row import StudyRequest
 from reproduce.tracking import KILLED
 from tests.reproduce.fakes import FakeTraining, Recorder, accuracy
 from tests.reproduce.studies import MakeStudy, open_runs

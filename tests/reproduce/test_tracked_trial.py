@@ -8,7 +8,7 @@ import pytest
 
 from cdd.recipe import Recipe
 from reproduce.session import Session
-from reproduce.study import TUNING, RowStudy
+from reproduce.study import RowStudy
 from reproduce.tracking import FAILED, FINISHED, KILLED, Store
 from tests.reproduce.fakes import FakeTraining
 from tests.reproduce.studies import MakeStudy, open_runs
@@ -89,7 +89,7 @@ def test_an_interrupted_trial_goes_on_in_its_own_run(study: MakeStudy, training:
 def test_a_trial_reuses_a_tables_run_and_a_table_reuses_a_trials(
     study: MakeStudy, training: FakeTraining, session: Callable[..., Session]
 ) -> None:
-    session("tiny", changes=[TUNING]).run(training)
+    session("tiny", changes=["data.use=tuning"]).run(training)
     own = list(training.begun)
     assert len(own) == 2
     found = study(trials=1).run(training)
@@ -97,6 +97,6 @@ def test_a_trial_reuses_a_tables_run_and_a_table_reuses_a_trials(
     study(trials=2).run(training)
     assert len(training.begun) == 3
     tried = study(trials=2).run(training).sheet.numbers.tap_weight.tolist()[1]
-    session("tiny", changes=[TUNING, f"CapacityDynamic.tap_weight={tried:g}"]).run(training)
+    session("tiny", changes=["data.use=tuning", f"CapacityDynamic.tap_weight={tried:g}"]).run(training)
     assert len(training.begun) == 3
     assert found.sheet.numbers.state.tolist() == ["complete"]

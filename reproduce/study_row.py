@@ -1,0 +1,88 @@
+"""Which row a study tunes, and what it must not see while it does."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cdd.data.records import CLASSIFICATION
+from cdd.recipe import Recipe
+from cdd.training.environment import Machine
+from reproduce.artifact import Group, Scale, Table
+from reproduce.errors import UsageError
+
+COST = "multiply_adds"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRequest:
+    """What the command line asked for.
+
+    Attributes:
+        space: a name in `study_space.SPACES`.
+        artifact: table whose row is tuned.
+        row: its label; None for the first row with the method.
+        method: class of the row's method, in any case of letters; None where `row` is given.
+        trials: finished trials that the study shall have, pruned ones included.
+        prunes: whether trials that fall behind the others end early.
+        storage: Optuna's; None for a sqlite file in the results folder.
+        seed: of the recipe, and of the sampler.
+        changes: made to every run of the study, as by `--set`.
+    """
+
+    space: str
+    artifact: str
+    row: str | None = None
+    method: str | None = None
+    trials: int
+    prunes: bool = True
+    scale: Scale = "mini"
+    seed: int = 0
+    storage: str | None = None
+    changes: list[str] = field(default_factory=list)
+    results: Path = Path("results")
+    machine: Machine = Machine()
+
+
+def tuning(recipe: Recipe) -> str:
+    """The `--set` text that keeps the row's runs, teachers as well, from the test images.
+
+    Validation identities are set aside from training and evaluated; of classification, training images.
+    """
+    use = "classification-tuning" if recipe.data.use in CLASSIFICATION else "tuning"
+    return f"data.use={use}"
+
+
+def accuracy_of(recipe: Recipe, group: Group) -> str:
+    """The metric that a study raises."""
+    return "top1" if recipe.data.use in CLASSIFICATION else f"{group.protocol}/mAP"
+
+
+def seen(recipe: Recipe, group: Group) -> str:
+    """What a study's accuracies were measured on, in words."""
+    if recipe.data.use in CLASSIFICATION:
+        return (
+            "Accuracy on a fifth of the training images, which were set aside from training, for the teacher "
+            "as well; no test image was used."
+        )
+    return (
+        f"mAP of the {group.protocol} protocol on validation identities, which were set aside from training, "
+        "for the teacher as well; no test identity was used."
+    )
+
+
+def find_row(table: Table, request: StudyRequest) -> tuple[str, Group, Recipe]:
+    """Label, group and run of the row that is asked for.
+
+    Raises:
+        UsageError: naming the rows, or the methods, that there are.
+    """
+    groups = {group.title: group for group in table.groups}
+    rows = table.recipes(request.scale, request.seed)
+    for label, title, recipe in rows:
+        method = type(recipe.method).__name__.lower()
+        if label == request.row or (request.row is None and method == (request.method or "").lower()):
+            return label, groups[title], recipe
+    if request.row is not None:
+        labels = dict.fromkeys(label for label, _, _ in rows)
+        raise UsageError(f"--row {request.row!r}: {table.name} has the rows {', '.join(labels)}")
+    known = dict.fromkeys(type(recipe.method).__name__.lower() for _, _, recipe in rows)
+    raise UsageError(f"--method {request.method}: {table.name} has rows of {', '.join(known)}")
