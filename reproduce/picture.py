@@ -214,5 +214,10 @@ class Cloud:
         return list(found.values())
 
 
-Picture = Figure | Sweep | ChannelBars | BlockMap | Distribution | Cloud
+@dataclass(frozen=True, kw_only=True)
+class WordGallery(OfRuns):
+    """What queries find where a teacher's visual words meet its student's; the curve is the student."""
+
+
+Picture = WordGallery | Figure | Sweep | ChannelBars | BlockMap | Distribution | Cloud
 Artifact = Table | Picture

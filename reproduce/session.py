@@ -15,6 +15,7 @@ from reproduce.calibration import Measure, calibrate
 from reproduce.drawing import draw_artifact
 from reproduce.errors import StoreError, UsageError
 from reproduce.execute import Job, Outcome, Train, execute, reused
+from reproduce.finished_run import FinishedRuns
 from reproduce.listener import Listener
 from reproduce.material import Material
 from reproduce.overrides import Overrides, parse
@@ -162,8 +163,11 @@ class Session:
             outcomes=outcomes,
             records={} if isinstance(artifact, Table) else read_records(self.published),
             overrides=tuple(self.overrides.texts),
+            folder=self.published,
+            files=FinishedRuns(self.workspace, self.code),
+            machine=self.request.machine,
         )
-        sheet, files = draw_artifact(artifact, material, self.published)
+        sheet, files = draw_artifact(artifact, material)
         return Drawn(sheet, files, outcomes, trained)
 
     def _run_artifact(self, artifact: Artifact, wanted: list[Wish], store: Store, train: Train) -> Drawn:

@@ -114,6 +114,11 @@ class QuantisedDistiller(Distiller):
             ]
         return {"quest": self.method.weight * torch.stack(divergences).sum()}
 
+    @property
+    def last(self) -> "Words":
+        """The words of the last map."""
+        return next(self._words())
+
     def _words(self) -> Iterator["Words"]:
         return (words for words in self.words if isinstance(words, Words))
 
