@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from cdd.methods.quantised_embedding import QuEST
 from cdd.recipe import Recipe
+from experiments import quest_transfer
+from reproduce.artifact import Table
 from reproduce.errors import UsageError
 from reproduce.overrides import parse
 from reproduce.study import RowStudy
@@ -190,3 +193,15 @@ def test_what_cannot_be_tuned_is_refused_with_what_can(study: MakeStudy) -> None
 def test_a_figure_has_no_row_to_tune() -> None:
     with pytest.raises(UsageError, match="figure1 is a figure"):
         RowStudy(StudyRequest(space="weight", artifact="figure1", method="rkd", trials=1), Recorder())
+
+
+def test_a_study_of_classification_keeps_off_the_test_images_and_raises_top_1(
+    study: MakeStudy, tables: dict[str, Table]
+) -> None:
+    tables["quest-transfer"] = quest_transfer.TABLE
+    found = study(artifact="quest-transfer", method="quest")
+    recipe = found.trial_recipe({"weight": 5.0})
+    assert {link.data.use for link in chain(recipe)} == {"classification-tuning", "pretraining"}
+    assert isinstance(recipe.method, QuEST)
+    assert recipe.method.weight == 5.0
+    assert found.metrics == ("top1",)

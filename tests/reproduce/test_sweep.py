@@ -97,3 +97,16 @@ def test_a_sweep_without_any_run_says_so() -> None:
 def test_every_row_of_a_sweep_has_a_place_on_the_axis() -> None:
     with pytest.raises(ValueError, match=r"has rows .* but values for"):
         replace(SWEEP, values={"p = 1": 1})
+
+
+def test_a_baseline_is_a_line_of_its_own_and_no_place_on_the_axis() -> None:
+    values = {label: value for label, value in SWEEP.values.items() if label != "p = 1"}
+    with_line = replace(SWEEP, values=values, baseline="p = 1", logarithmic=True)
+    without = replace(
+        with_line, table=replace(SWEEP.table, rows=SWEEP.table.rows[1:], reference=None), baseline=None
+    )
+    found = draw_sweep(with_line, material(with_line))
+    assert found.files[".png"] != draw_sweep(without, material(without)).files[".png"]
+    assert "p = 1" in {line["row"] for line in found.sheet.numbers.to_dict("records")}
+    with pytest.raises(ValueError, match=r"has rows .* but values for"):
+        replace(with_line, baseline=None)
