@@ -9,7 +9,7 @@ from reproduce.picture import Curve, WordGallery
 FIGURE = WordGallery(
     name="quest-figure2",
     title="Image retrieval in the quantised embedding spaces of a WRN-40-2 teacher and its WRN-16-2 student",
-    source="Jain et al., ECCV 2020, supplement, Figure 2",
+    source="Jain et al., ECCV 2020, QuEST's supplement, Figure 2",
     group=WITH_WORDS,
     curves=(
         Curve(

@@ -73,7 +73,7 @@ def row(teacher: str, student: str, compression: float, *accuracies: float) -> R
 TABLE = Table(
     name="quest-table1",
     title="Number of parameters and accuracy of teacher and student networks on CIFAR-100, and of QuEST",
-    source="Jain et al., ECCV 2020, supplement, Table 1",
+    source="Jain et al., ECCV 2020, QuEST's supplement, Table 1",
     headings=("Teacher to student",),
     groups=(TEACHER, STUDENT, WITH_WORDS),
     rows=tuple(row(*pair) for pair in PAIRS),

@@ -77,7 +77,7 @@ def quest(name: str, scale: Scale, seed: int) -> Recipe:
 TABLE = Table(
     name="quest-transfer",
     title="Transfer learning to a small data set: ResNet34 to ResNet18 and VGG9",
-    source="Jain et al., ECCV 2020, supplement, Section C.2",
+    source="Jain et al., ECCV 2020, QuEST's supplement, Section C.2",
     headings=("Student",),
     groups=(TEACHER, STUDENT, WORDS),
     rows=tuple(

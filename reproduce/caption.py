@@ -21,12 +21,14 @@ COUNTS = (
 )
 VERSIONS = ("python", "torch", "torchvision", "mlflow", "numpy")
 DIGEST_LENGTH = 12
+PUBLICATION_PARTS = 2
+"""Parts of a source that name the publication: authors and conference; what follows is the place in it."""
 COMMIT_LENGTH = 10
 
 
 def title(artifact: Artifact, scale: Scale, wishes: list[Wish]) -> str:
     """The paper's caption, and what ours is where it is not the paper's setting."""
-    number = artifact.source.rpartition(", ")[2]
+    number = ", ".join(artifact.source.split(", ")[PUBLICATION_PARTS:])
     text = artifact.title if artifact.source == BEYOND else f"{number}. {artifact.title}"
     if scale == "paper":
         return f"{text} (paper scale)"

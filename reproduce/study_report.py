@@ -39,7 +39,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Report:
-    """The table of a study, its best settings, and its plots by kind."""
+    """The table of a study, its best settings, and its plots by kind and suffix."""
 
     sheet: Sheet
     best: tuple[str, ...]
@@ -51,7 +51,7 @@ class Report:
         name = self.sheet.name
         csv = self.sheet.numbers.to_csv(index=False, lineterminator="\n")
         contents = {f"{name}.md": markdown(self.sheet).encode(), f"{name}.csv": csv.encode()}
-        contents |= {f"{name}-{kind}.pdf": content for kind, content in self.plots.items()}
+        contents |= {f"{name}-{plot}": content for plot, content in self.plots.items()}
         for file, content in contents.items():
             (folder / file).write_bytes(content)
         return [folder / file for file in contents]

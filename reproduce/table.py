@@ -214,10 +214,9 @@ def _relative_name(column: Column) -> str:
 def _relative_title(table: Table) -> str:
     shares = [column.name for column in table.groups[0].columns if not _is_difference(column)]
     differences = [column.name for column in table.groups[0].columns if _is_difference(column)]
-    return (
-        f"Relative to {table.reference}: {' and '.join(shares)} in percent of it, "
-        f"{' and '.join(differences)} as difference in points"
-    )
+    words = [f"{' and '.join(shares)} in percent of it"] if shares else []
+    words += [f"{' and '.join(differences)} as difference in points"] if differences else []
+    return f"Relative to {table.reference}: {', '.join(words)}"
 
 
 def _verdict_title(verdicts: list[Verdict]) -> str:
