@@ -161,7 +161,7 @@ class Words(nn.Module):
     def divergence(
         self,
         student: Float[Tensor, "batch student_channels height width"],
-        teacher: Float[Tensor, "batch teacher_channels height width"],
+        teacher: Float[Tensor, "batch teacher_channels teacher_height teacher_width"],
     ) -> Float[Tensor, ""]:
         """Of the student's assignment from the teacher's, at the smaller size of the two maps."""
         found, wanted = at_smaller_size(at_least_single(student), at_least_single(teacher))
