@@ -7,6 +7,7 @@ identities, `mini` at 16x16 pixels with smaller networks of the same families.
 from dataclasses import dataclass
 
 from cdd.architecture import SmallNetwork
+from cdd.contract import Fidelity
 from cdd.methods.quantised_embedding import QuEST
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Augmentation, Data, Objective, RandomBatch, Recipe, Schedule
@@ -57,6 +58,8 @@ MINI_NETWORKS = {
 SLOWLY_TRAINED = {"MobileNetV2", "ShuffleNetV1", "ShuffleNetV2"}
 """Their rate begins lower (Section C.1)."""
 CLASSIFICATION = Objective(label_smoothing=0, triplet_weight=0, logit_weight=0)
+AS_TEXT = Fidelity(teacher_batch_norm="running", neck_learning_rate_factor=1.0)
+"""One learning rate for all layers, and a teacher in evaluation mode."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +156,7 @@ def classifier(name: str, dataset: str, scale: Scale, seed: int) -> Recipe:
         schedule=schedule,
         augmentation=setting.augmentation,
         evaluate_every=5,
+        fidelity=AS_TEXT,
         seed=seed,
     )
 

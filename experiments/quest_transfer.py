@@ -7,7 +7,7 @@ from cdd.methods.quantised_embedding import QuEST
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Augmentation, Data, RandomBatch, Recipe
 from experiments.quest_columns import STUDENT, TEACHER, TOP_1, group
-from experiments.quest_recipes import CLASSIFICATION, small, steps
+from experiments.quest_recipes import AS_TEXT, CLASSIFICATION, small, steps
 from experiments.recipes import pretraining
 from experiments.settings import PAPER_BACKBONES, SETTINGS, SMALL_BACKBONES
 from reproduce.artifact import Entry, Row, Scale, Table
@@ -52,6 +52,7 @@ def alone(network: Network, images: int, scale: Scale, seed: int) -> Recipe:
         schedule=steps(EPOCHS[scale], 0.05, (150 / 200,), 0.1),
         augmentation=Augmentation(padding=pixels // 8, erasing=0),
         evaluate_every=5,
+        fidelity=AS_TEXT,
         seed=seed,
     )
 

@@ -124,6 +124,8 @@ def test_classification_has_neither_triplets_nor_erasing_nor_soft_labels(name: s
             assert recipe.augmentation == Augmentation(padding=recipe.data.height // 8, erasing=0)
             assert recipe.data.use == "classification"
             assert recipe.precision == "mixed"
+            fidelity = recipe.fidelity
+            assert (fidelity.neck_learning_rate_factor, fidelity.teacher_batch_norm) == (1.0, "running")
 
 
 def test_the_figures_reuse_the_tables_runs() -> None:
