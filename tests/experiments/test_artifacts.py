@@ -144,9 +144,13 @@ def test_no_run_needs_imagenet_or_big_data_at_the_embedded_scales(name: str) -> 
 @pytest.mark.parametrize("name", NAMES)
 def test_identities_that_pretrain_serve_nothing_else(name: str) -> None:
     for recipe in everywhere(find(name)):
-        assert recipe.data.use == "standard"
-        for link in chain(recipe)[1:]:
-            assert link.data.use == ("pretraining" if link.initialisation == "random" else "standard")
+        use = recipe.data.use
+        assert use in ("standard", "classification")
+        for link in chain(recipe):
+            for before in link.dependencies:
+                is_start = before == link.initialisation and not link.continues
+                assert before.data.use == ("pretraining" if is_start else use)
+                assert not is_start or before.initialisation == "random"
 
 
 @pytest.mark.parametrize("name", NAMES)
