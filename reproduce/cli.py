@@ -175,7 +175,9 @@ def plan(
 def show(
     artifacts: Names,
     scale: ScaleOption = "mini",
-    seeds: Annotated[str | None, typer.Option(help="By default every seed of 0..9 that has results.")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="By default those of 0..9 that have all results, or any.")
+    ] = None,
     changes: Changes = None,
     results: Results = RESULTS,
     output: OutputFormat = "text",

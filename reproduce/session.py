@@ -19,7 +19,7 @@ from reproduce.finished_run import FinishedRuns
 from reproduce.listener import Listener
 from reproduce.material import Material
 from reproduce.overrides import Overrides, parse
-from reproduce.picture import Artifact
+from reproduce.picture import Artifact, Cloud
 from reproduce.plan import Plan, Wish, make_plan, wishes
 from reproduce.records import read_records, write_record
 from reproduce.source import source
@@ -32,7 +32,7 @@ SEEDS_SHOWN = range(10)
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the command line asked for. `seeds` is None for "every seed that has results"."""
+    """What the command line asked for. `seeds` is None for the seeds that have results."""
 
     names: list[str]
     scale: Scale
@@ -147,8 +147,8 @@ class Session:
     def _shown(self, artifact: Artifact, known: Mapping[str, Outcome]) -> Drawn:
         wanted = self._wishes(artifact, self._seeds_shown)
         if self.request.seeds is None:
-            having = {wish.recipe.seed for wish in wanted if wish.recipe.run_id in known}
-            wanted = [wish for wish in wanted if wish.recipe.seed in (having or {0})]
+            seeds = _seeds_with_results(wanted, known, whole=not isinstance(artifact, Cloud))
+            wanted = [wish for wish in wanted if wish.recipe.seed in seeds]
         return self._draw(artifact, wanted, known)
 
     def _draw(
@@ -262,6 +262,13 @@ class Session:
         result = load_result(path.parent)
         path.unlink()
         return result
+
+
+def _seeds_with_results(wanted: list[Wish], known: Mapping[str, Outcome], *, whole: bool) -> set[int]:
+    """Seeds that have all results, so that rows are compared over the same seeds; else those with any."""
+    having = {wish.recipe.seed for wish in wanted if wish.recipe.run_id in known}
+    lacking = {wish.recipe.seed for wish in wanted if wish.recipe.run_id not in known}
+    return (having - lacking if whole else set()) or having or {0}
 
 
 def _stored_outcomes(store: Store | None) -> dict[str, Outcome]:

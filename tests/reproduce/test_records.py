@@ -9,10 +9,11 @@ import pytest
 
 from cdd.recipe import Recipe
 from cdd.run import Epoch, Result
+from reproduce.artifact import Table
 from reproduce.records import columns, full_environment, note_source, read_records, write_record
 from reproduce.session import Session
 from reproduce.workspace import Workspace
-from tests.reproduce.fakes import CODE, FakeTraining, a_student, a_teacher, accuracy
+from tests.reproduce.fakes import CODE, TEACHER, FakeTraining, a_student, a_teacher, accuracy, table
 
 RECIPE = a_student("mini", 0)
 
@@ -138,6 +139,21 @@ def test_show_without_seeds_takes_those_that_have_results(
     assert set(one.sheet.numbers["seeds"]) == {1}
     (none,) = session(seeds=[7]).show()
     assert set(none.sheet.numbers["state"]) == {"not run"}
+
+
+def test_show_without_seeds_leaves_out_those_that_lack_a_run(
+    run: Callable[..., object],
+    session: Callable[..., Session],
+    tables: dict[str, Table],
+    training: FakeTraining,
+) -> None:
+    tables["half"] = table(TEACHER, name="half")
+    session("half", seeds=[0, 1]).run(training)
+    (half,) = session(seeds=None).show()
+    assert set(half.sheet.numbers[half.sheet.numbers.row == "Teacher"].seeds) == {2}
+    run(seeds=[1])
+    (whole,) = session(seeds=None).show()
+    assert set(whole.sheet.numbers.seeds) == {1}
 
 
 def test_overridden_results_lie_apart(
