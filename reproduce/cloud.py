@@ -24,7 +24,8 @@ def draw_cloud(figure: Cloud, material: Material) -> DrawnPicture:
     """The figure as pdf and png, with its numbers as csv and the front as md."""
     numbers = _numbers(figure, material)
     wanted, shown = len(material.wishes), len(numbers)
-    notes = [*caption(figure, material), f"Runs shown: {shown} of {wanted}."]
+    fewer = " Not every run was made for every seed." if shown < wanted else ""
+    notes = [*caption(figure, material), f"Runs shown: {shown}.{fewer}"]
     heading = title(figure, material.scale, material.wishes)
     blocks = tuple(_block(figure, group.title, numbers) for group in figure.groups)
     sheet = Sheet(figure.name, heading, blocks, tuple(notes), numbers)

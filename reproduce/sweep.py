@@ -1,7 +1,7 @@
 """A figure of one setting: one panel per column, one line per data set."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reproduce.artifact import Scale
@@ -15,6 +15,7 @@ from reproduce.table import draw
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+SAME_RUNS = "At this scale both data sets are stood in for by the same runs, so their costs coincide."
 MARKERS = ("o", "s", "^", "D")
 
 
@@ -37,7 +38,10 @@ def draw_sweep(sweep: Sweep, material: Material) -> DrawnPicture:
             _panel(place, sweep, name, cells, material.scale)
         legend_below(page, axes[0])
         drawn = files(page)
-    return with_caption(draw(table, material), drawn)
+    sheet = draw(table, material)
+    if len({wish.recipe.run_id for wish in material.wishes}) < len(material.wishes):
+        sheet = replace(sheet, notes=(*sheet.notes, SAME_RUNS))
+    return with_caption(sheet, drawn)
 
 
 def _panel(axes: "Axes", sweep: Sweep, name: str, cells: Mapping[CellKey, Cell], scale: Scale) -> None:
