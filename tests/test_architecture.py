@@ -10,7 +10,7 @@ import pytest
 
 PROJECT = Path(__file__).parents[1]
 PACKAGES = ("cdd", "reproduce", "experiments")
-OURS = (*PACKAGES, "tools", "tests")
+OURS = (*PACKAGES, "benchmarks", "tools", "tests")
 LONGEST_FILE, LONGEST_FUNCTION = 300, 40
 
 LAYERS = {

@@ -1,0 +1,57 @@
+"""`python -m benchmarks`: prints the table and writes it as JSON; `--small` leaves out the long lines."""
+
+import argparse
+import json
+import platform
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.evaluation import MEBIBYTE, evaluation
+from benchmarks.line import Line
+from benchmarks.resetting import resetting
+from benchmarks.start_up import start_up
+
+SMALL: tuple[Callable[[], Line], ...] = (
+    lambda: start_up("--help"),
+    lambda: start_up("list"),
+    lambda: evaluation(10, with_baseline=True),
+    resetting,
+)
+LONG: tuple[Callable[[], Line], ...] = (lambda: evaluation(1, with_baseline=False, repeats=1),)
+
+
+def main() -> None:
+    """Measures line by line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--small", action="store_true", help="leave out the lines that take minutes")
+    parser.add_argument("--out", type=Path, default=Path("results/benchmarks.json"))
+    arguments = parser.parse_args()
+    lines = [measure() for measure in (SMALL if arguments.small else SMALL + LONG)]
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(described(lines), indent=2) + "\n")
+    Console().print(table(lines))
+
+
+def described(lines: list[Line]) -> dict[str, object]:
+    """The lines with the machine and the versions that they were measured on."""
+    machine = {"machine": platform.machine(), "python": platform.python_version(), "torch": torch.__version__}
+    return {**machine, "threads": torch.get_num_threads(), "lines": [line.as_plain() for line in lines]}
+
+
+def table(lines: list[Line]) -> Table:
+    """What a terminal shows."""
+    found = Table("", "seconds", "times as fast as", "times the limit", "memory (MiB)")
+    for line in lines:
+        speedup = f"{line.speedup:.1f}, {line.baseline_name}" if line.speedup else "-"
+        limit = f"{line.times_limit:.2f}, {line.limit_name}" if line.times_limit else "-"
+        memory = "-" if line.peak_bytes is None else f"{line.peak_bytes / MEBIBYTE:.0f}"
+        found.add_row(line.name, f"{line.ours:.3g}", speedup, limit, memory)
+    return found
+
+
+if __name__ == "__main__":
+    main()

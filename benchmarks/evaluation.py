@@ -1,0 +1,122 @@
+"""Evaluation at MSMT17's size against the bare matrix product and against a full sort of every ranking."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.line import Line, best_of
+from cdd.evaluation import evaluate_retrieval
+
+QUERIES, ROWS, DIMENSIONS, IDENTITIES, CAMERAS = 11_659, 82_161, 512, 3_060, 15
+MEBIBYTE = 2**20
+NOISE = 6.0
+"""Deviation of an embedding from its identity's centre, whose coordinates have a deviation of 1."""
+ACCURACY = 1e-9
+"""Largest difference of mAP from the baseline's."""
+SAMPLING_SECONDS = 0.005
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """Embeddings with identities and cameras of queries and gallery."""
+
+    query: torch.Tensor
+    gallery: torch.Tensor
+    identities: tuple[NDArray[np.int64], NDArray[np.int64]]
+    cameras: tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def retrieval(share: int) -> Retrieval:
+    """Random embeddings around one centre per identity, `1 / share` of MSMT17's numbers."""
+    generator = np.random.default_rng(0)
+    sizes = (QUERIES // share, ROWS // share)
+    centres = generator.standard_normal((IDENTITIES // share, DIMENSIONS)).astype(np.float32)
+    identities = [generator.integers(0, len(centres), size) for size in sizes]
+    cameras = [generator.integers(0, CAMERAS, size) for size in sizes]
+    query, gallery = (
+        torch.from_numpy(
+            centres[own] + NOISE * generator.standard_normal((len(own), DIMENSIONS), dtype=np.float32)
+        )
+        for own in identities
+    )
+    return Retrieval(query, gallery, (identities[0], identities[1]), (cameras[0], cameras[1]))
+
+
+def evaluation(share: int, *, with_baseline: bool, repeats: int = 2) -> Line:
+    """Our evaluator on `1 / share` of MSMT17's numbers; the baseline must come to the same mAP.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    data = retrieval(share)
+    found: list[float] = []
+
+    def ours() -> None:
+        result = evaluate_retrieval(data.query, data.gallery, *data.identities, *data.cameras)
+        found.append(result.mean_average_precision)
+
+    seconds = best_of(repeats, ours)
+    peak = peak_bytes(ours)
+    baseline = None
+    if with_baseline:
+        wanted: list[float] = []
+        baseline = best_of(1, lambda: wanted.append(by_sorting(data)))
+        if abs(wanted[0] - found[0]) > ACCURACY:
+            raise ValueError(f"the baseline comes to mAP {wanted[0]}, our evaluator to {found[0]}")
+    query, gallery = data.query.double(), data.gallery.double()
+    return Line(
+        name=f"evaluation, {len(query):,} queries, {len(gallery):,} gallery images",
+        ours=seconds,
+        baseline=baseline,
+        baseline_name="every ranking sorted",
+        limit=best_of(repeats, lambda: _product(query, gallery)),
+        limit_name="the product of the matrices in float64, block by block",
+        peak_bytes=peak,
+    )
+
+
+def _product(query: torch.Tensor, gallery: torch.Tensor) -> None:
+    rows = max(1, 256 * MEBIBYTE // (8 * len(gallery)))
+    buffer = query.new_empty(rows, len(gallery))
+    for block in query.split(rows):
+        torch.mm(block, gallery.T, out=buffer[: len(block)])
+
+
+def by_sorting(data: Retrieval) -> float:
+    """The mAP by a full, stable sort of every query's distances."""
+    query, gallery = (
+        torch.nn.functional.normalize(rows.double(), dim=1) for rows in (data.query, data.gallery)
+    )
+    precisions = []
+    for index, row in enumerate(query):
+        order = np.argsort(-(gallery @ row).numpy(), kind="stable")
+        same = data.identities[1][order] == data.identities[0][index]
+        kept = ~(same & (data.cameras[1][order] == data.cameras[0][index]))
+        hits = np.flatnonzero(same[kept]) + 1
+        if len(hits):
+            precisions.append(np.mean(np.arange(1, len(hits) + 1) / hits))
+    return float(np.mean(precisions))
+
+
+def peak_bytes(action: Callable[[], object]) -> int:
+    """Most resident memory of this process during the call above what it had before."""
+    process = psutil.Process()
+    before, done, most = process.memory_info().rss, threading.Event(), [0]
+
+    def watch() -> None:
+        while not done.wait(SAMPLING_SECONDS):
+            most[0] = max(most[0], process.memory_info().rss)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        action()
+    finally:
+        done.set()
+        thread.join()
+    return max(0, most[0] - before)

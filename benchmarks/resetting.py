@@ -1,0 +1,67 @@
+"""RGGR's masks for a ResNet-101 against the step-by-step formulation of the paper's equations."""
+
+import numpy as np
+import torch
+
+from benchmarks.line import Line, best_of
+from cdd.gradients import unimportant_channels
+
+# Blocks by channels, batch and gallery of the paper's ResNet-101.
+BLOCKS = ((64, 3), (128, 4), (256, 23), (512, 3))
+BATCH, GALLERY, NEIGHBOURS, RATIO = 96, 24_000, 2, 0.5
+
+
+def resetting(batch: int = BATCH, gallery: int = GALLERY, *, baseline_blocks: int = 1) -> Line:
+    """All blocks of one step. The baseline is timed on so many blocks of each width and scaled up.
+
+    Raises:
+        ValueError: if the baseline finds other channels.
+    """
+    features = {width: _features(width, batch, gallery) for width, _ in BLOCKS}
+    options = {"neighbours": NEIGHBOURS, "ratio": RATIO}
+
+    def ours() -> None:
+        for width, count in BLOCKS:
+            for _ in range(count):
+                unimportant_channels(*features[width], **options)  # type: ignore[arg-type]
+
+    baseline = 0.0
+    for width, count in BLOCKS:
+        student, teacher, rows = features[width]
+        wanted: list[set[int]] = []
+        seconds = best_of(baseline_blocks, lambda: wanted.append(step_by_step(student, teacher, rows)))  # noqa: B023
+        found = unimportant_channels(student, teacher, rows, **options)  # type: ignore[arg-type]
+        if set(found.nonzero().flatten().tolist()) != wanted[0]:
+            raise ValueError(f"the baseline resets other channels of {width}")
+        baseline += count * seconds
+    return Line(
+        name=f"RGGR of a ResNet-101, batch {batch}, gallery {gallery:,}",
+        ours=best_of(2, ours),
+        baseline=baseline,
+        baseline_name="step by step: float64 similarity, full sorts, sets",
+    )
+
+
+def _features(width: int, batch: int, gallery: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Student, teacher and gallery, some of whose channels are small everywhere."""
+    generator = torch.Generator().manual_seed(width)
+    rows = torch.randn(gallery, width, generator=generator)
+    teacher = rows[:batch].clone()
+    student = teacher + 0.3 * torch.randn(batch, width, generator=generator)
+    student[:, : width // 4] *= 1e-3
+    return student, teacher, rows
+
+
+def step_by_step(student: torch.Tensor, teacher: torch.Tensor, gallery: torch.Tensor) -> set[int]:
+    """Channels in every pair's list, by full sorts and sets."""
+    query, rows = (
+        torch.nn.functional.normalize(values.double(), dim=1).numpy() for values in (teacher, gallery)
+    )
+    ranking = np.argsort(-(query @ rows.T), axis=1, kind="stable")
+    shared = set(range(student.shape[1]))
+    places = int(student.shape[1] * RATIO)
+    for own, order in zip(student.double().numpy(), ranking, strict=True):
+        for row in order[:NEIGHBOURS]:
+            products = np.abs(own * gallery[int(row)].double().numpy())
+            shared &= set(np.argsort(products, kind="stable")[:places].tolist())
+    return shared

@@ -1,0 +1,66 @@
+"""Benchmarks at a small size: baselines come to the same result, ratios are what they say."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks.evaluation import by_sorting, evaluation, retrieval
+from benchmarks.line import Line, best_of
+from benchmarks.resetting import resetting
+from benchmarks.start_up import start_up
+from cdd.evaluation import evaluate_retrieval
+
+
+def test_ratios_are_of_the_times() -> None:
+    line = Line(name="x", ours=2.0, baseline=6.0, limit=0.5)
+    assert (line.speedup, line.times_limit) == (3.0, 4.0)
+    assert Line(name="x", ours=2.0).speedup is None
+    assert line.as_plain()["times_limit"] == 4.0
+
+
+def test_the_fastest_call_counts() -> None:
+    calls: list[int] = []
+    assert 0 <= best_of(3, lambda: calls.append(1)) < 1
+    assert len(calls) == 3
+
+
+def test_the_sorting_baseline_is_the_same_accuracy() -> None:
+    data = retrieval(400)
+    ours = evaluate_retrieval(data.query, data.gallery, *data.identities, *data.cameras)
+    assert by_sorting(data) == pytest.approx(ours.mean_average_precision, abs=1e-12)
+    assert 0.1 < ours.mean_average_precision < 0.99
+
+
+def test_every_line_has_its_ratios() -> None:
+    found = evaluation(400, with_baseline=True, repeats=1)
+    assert found.speedup is not None
+    assert found.times_limit is not None
+    assert found.peak_bytes is not None
+    masks = resetting(batch=8, gallery=64)
+    assert masks.speedup is not None
+    assert masks.speedup > 0
+    assert start_up("--help").times_limit is not None
+
+
+def test_a_baseline_with_another_result_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.evaluation.by_sorting", lambda data: 0.5)
+    with pytest.raises(ValueError, match=r"the baseline comes to mAP 0.5"):
+        evaluation(400, with_baseline=True, repeats=1)
+    monkeypatch.setattr("benchmarks.resetting.step_by_step", lambda *given: {-1})
+    with pytest.raises(ValueError, match="other channels"):
+        resetting(batch=8, gallery=64)
+
+
+def test_the_command_writes_what_it_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = Line(name="a line", ours=0.25, baseline=1.0, baseline_name="slowly", peak_bytes=2**21)
+    monkeypatch.setattr(command, "SMALL", (lambda: line,))
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--small", "--out", str(tmp_path / "lines.json")])
+    command.main()
+    stored = json.loads((tmp_path / "lines.json").read_text())
+    assert stored["lines"] == [line.as_plain()]
+    assert stored["threads"] > 0
+    assert "a line" in capsys.readouterr().out
