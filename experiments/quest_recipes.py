@@ -48,7 +48,7 @@ MINI_NETWORKS = {
     "ResNet20": small("resnet", 8),
     "ResNet32x4": small("resnet", 14, 2),
     "ResNet8x4": small("resnet", 8, 2),
-    "VGG13": small("vgg", 13, 0.25),
+    "VGG13": small("vgg", 13, 0.375),
     "VGG8": small("vgg", 8, 0.25),
     "ResNet50": small("bottleneck-resnet", 50, 0.125),
     "MobileNetV2": small("mobilenet-v2", width=0.25),

@@ -4,6 +4,7 @@ import pytest
 
 from cdd.architecture import SmallNetwork
 from cdd.contract import Method
+from cdd.data.extent import extent
 from cdd.evaluation.cost import cost
 from cdd.methods.quantised_embedding import QuEST
 from cdd.methods.supervised import Supervised
@@ -64,10 +65,11 @@ def _network(label: str, group: str, scale: Scale) -> SmallNetwork:
 
 def test_students_are_smaller_than_their_teachers_at_every_scale() -> None:
     for scale in SCALES:
+        classes = extent(quest_recipes.CLASSIFIED["cifar100", scale].data).identities
         for _, _, recipe in runs("quest-table1", scale):
             if recipe.teacher:
                 sizes = [
-                    cost(network, 32, 32, identities=100).parameters
+                    cost(network, 32, 32, identities=classes).parameters
                     for network in (recipe.student, recipe.teacher.student)
                 ]
                 assert sizes[0] < sizes[1]
