@@ -50,7 +50,7 @@ MINI_NETWORKS = {
     "ResNet8x4": small("resnet", 8, 2),
     "VGG13": small("vgg", 13, 0.375),
     "VGG8": small("vgg", 8, 0.25),
-    "ResNet50": small("bottleneck-resnet", 50, 0.125),
+    "ResNet50": small("bottleneck-resnet", 50, 0.25),
     "MobileNetV2": small("mobilenet-v2", width=0.25),
     "ShuffleNetV1": small("shufflenet-v1", width=0.25),
     "ShuffleNetV2": small("shufflenet-v2", width=0.25),
