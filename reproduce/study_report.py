@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from reproduce.study_plots import plots
+from reproduce.study_plots import FACTORS, plots
 from reproduce.table import Block, Sheet, number_text
 from reproduce.table_text import markdown
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-FACTORS = (100.0, 1e-9)
 DECIMALS = (2, 5)
 
 
