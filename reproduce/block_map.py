@@ -16,7 +16,7 @@ from reproduce.table import Block, Sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.image import AxesImage
+    from matplotlib.collections import QuadMesh
 
 COLOURS = "cividis"
 """Rises evenly in lightness, for the colour-blind and in print as well."""
@@ -38,7 +38,7 @@ def draw_block_map(figure: BlockMap, material: Material) -> DrawnPicture:
     return with_caption(sheet, drawn)
 
 
-def _panel(axes: "Axes", label: str, numbers: pd.DataFrame) -> "AxesImage | None":
+def _panel(axes: "Axes", label: str, numbers: pd.DataFrame) -> "QuadMesh | None":
     """Blocks from the first at the bottom to the last; mean of the seeds."""
     from matplotlib.ticker import MaxNLocator
 
@@ -51,14 +51,17 @@ def _panel(axes: "Axes", label: str, numbers: pd.DataFrame) -> "AxesImage | None
         axes.text(0.5, 0.5, NOT_MEASURED, ha="center", transform=axes.transAxes)
         return None
     grid = mine.pivot_table(index="block", columns="epoch", values="value", aggfunc="mean")
-    edges = (
-        *(int(mine.epoch.min()) - 0.5, int(mine.epoch.max()) + 0.5),
-        *(int(mine.block.min()) - 0.5, int(mine.block.max()) + 0.5),
-    )
-    image = axes.imshow(grid, vmin=0, vmax=1, cmap=COLOURS, extent=edges, origin="lower", aspect="auto")
+    epochs, blocks = (_edges(found) for found in (mine.epoch, mine.block))
+    image = axes.pcolormesh(epochs, blocks, grid, vmin=0, vmax=1, cmap=COLOURS)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     return image
+
+
+def _edges(numbers: "pd.Series[int]") -> list[float]:
+    """Of the cells around these whole numbers."""
+    first, last = int(numbers.min()), int(numbers.max())
+    return [number - 0.5 for number in range(first, last + 2)]
 
 
 def _block(figure: BlockMap, numbers: pd.DataFrame) -> Block:

@@ -28,7 +28,8 @@ from cdd.methods.vocabulary import (
 )
 
 CHUNK_ELEMENTS = 2**24
-"""Elements of the largest table of positions by words that is held at a time: 64 MiB each."""
+"""Elements of the largest table of positions by words that is held at a time: 64 MiB each in float32, where
+4096 words at the 96 x 256 positions of a batch would take 384 MiB."""
 PROBED = 4096
 """Vectors by which the temperature is chosen."""
 
