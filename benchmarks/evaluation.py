@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.line import Line, best_of
 from cdd.evaluation import evaluate_retrieval
+from cdd.evaluation.scores import BLOCK_BYTES
 
 QUERIES, ROWS, DIMENSIONS, IDENTITIES, CAMERAS = 11_659, 82_161, 512, 3_060, 15
 MEBIBYTE = 2**20
@@ -81,7 +82,7 @@ def evaluation(share: int, *, with_baseline: bool, repeats: int = 2) -> Line:
 
 
 def _product(query: torch.Tensor, gallery: torch.Tensor) -> None:
-    rows = max(1, 256 * MEBIBYTE // (8 * len(gallery)))
+    rows = max(1, BLOCK_BYTES // (8 * len(gallery)))
     buffer = query.new_empty(rows, len(gallery))
     for block in query.split(rows):
         torch.mm(block, gallery.T, out=buffer[: len(block)])

@@ -4,13 +4,12 @@ from statistics import fmean
 
 import pandas as pd
 
-from reproduce.caption import caption, title
 from reproduce.cells import NOT_RUN
-from reproduce.drawn_picture import DrawnPicture, with_caption
-from reproduce.figure_style import OWN, STYLES, canvas, files
+from reproduce.drawn_picture import DrawnPicture, picture_sheet, with_caption
+from reproduce.figure_style import OWN, STYLES, canvas, files, say
 from reproduce.material import Material
 from reproduce.picture import ChannelBars
-from reproduce.table import Block, Sheet
+from reproduce.table import Block
 
 GROUP_WIDTH = 0.8
 """Share of a block's room that its bars take."""
@@ -19,9 +18,7 @@ GROUP_WIDTH = 0.8
 def draw_bars(figure: ChannelBars, material: Material) -> DrawnPicture:
     """The figure as pdf and png, with its numbers as csv and its caption as md."""
     numbers = _numbers(material)
-    notes = caption(figure, material)
-    heading = title(figure, material.scale, material.wishes)
-    sheet = Sheet(figure.name, heading, (_block(figure, numbers),), tuple(notes), numbers)
+    sheet = picture_sheet(figure, material, [_block(figure, numbers)], numbers)
     with canvas() as (page, axes):
         width = GROUP_WIDTH / len(figure.curves)
         for number, bar in enumerate(figure.curves):
@@ -34,7 +31,7 @@ def draw_bars(figure: ChannelBars, material: Material) -> DrawnPicture:
             axes.set_xticks(sorted(set(numbers.block)))
             axes.legend()
         else:
-            axes.text(0.5, 0.5, NOT_RUN, ha="center", transform=axes.transAxes)
+            say(axes, NOT_RUN)
         axes.grid(visible=False, axis="x")
         axes.set_xlabel("residual block")
         axes.set_ylabel("output channels of the compactor")

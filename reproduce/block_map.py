@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from reproduce.caption import caption, title
 from reproduce.cells import NOT_MEASURED
-from reproduce.drawn_picture import DrawnPicture, with_caption
-from reproduce.figure_style import files, panels
+from reproduce.drawn_picture import DrawnPicture, picture_sheet, with_caption
+from reproduce.figure_style import files, panels, say, whole_numbers
 from reproduce.histories import numbered
 from reproduce.material import Material
 from reproduce.picture import BlockMap
-from reproduce.table import Block, Sheet
+from reproduce.table import Block
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,8 +24,7 @@ COLOURS = "cividis"
 def draw_block_map(figure: BlockMap, material: Material) -> DrawnPicture:
     """The figure as pdf and png, with its numbers as csv and its caption as md."""
     numbers = numbered(material, figure.metric, "block")
-    heading = title(figure, material.scale, material.wishes)
-    sheet = Sheet(figure.name, heading, (_block(figure, numbers),), tuple(caption(figure, material)), numbers)
+    sheet = picture_sheet(figure, material, [_block(figure, numbers)], numbers)
     with panels(len(figure.curves), height=2.6) as (page, places):
         images = [
             _panel(axes, curve.label, numbers) for axes, curve in zip(places, figure.curves, strict=True)
@@ -40,21 +38,18 @@ def draw_block_map(figure: BlockMap, material: Material) -> DrawnPicture:
 
 def _panel(axes: "Axes", label: str, numbers: pd.DataFrame) -> "QuadMesh | None":
     """Blocks from the first at the bottom to the last; mean of the seeds."""
-    from matplotlib.ticker import MaxNLocator
-
     axes.set_title(label)
     axes.set_xlabel("epoch")
     axes.set_ylabel("residual block")
     axes.grid(visible=False)
     mine = numbers[numbers.run == label]
     if mine.empty:
-        axes.text(0.5, 0.5, NOT_MEASURED, ha="center", transform=axes.transAxes)
+        say(axes, NOT_MEASURED)
         return None
     grid = mine.pivot_table(index="block", columns="epoch", values="value", aggfunc="mean")
     epochs, blocks = (_edges(found) for found in (mine.epoch, mine.block))
     image = axes.pcolormesh(epochs, blocks, grid, vmin=0, vmax=1, cmap=COLOURS)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    whole_numbers(axes.xaxis, axes.yaxis)
     return image
 
 

@@ -1,17 +1,17 @@
 """A figure of two metrics of many runs: one panel per group, one mark per run, with the Pareto front."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from reproduce.caption import caption, title
 from reproduce.cells import NOT_RUN
-from reproduce.drawn_picture import DrawnPicture, with_caption
-from reproduce.figure_style import COLOURS, OWN, files, panels
+from reproduce.drawn_picture import DrawnPicture, picture_sheet, with_caption
+from reproduce.figure_style import COLOURS, OWN, files, panels, say
 from reproduce.material import Material
 from reproduce.pareto_front import pareto_front
 from reproduce.picture import Cloud
-from reproduce.table import Block, Sheet, decimals_for, number_text
+from reproduce.table import Block, decimals_for, number_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,10 +25,9 @@ def draw_cloud(figure: Cloud, material: Material) -> DrawnPicture:
     numbers = _numbers(figure, material)
     wanted, shown = len(material.wishes), len(numbers)
     fewer = " Not every run was made for every seed." if shown < wanted else ""
-    notes = [*caption(figure, material), f"Runs shown: {shown}.{fewer}"]
-    heading = title(figure, material.scale, material.wishes)
-    blocks = tuple(_block(figure, group.title, numbers) for group in figure.groups)
-    sheet = Sheet(figure.name, heading, blocks, tuple(notes), numbers)
+    blocks = [_block(figure, group.title, numbers) for group in figure.groups]
+    sheet = picture_sheet(figure, material, blocks, numbers)
+    sheet = replace(sheet, notes=(*sheet.notes, f"Runs shown: {shown}.{fewer}"))
     families = list(dict.fromkeys(figure.family(wish.recipe) for wish in material.wishes))
     with panels(len(figure.groups), height=3.0) as (page, places):
         for axes, group in zip(places, figure.groups, strict=True):
@@ -78,7 +77,7 @@ def _numbers(figure: Cloud, material: Material) -> pd.DataFrame:
 
 def _panel(axes: "Axes", families: list[str], numbers: pd.DataFrame) -> None:
     if numbers.empty:
-        axes.text(0.5, 0.5, NOT_RUN, ha="center", transform=axes.transAxes)
+        say(axes, NOT_RUN)
         return
     front = numbers[numbers.on_front].sort_values(["cost", "accuracy"])
     axes.step(front.cost, front.accuracy, where="post", color=OWN, linewidth=0.8, zorder=2, label="front")

@@ -4,14 +4,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from reproduce.caption import caption, title
 from reproduce.cells import NOT_MEASURED
-from reproduce.drawn_picture import DrawnPicture, with_caption
-from reproduce.figure_style import COLOURS, files, legend_below, panels
+from reproduce.drawn_picture import DrawnPicture, picture_sheet, with_caption
+from reproduce.figure_style import COLOURS, files, legend_below, panels, say, whole_numbers
 from reproduce.histories import numbered
 from reproduce.material import Material
 from reproduce.picture import Distribution
-from reproduce.table import Block, Sheet
+from reproduce.table import Block
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,8 +24,7 @@ SHADES = (0.18, 0.3, 0.45)
 def draw_distribution(figure: Distribution, material: Material) -> DrawnPicture:
     """The figure as pdf and png, with its numbers as csv and its caption as md."""
     numbers = numbered(material, figure.metric, "quantile")
-    heading = title(figure, material.scale, material.wishes)
-    sheet = Sheet(figure.name, heading, (_block(figure, numbers),), tuple(caption(figure, material)), numbers)
+    sheet = picture_sheet(figure, material, [_block(figure, numbers)], numbers)
     limits = {wish.label: figure.limit(wish.recipe) for wish in material.wishes}
     with panels(len(figure.curves), height=2.8, share_y=True) as (page, places):
         for axes, curve in zip(places, figure.curves, strict=True):
@@ -34,7 +32,7 @@ def draw_distribution(figure: Distribution, material: Material) -> DrawnPicture:
             axes.set_xlabel("epoch")
             mine = numbers[numbers.run == curve.label]
             if mine.empty:
-                axes.text(0.5, 0.5, NOT_MEASURED, ha="center", transform=axes.transAxes)
+                say(axes, NOT_MEASURED)
                 continue
             _bands(axes, mine)
             limit = limits[curve.label]
@@ -47,8 +45,6 @@ def draw_distribution(figure: Distribution, material: Material) -> DrawnPicture:
 
 def _bands(axes: "Axes", numbers: pd.DataFrame) -> None:
     """Bands between opposite quantiles and the median; geometric mean of the seeds."""
-    from matplotlib.ticker import MaxNLocator
-
     axes.set_yscale("log")
     grid = _grid(numbers)
     quantiles = sorted(set(numbers["quantile"]))
@@ -61,7 +57,7 @@ def _bands(axes: "Axes", numbers: pd.DataFrame) -> None:
     if len(quantiles) % 2:
         middle = quantiles[len(quantiles) // 2]
         axes.plot(grid.index, grid[middle], color=COLOURS[0], linewidth=1.4, label="median")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    whole_numbers(axes.xaxis)
     axes.margins(x=0.02)
 
 

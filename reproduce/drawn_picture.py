@@ -1,10 +1,15 @@
 """A figure after drawing: what a terminal shows of it, and its files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reproduce.table import Sheet
+import pandas as pd
+
+from reproduce.caption import caption, title
+from reproduce.material import Material
+from reproduce.picture import Picture
+from reproduce.table import Block, Sheet
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,14 @@ class DrawnPicture:
         for suffix, content in self.files.items():
             (folder / f"{self.sheet.name}{suffix}").write_bytes(content)
         return [folder / f"{self.sheet.name}{suffix}" for suffix in self.files]
+
+
+def picture_sheet(
+    picture: Picture, material: Material, blocks: Sequence[Block], numbers: pd.DataFrame
+) -> Sheet:
+    """The sheet of a figure under its title, with what is said of it and its runs."""
+    heading = title(picture, material.scale, material.wishes)
+    return Sheet(picture.name, heading, tuple(blocks), tuple(caption(picture, material)), numbers)
 
 
 def with_caption(sheet: Sheet, drawn: Mapping[str, bytes]) -> DrawnPicture:

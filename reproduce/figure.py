@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from reproduce.artifact import Column
-from reproduce.caption import caption, title
 from reproduce.cells import NOT_MEASURED
-from reproduce.drawn_picture import DrawnPicture, with_caption
-from reproduce.figure_style import OWN, STYLES, canvas, files, legend_below, panels
+from reproduce.drawn_picture import DrawnPicture, picture_sheet, with_caption
+from reproduce.figure_style import OWN, STYLES, canvas, files, legend_below, panels, say, whole_numbers
 from reproduce.histories import measured
 from reproduce.material import Material
 from reproduce.picture import Curve, Figure
-from reproduce.table import Block, Sheet, decimals_for, number_text
+from reproduce.table import Block, decimals_for, number_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,10 +22,8 @@ if TYPE_CHECKING:
 def draw_figure(figure: Figure, material: Material) -> DrawnPicture:
     """The figure as pdf and png, with its numbers as csv and its caption as md."""
     numbers, marks = _numbers(figure, material), _marks(figure, material)
-    notes = caption(figure, material)
-    heading = title(figure, material.scale, material.wishes)
-    blocks = tuple(_block(figure, column, numbers, marks) for column in figure.columns)
-    sheet = Sheet(figure.name, heading, blocks, tuple(notes), numbers)
+    blocks = [_block(figure, column, numbers, marks) for column in figure.columns]
+    sheet = picture_sheet(figure, material, blocks, numbers)
     drawn = _one_panel(figure, numbers, marks) if len(blocks) == 1 else _panels(figure, numbers, marks)
     return with_caption(sheet, drawn)
 
@@ -88,8 +85,6 @@ def _trace(
     names: Mapping[str, str],
 ) -> None:
     """The curves in the order of their names, by label, with bands where there are several seeds."""
-    from matplotlib.ticker import MaxNLocator
-
     styles = iter(STYLES)
     looks = {curve.label: (OWN, "-") if curve.own else next(styles) for curve in figure.curves}
     for label, name in names.items():
@@ -115,9 +110,9 @@ def _trace(
             color="0.3",
         )
     if numbers.empty:
-        axes.text(0.5, 0.5, NOT_MEASURED, ha="center", transform=axes.transAxes)
+        say(axes, NOT_MEASURED)
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    whole_numbers(axes.xaxis)
     axes.margins(x=0.02)
 
 

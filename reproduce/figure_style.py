@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 7.0, 3.6
@@ -61,6 +62,19 @@ def panels(
         yield figure, list(figure.subplots(1, count, squeeze=False, sharey=share_y)[0])
 
 
+def say(axes: "Axes", text: str) -> None:
+    """Writes in the middle of empty axes why they are."""
+    axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
+
+
+def whole_numbers(*axes: "Axis") -> None:
+    """Puts the ticks of an axis at whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    for axis in axes:
+        axis.set_major_locator(MaxNLocator(integer=True))
+
+
 def legend_below(figure: "Figure", axes: "Axes") -> None:
     """What is drawn in these axes, named in one line below all panels."""
     handles, labels = axes.get_legend_handles_labels()
@@ -89,11 +103,11 @@ def pixel_page(width: int, height: int) -> Iterator[tuple["Figure", "Axes"]]:
         yield figure, axes
 
 
-def files(figure: "Figure") -> dict[str, bytes]:
+def files(figure: "Figure", *, tight: bool = False) -> dict[str, bytes]:
     """The figure as pdf and png; the same bytes for the same drawing. Call it where it was made."""
     found = {}
     for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=suffix[1:], metadata=metadata)
+        figure.savefig(buffer, format=suffix[1:], metadata=metadata, bbox_inches="tight" if tight else None)
         found[suffix] = buffer.getvalue()
     return found

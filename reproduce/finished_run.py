@@ -74,7 +74,6 @@ class FinishedRuns:
 
     def __init__(self, workspace: Workspace, code: Source):
         self.workspace, self._code = workspace, code
-        self._records = record_files(workspace.results)
 
     def find(self, text: str) -> FinishedRun:
         """The run of this id, or of the only id that begins with the text.
@@ -124,6 +123,10 @@ class FinishedRuns:
             "nor in the tracking store. Bring that folder or the store here, or train the run again with "
             f"{again}"
         )
+
+    @cached_property
+    def _records(self) -> dict[str, Path]:
+        return record_files(self.workspace.results)
 
     @cached_property
     def _store(self) -> Store | None:

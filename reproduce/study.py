@@ -16,25 +16,24 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from filelock import Timeout
 
-from cdd.data.records import CLASSIFICATION
 from cdd.recipe import Recipe
 from cdd.training.environment import select_device
 from reproduce import catalog
 from reproduce.artifact import Table
 from reproduce.errors import UsageError
-from reproduce.execute import Job, Outcome, Train, execute
+from reproduce.execute import PRUNED, Job, Outcome, Train, execute
 from reproduce.listener import Listener
 from reproduce.overrides import parse
 from reproduce.plan import Wish, make_plan
 from reproduce.source import source
 from reproduce.study_report import Words, failed, finished, report, running
-from reproduce.study_row import COST, StudyRequest, accuracy_of, find_row, seen, tuning
+from reproduce.study_row import COST, StudyRequest, find_row, judgement_of
 from reproduce.study_space import SPACES
 from reproduce.study_storage import open_storage
 from reproduce.study_watcher import Watcher
 from reproduce.table import Sheet
 from reproduce.tracked_run import Placement
-from reproduce.tracked_trial import COMPLETE, FAIL, INTERRUPTED, PRUNED, open_trial
+from reproduce.tracked_trial import COMPLETE, FAIL, INTERRUPTED, open_trial
 from reproduce.tracking import FAILED, FINISHED, KILLED, Store, open_store
 from reproduce.workspace import Workspace
 
@@ -76,8 +75,9 @@ class RowStudy:
         self._tags = {"cdd.study": self.name, "cdd.scale": request.scale}
         self.workspace = Workspace(request.results.resolve())
         self.published = self.workspace.published(request.scale) / "studies"
-        accuracy = accuracy_of(self.recipe, self.group)
-        self.metrics = (accuracy, COST) if self.space.with_cost else (accuracy,)
+        self.judgement = judgement_of(self.recipe, self.group)
+        metric = self.judgement.metric
+        self.metrics = (metric, COST) if self.space.with_cost else (metric,)
 
     def texts(self, values: Mapping[str, float]) -> tuple[str, ...]:
         """Settings as `--set` texts, for this method's rows alone."""
@@ -85,7 +85,7 @@ class RowStudy:
 
     def trial_recipe(self, values: Mapping[str, float]) -> Recipe:
         """The row's run with these settings, trained and evaluated without test identities."""
-        changes = [tuning(self.recipe), *self.request.changes, *self.texts(values)]
+        changes = [f"data.use={self.judgement.use}", *self.request.changes, *self.texts(values)]
         (changed,) = parse(changes).apply([self.recipe])
         return changed
 
@@ -239,8 +239,8 @@ class RowStudy:
             title=f"Study {self.request.space} of {self.label}: {self.request.artifact}, "
             f"{self.request.scale} scale",
             command=f"python -m reproduce {self.request.artifact}",
-            accuracy="top-1" if self.recipe.data.use in CLASSIFICATION else "mAP",
-            seen=seen(self.recipe, self.group),
+            accuracy=self.judgement.accuracy,
+            seen=self.judgement.seen,
             seed=self.request.seed,
             changes=tuple(self.request.changes),
             defaults=self.texts(self.space.defaults),

@@ -1,6 +1,5 @@
 """A study's plots: the Pareto front in the house style of the figures, the others by Optuna."""
 
-import io
 import warnings
 from collections.abc import Sequence
 from functools import partial
@@ -50,7 +49,11 @@ def plots(study: "Study", names: list[str], objectives: list[str]) -> dict[str, 
                 if len(names) > 1:
                     found[f"importance{of}"] = draw.plot_param_importances(study, **how)
                     found[f"contour{of}"] = draw.plot_contour(study, params=names[:2], **how)
-        drawn = {f"{kind}.{end}": content for kind, axes in found.items() for end, content in _files(axes)}
+        drawn = {
+            f"{kind}{suffix}": content
+            for kind, axes in found.items()
+            for suffix, content in _files(axes).items()
+        }
     return {**pareto, **drawn}
 
 
@@ -79,18 +82,14 @@ def _front(trials: Sequence["FrozenTrial"], objectives: list[str]) -> dict[str, 
         return {f"pareto{suffix}": content for suffix, content in files(page).items()}
 
 
-def _files(axes: Any) -> list[tuple[str, bytes]]:
+def _files(axes: Any) -> dict[str, bytes]:
     """As pdf and png; the figure is closed."""
     import matplotlib
     from matplotlib import pyplot
 
     first = axes if hasattr(axes, "get_figure") else axes.flat[0]
     figure = first.get_figure()
-    made = []
     with matplotlib.rc_context(SETTINGS):
-        for suffix, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=suffix, metadata=metadata, bbox_inches="tight")
-            made.append((suffix, buffer.getvalue()))
+        made = files(figure, tight=True)
     pyplot.close(figure)
     return made

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cdd.data.records import CLASSIFICATION
+from cdd.data.records import CLASSIFICATION, Use
 from cdd.recipe import Recipe
 from cdd.training.environment import Machine
 from reproduce.artifact import Group, Scale, Table
@@ -42,30 +42,39 @@ class StudyRequest:
     machine: Machine = Machine()
 
 
-def tuning(recipe: Recipe) -> str:
-    """The `--set` text that keeps the row's runs, teachers as well, from the test images.
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What a study judges its trials by, without looking at a test image.
 
-    Validation identities are set aside from training and evaluated; of classification, training images.
+    Attributes:
+        use: of the data, by every run of the study, teachers as well.
+        metric: what is raised.
+        accuracy: its name for people.
+        seen: what it is measured on, in a sentence.
     """
-    use = "classification-tuning" if recipe.data.use in CLASSIFICATION else "tuning"
-    return f"data.use={use}"
+
+    use: Use
+    metric: str
+    accuracy: str
+    seen: str
 
 
-def accuracy_of(recipe: Recipe, group: Group) -> str:
-    """The metric that a study raises."""
-    return "top1" if recipe.data.use in CLASSIFICATION else f"{group.protocol}/mAP"
-
-
-def seen(recipe: Recipe, group: Group) -> str:
-    """What a study's accuracies were measured on, in words."""
+def judgement_of(recipe: Recipe, group: Group) -> Judgement:
+    """Validation identities are set aside from training and evaluated; of classification, training images."""
     if recipe.data.use in CLASSIFICATION:
-        return (
-            "Accuracy on a fifth of the training images, which were set aside from training, for the teacher "
-            "as well; no test image was used."
+        return Judgement(
+            use="classification-tuning",
+            metric="top1",
+            accuracy="top-1",
+            seen="Accuracy on a fifth of the training images, which were set aside from training, for the "
+            "teacher as well; no test image was used.",
         )
-    return (
-        f"mAP of the {group.protocol} protocol on validation identities, which were set aside from training, "
-        "for the teacher as well; no test identity was used."
+    return Judgement(
+        use="tuning",
+        metric=f"{group.protocol}/mAP",
+        accuracy="mAP",
+        seen=f"mAP of the {group.protocol} protocol on validation identities, which were set aside from "
+        "training, for the teacher as well; no test identity was used.",
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from reproduce.artifact import Scale
 from reproduce.cells import NOT_RUN, Cell, CellKey, measure
 from reproduce.drawn_picture import DrawnPicture, with_caption
-from reproduce.figure_style import STYLES, files, legend_below, panels
+from reproduce.figure_style import STYLES, files, legend_below, panels, say
 from reproduce.material import Material
 from reproduce.picture import Sweep
 from reproduce.table import draw
@@ -58,7 +58,7 @@ def _panel(axes: "Axes", sweep: Sweep, name: str, cells: Mapping[CellKey, Cell],
     axes.set_xticks(places, [f"{place:g}" for place in places])
     axes.minorticks_off()
     if not shown:
-        axes.text(0.5, 0.5, NOT_RUN, ha="center", transform=axes.transAxes)
+        say(axes, NOT_RUN)
 
 
 def _line(

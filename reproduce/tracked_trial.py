@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from reproduce.connection import reachable
 from reproduce.errors import StoreError
+from reproduce.execute import PRUNED
 from reproduce.listener import Listener
 from reproduce.tracked_run import Placement
 from reproduce.tracking import FAILED, FINISHED, KILLED, RUNNING, Store
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from optuna import Trial
 
 TRIAL = "trial"
-COMPLETE, PRUNED, FAIL, INTERRUPTED = "complete", "pruned", "fail", "interrupted"
+COMPLETE, FAIL, INTERRUPTED = "complete", "fail", "interrupted"
 STATUS = {COMPLETE: FINISHED, PRUNED: KILLED, FAIL: FAILED, INTERRUPTED: KILLED}
 """MLflow's status of a trial that ended so; its tag `cdd.trial_state` has the word."""
 OWN_RUN, TRAINING_RUN = "mlflow_trial", "mlflow_run"

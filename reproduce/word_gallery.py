@@ -1,5 +1,6 @@
 """Images that queries find where a teacher's visual words meet its student's, drawn beside the queries."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,14 @@ from cdd.recipe import Data, Recipe
 from cdd.run import DISTILLER, WEIGHTS
 from cdd.training.environment import select_device
 from cdd.training.networks import load_teacher, placed
-from reproduce.caption import caption, title
 from reproduce.cells import NOT_RUN
-from reproduce.drawn_picture import DrawnPicture, with_caption
+from reproduce.drawn_picture import DrawnPicture, picture_sheet, with_caption
 from reproduce.errors import UsageError
 from reproduce.finished_run import FinishedRuns
 from reproduce.image_grid import Frame, Tile, draw_grid
 from reproduce.material import FIGURES, Material
 from reproduce.picture import WordGallery
-from reproduce.table import Block, Sheet
+from reproduce.table import Block
 
 QUERIES, SHOWN, TOP = 200, 6, 10
 """Queries that are asked, queries that are drawn, images beside each of them."""
@@ -45,11 +45,9 @@ def draw_word_gallery(figure: WordGallery, material: Material) -> DrawnPicture:
     """
     recipe = next((w.recipe for w in material.wishes if w.recipe.run_id in material.outcomes), None)
     found = _known(figure.name, recipe, material) if recipe else pd.DataFrame(columns=COLUMNS)
-    notes = caption(figure, material)
+    sheet = picture_sheet(figure, material, [_block(found)], found)
     if len(found):
-        notes.insert(2, _summary(found))
-    heading = title(figure, material.scale, material.wishes)
-    sheet = Sheet(figure.name, heading, (_block(found),), tuple(notes), found)
+        sheet = replace(sheet, notes=(*sheet.notes[:2], _summary(found), *sheet.notes[2:]))
     return with_caption(sheet, _drawn(found, recipe, material))
 
 
