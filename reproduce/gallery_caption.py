@@ -13,6 +13,8 @@ USES: dict[Use, str] = {
     "standard": "test identities",
     "tuning": "validation identities",
     "pretraining": "validation identities",
+    "classification": "held-out images of the trained classes",
+    "classification-tuning": "training images set aside for tuning",
 }
 
 

@@ -1,16 +1,18 @@
 """Which queries a gallery shows and what they find: laws, and a case worked by hand."""
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from cdd.data.records import Dataset
+from cdd.data.records import Dataset, Use
 from cdd.evaluation.metrics import RetrievalMetrics
 from cdd.evaluation.retrieval import Meeting, meeting
 from cdd.evaluation.scored import Side
+from reproduce.gallery_caption import USES
 from reproduce.gallery_rows import Choice, GalleryRow, gallery_rows, numbers, tiles
 from tests.small import small_dataset
 
@@ -154,3 +156,7 @@ def test_tiles_are_the_data_sets_pixels_and_lines_are_the_tiles() -> None:
         assert pd.isna(line.similarity) == (line["rank"] == 0)
         if line["rank"]:
             assert (line.verdict == "right") == (line.identity == query.identity)
+
+
+def test_the_caption_has_words_for_every_use_of_the_data() -> None:
+    assert set(USES) == set(get_args(Use))
