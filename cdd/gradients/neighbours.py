@@ -32,22 +32,27 @@ def nearest_rows(
     *,
     distance: Distance = "cosine",
     dtype: torch.dtype = torch.float64,
+    own_rows_from: int | None = None,
 ) -> Int[Tensor, "batch neighbours"]:
     """Indices of the gallery rows nearest to each query, nearest first; one matrix product.
 
     Args:
         query: as `comparable` returns it.
         gallery: as `comparable` returns it.
-        neighbours: from 1 to the number of gallery rows.
+        neighbours: from 1 to the number of gallery rows that may be found.
         distance: "cosine", or "euclidean".
         dtype: of the similarities. The order of rows that are equally near in it is not defined.
+        own_rows_from: where the queries themselves lie in the gallery, one after the other from this row
+            on, and are not to be found: each skips its own row. None where they may be.
 
     Raises:
         ValueError: when the gallery holds fewer rows than neighbours, or neighbours is below 1.
     """
-    if not 1 <= neighbours <= len(gallery):
+    rows = len(gallery) - (own_rows_from is not None)
+    if not 1 <= neighbours <= rows:
+        others = "" if own_rows_from is None else " beside a query's own"
         raise ValueError(
-            f"neighbours is {neighbours}, but the gallery holds {len(gallery)} rows: "
+            f"neighbours is {neighbours}, but the gallery holds {rows} rows{others}: "
             "use 1 up to that number, or fill the gallery first."
         )
     wide = gallery.to(dtype)
@@ -56,6 +61,8 @@ def nearest_rows(
     if distance == "euclidean":
         # The query's own norm shifts a whole row and cannot change its order.
         similarity -= wide.square().sum(dim=1) / 2
+    if own_rows_from is not None:
+        similarity.diagonal(own_rows_from).fill_(-torch.inf)
     return similarity.topk(neighbours, dim=1).indices
 
 

@@ -105,6 +105,7 @@ class RetrievalGuidedResetting(nn.Module):
         distance: Distance = "cosine",
         sticky: bool = True,
         query: Literal["teacher", "student"] = "teacher",
+        self_match: bool = True,
         similarity_dtype: torch.dtype = torch.float64,
     ) -> None:
         """Empty galleries; every channel kept.
@@ -112,13 +113,15 @@ class RetrievalGuidedResetting(nn.Module):
         Args:
             dims: channels of each block's compactor.
             capacity: rows of each gallery, a multiple of the batch size.
-            neighbours: retrieved rows per query, the query itself included.
+            neighbours: retrieved rows per query, the query itself included where it may be found.
             ratio: share of the channels in one list, 0 to 1.
             distance: of the retrieval.
             sticky: true keeps a masked channel masked for good, as the authors' code; false rebuilds
                 the masks at each update, as Equation 11 reads.
             query: which features retrieve from the teacher gallery: "teacher" is the paper's
                 role-cross retrieval, "student" the supplement's standard one.
+            self_match: whether a query may find its own image's row of this batch, as in the authors'
+                code; earlier rows of the image may be found in any case.
             similarity_dtype: see `unimportant_channels`.
 
         Raises:
@@ -133,6 +136,7 @@ class RetrievalGuidedResetting(nn.Module):
             raise ValueError(f"neighbours is {neighbours}: use 1 to the gallery's capacity, {capacity}.")
         _require_ratio(ratio)
         self.neighbours, self.ratio, self.sticky, self.query = neighbours, ratio, sticky, query
+        self.self_match = self_match
         self.distance, self.similarity_dtype = distance, similarity_dtype
         self.blocks = nn.ModuleList(_Block(capacity, dim, distance) for dim in dims)
 
@@ -154,9 +158,10 @@ class RetrievalGuidedResetting(nn.Module):
             )
         for block, student, teacher in zip(self._blocks(), student_taps, teacher_taps, strict=True):
             _require_same_shape(student, teacher)
+            own_rows_from = None if self.self_match else block.gallery.position
             block.gallery.enqueue(teacher)
             query = comparable(teacher if self.query == "teacher" else student, self.distance)
-            kept = ~_shared_smallest(student, self._retrieve(query, block.gallery), self.ratio)
+            kept = ~_shared_smallest(student, self._retrieve(query, block.gallery, own_rows_from), self.ratio)
             block.kept.copy_(block.kept & kept if self.sticky else kept)
 
     def kept(self) -> list[Tensor]:
@@ -168,10 +173,15 @@ class RetrievalGuidedResetting(nn.Module):
         shares: list[float] = torch.stack([(~kept).double().mean() for kept in self.kept()]).tolist()
         return shares
 
-    def _retrieve(self, query: Tensor, gallery: Gallery) -> Tensor:
+    def _retrieve(self, query: Tensor, gallery: Gallery, own_rows_from: int | None) -> Tensor:
         rows = gallery.contents()
         nearest = nearest_rows(
-            query, rows, self.neighbours, distance=self.distance, dtype=self.similarity_dtype
+            query,
+            rows,
+            self.neighbours,
+            distance=self.distance,
+            dtype=self.similarity_dtype,
+            own_rows_from=own_rows_from,
         )
         return rows[nearest]
 

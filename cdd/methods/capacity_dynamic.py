@@ -34,6 +34,8 @@ class RetrievalGuided(Settings):
     query: Literal["teacher", "student"] = "teacher"
     """`student` is the supplement's standard retrieval strategy."""
     distance: Literal["cosine", "euclidean"] = "cosine"
+    self_match: bool = True
+    """Whether a query may find its own row of the batch; the release stores the batch before it retrieves."""
 
 
 class WeightGuided(Settings):
@@ -171,6 +173,7 @@ def _resetting(
         distance=settings.distance,
         sticky=fidelity.sticky_masks,
         query=settings.query,
+        self_match=settings.self_match,
     )
 
 

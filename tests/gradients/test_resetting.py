@@ -211,6 +211,41 @@ def test_the_query_finds_itself_first_because_the_batch_is_stored_before():
         assert torch.equal(resetting.kept()[0], expected)
 
 
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+@pytest.mark.parametrize("query", ["teacher", "student"])
+def test_without_the_self_match_every_query_skips_its_own_row_alone(distance, query):
+    resetting = RetrievalGuidedResetting(
+        (10,), capacity=12, ratio=0.7, distance=distance, sticky=False, query=query, self_match=False
+    )
+    queue, masked = torch.zeros(0, 10), []
+    for (student,), (teacher,) in batches(7, dims=(10,)):
+        resetting.update([student], [teacher])
+        queue = torch.cat((queue, teacher))[-12:]
+        asked = teacher if query == "teacher" else student
+        each = zip(asked.split(1), student.split(1), range(len(queue) - 4, len(queue)), strict=True)
+        others = [(one, own, torch.cat((queue[:row], queue[row + 1 :]))) for one, own, row in each]
+        lists = [step_by_step(one, own, rest, 2, 0.7, distance) for one, own, rest in others]
+        masked.append(set.intersection(*lists))
+        assert channels(~resetting.kept()[0]) == masked[-1]
+    assert any(masked)
+
+
+def test_one_neighbour_more_than_the_query_itself_masks_no_more_than_it_without_the_query():
+    with_it = RetrievalGuidedResetting((10,), capacity=12, neighbours=3, ratio=0.7)
+    without = RetrievalGuidedResetting((10,), capacity=12, neighbours=2, ratio=0.7, self_match=False)
+    for student, teacher in batches(7, dims=(10,)):
+        with_it.update(student, teacher)
+        without.update(student, teacher)
+        assert channels(~with_it.kept()[0]) <= channels(~without.kept()[0])
+    assert with_it.masked_share() < without.masked_share()
+
+
+def test_a_gallery_with_too_few_rows_beside_the_query_is_refused(unchecked_shapes):
+    resetting = RetrievalGuidedResetting((4,), capacity=4, neighbours=2, self_match=False)
+    with pytest.raises(ValueError, match="holds 1 rows beside a query's own"):
+        resetting.update([torch.ones(2, 4)], [torch.ones(2, 4)])
+
+
 def test_a_restored_state_continues_bit_for_bit():
     def build():
         return RetrievalGuidedResetting((6, 10), capacity=12, ratio=0.7)

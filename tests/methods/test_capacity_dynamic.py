@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from cdd.compactor.insert import insert_compactors
 from cdd.contract import CODE, PAPER, Fidelity, RetrievalOutput
+from cdd.gradients import RetrievalGuidedResetting
 from cdd.methods.capacity_dynamic import CapacityDynamic, CapacityDynamicDistiller, RetrievalGuided
 from cdd.models.network import RetrievalNetwork
 from tests.small import BACKBONE
@@ -106,6 +107,14 @@ def test_resetting_sleeps_until_its_epoch() -> None:
     assert sum(distiller.resetting.masked_share()) == 0
     stepped(distiller, student, epoch=2)
     assert distiller.report(0.1)["masked/share"] > 0
+
+
+def test_the_settings_say_whether_a_query_may_find_itself() -> None:
+    alone = GUIDED.model_copy(update={"neighbours": 1, "self_match": False})
+    for settings in (GUIDED, alone):
+        distiller = built(CapacityDynamic(resetting=settings), network(compactors=True))
+        assert isinstance(distiller.resetting, RetrievalGuidedResetting)
+        assert distiller.resetting.self_match is settings.self_match
 
 
 def test_filters_take_the_lasso_where_there_is_no_compactor() -> None:
