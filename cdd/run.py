@@ -8,20 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from cdd.architecture import SmallNetwork
 from cdd.compactor.deploy import deploy, silenced
 from cdd.data.catalog import load
-from cdd.data.records import CLASSIFICATION, Dataset, evaluated, labels_of_evaluated
-from cdd.errors import RunError
-from cdd.evaluation.classification import classification_metrics, correct_images
-from cdd.evaluation.cost import cost
-from cdd.evaluation.retrieval import embed_all, named_metrics, retrieval_metrics
-from cdd.models.deployed import Embedder, channels_of, save_deployed
-from cdd.models.network import RetrievalNetwork
+from cdd.data.records import Dataset
+from cdd.models.deployed import channels_of, save_deployed
 from cdd.recipe import Recipe
 from cdd.training import checkpoint
+from cdd.training.appraisal import Appraiser, require_equal
 from cdd.training.environment import Machine, autocast_dtype, describe, prepare
 from cdd.training.loop import Training
 from cdd.training.networks import IMAGENET, placed
@@ -29,10 +23,6 @@ from cdd.training.networks import IMAGENET, placed
 RESULT, WEIGHTS, DEPLOYED = "result.json", "weights.pt", "deployed.pt"
 DISTILLER = "distiller.pt"
 """What the distiller of a method with a preparation has learnt."""
-CLASSES = "classification"
-"""Where protocols are named, what stands for top-1 accuracy."""
-DEPLOYMENT_TOLERANCE = 1e-3
-"""Largest difference between embeddings before and after folding and thinning, per largest value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,14 +126,6 @@ def run(
     return finished or _Run(recipe, folder, weights, machine or Machine()).complete(observer or Observer())
 
 
-@dataclass(frozen=True)
-class _Accuracy:
-    """Metrics by name, and what they are the means of."""
-
-    metrics: dict[str, float]
-    by_query: dict[str, list[float]]
-
-
 class _Run:
     """One call of `run`: training from where it stands to its end."""
 
@@ -158,6 +140,7 @@ class _Run:
         self.training = Training(
             recipe, self.dataset, files, self.device, self.dtype, compiled=machine.compiled
         )
+        self.appraiser = Appraiser(recipe, self.dataset, self.device)
         self.history = [Epoch(**epoch) for epoch in state["history"]] if state else []
         self.seconds = state["seconds"] if state else 0.0
         if state:
@@ -193,27 +176,26 @@ class _Run:
             )
 
         metrics = self.training.train_epoch(number, stepped)
-        if self.training.distiller.kept_channels() is not None:
-            metrics |= self._cost()
+        student, kept = self.training.student, self.training.distiller.kept_channels()
+        if kept is not None:
+            metrics |= self.appraiser.cost(student, kept)
         if number % self.recipe.evaluate_every == 0 or number == epochs:
-            student = self.training.student
-            metrics |= self._accuracy(student, self._embed(student)).metrics
+            metrics |= self.appraiser.accuracy(student, self.appraiser.embed(student)).metrics
         return metrics
 
     def _result(self) -> Result:
-        student = self.training.student
+        appraiser, student = self.appraiser, self.training.student
         kept = self.training.distiller.kept_channels()
         deployed = placed(deploy(student, self.recipe.student, kept), self.device)
-        found = self._embed(deployed)
-        self._verify(found, student if kept is None else silenced(student, kept))
-        difference = float((self._embed(student) - found).abs().max())
+        found, trained = appraiser.embed(deployed), appraiser.embed(student)
+        require_equal(found, trained if kept is None else appraiser.embed(silenced(student, kept)))
         save_deployed(deployed.cpu(), self.recipe.student, self.folder / DEPLOYED)
         torch.save(student.state_dict(), self.folder / WEIGHTS)
         if self.recipe.method.preparation is not None:
             torch.save(self.training.distiller.state_dict(), self.folder / DISTILLER)
-        accuracy = self._accuracy(deployed, found)
-        metrics = {**accuracy.metrics, **self._cost(), **self._reduction()}
-        metrics["deployment_difference"] = difference
+        accuracy = appraiser.accuracy(deployed, found)
+        metrics = {**accuracy.metrics, **appraiser.cost(student, kept), **appraiser.reduction()}
+        metrics["deployment_difference"] = float((trained - found).abs().max())
         return Result(
             run_id=self.recipe.run_id,
             metrics={**metrics, "seconds": self.seconds},
@@ -229,56 +211,6 @@ class _Run:
         values |= {"data_layout": dataset.layout, "data_remarks": list(dataset.remarks)}
         values |= {"compiled": machine.compiled, "deterministic": machine.deterministic}
         return values
-
-    def _verify(self, found: Tensor, reference: RetrievalNetwork) -> None:
-        wanted = self._embed(reference)
-        difference, largest = float((wanted - found).abs().max()), float(wanted.abs().max())
-        if not difference <= DEPLOYMENT_TOLERANCE * largest:
-            raise RunError(
-                f"the deployed network's embeddings differ from those of the student without its pruned "
-                f"channels by {difference:.3g} (largest value {largest:.3g}): it is not saved. Checkpoints "
-                f"stay in {self.folder}."
-            )
-
-    def _embed(self, network: RetrievalNetwork) -> Tensor:
-        indices = evaluated(self.dataset, self.recipe.data.use)
-        with torch.backends.cudnn.flags(allow_tf32=False):
-            return embed_all(Embedder(network), self.dataset, indices, self.device)
-
-    def _accuracy(self, network: RetrievalNetwork, embeddings: Tensor) -> "_Accuracy":
-        use = self.recipe.data.use
-        if use in CLASSIFICATION:
-            labels = torch.from_numpy(labels_of_evaluated(self.dataset, use))
-            correct = correct_images(embeddings, network.classifier, labels)
-            return _Accuracy(classification_metrics(correct), {CLASSES: correct.double().tolist()})
-        results = retrieval_metrics(embeddings, self.dataset, use)
-        precision = {name: result.average_precision.tolist() for name, result in results.items()}
-        return _Accuracy(named_metrics(results), precision)
-
-    def _cost(self) -> dict[str, float]:
-        kept = self.training.distiller.kept_channels()
-        found = cost(
-            self.recipe.student,
-            self.recipe.data.height,
-            self.recipe.data.width,
-            channels=channels_of(self.training.student, self.recipe.student)
-            if kept is None
-            else [int(mask.sum()) for mask in kept],
-            identities=self.training.examples.identities,
-        )
-        return {"parameters": float(found.parameters), "multiply_adds": float(found.multiply_adds)}
-
-    def _reduction(self) -> dict[str, float]:
-        """Share of the teacher's parameters that a network for small images saves."""
-        teacher, student = self.recipe.teacher, self.recipe.student
-        if teacher is None or not isinstance(student, SmallNetwork):
-            return {}
-        size, classes = self.recipe.data, self.training.examples.identities
-        of_student, of_teacher = (
-            cost(network, size.height, size.width, identities=classes).parameters
-            for network in (student, teacher.student)
-        )
-        return {"reduction": 1 - of_student / of_teacher}
 
     def _state(self) -> dict[str, Any]:
         return {

@@ -112,7 +112,7 @@ def _noise(recipe: Recipe) -> Dataset:
 def _evaluation(training: Training, device: torch.device) -> float:
     embed = Embedder(training.student)
     indices = training.examples.indices[: training.recipe.batch.size]
-    images = normalise(training.dataset.pixels(indices).to(device))
+    images = normalise(training.lessons.dataset.pixels(indices).to(device))
     with torch.inference_mode():
         float(embed(images).sum())
         started = time.perf_counter()

@@ -1,26 +1,22 @@
-"""One training: student, teacher, distiller and optimiser, epoch by epoch."""
+"""One training: a student learns from its lessons, epoch by epoch."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from cdd.contract import LossTerms, RetrievalOutput
-from cdd.data.augmentation import augment, normalise
-from cdd.data.prefetch import prefetched
-from cdd.data.records import Dataset, TrainingSet, training_set
-from cdd.data.sampler import identity_batches, random_batches
+from cdd.data.records import Dataset
 from cdd.errors import DivergenceError
 from cdd.losses import batch_hard_triplet, identity_loss, logit_divergence
-from cdd.models.network import RetrievalNetwork
-from cdd.recipe import RandomBatch, Recipe
-from cdd.training.networks import build_student, load_teacher, placed, set_teacher_mode
+from cdd.recipe import Recipe
+from cdd.training.lessons import Lesson, Lessons
+from cdd.training.networks import build_student, placed
 from cdd.training.optimiser import build_optimiser, set_learning_rates
-from cdd.training.parts import Forward, InParts, WholeBatch, in_parts
+from cdd.training.parts import InParts, WholeBatch, forward_pass
 from cdd.training.precision import precision_plugin
 from cdd.training.preparation import load_buffers, preparation_file, save_buffers
 
@@ -29,11 +25,7 @@ Stepped = Callable[[int, int, float], None]
 
 
 class Training:
-    """The state of one run and the way from one epoch to the next.
-
-    Every random draw of an epoch comes from a generator seeded by the recipe and the epoch's number,
-    so a run that goes on from a checkpoint draws what the uninterrupted run would have drawn.
-    """
+    """The state of one student's run and the way from one lesson to the next."""
 
     def __init__(
         self,
@@ -45,33 +37,23 @@ class Training:
         *,
         compiled: bool = False,
     ):
-        self.recipe, self.dataset, self.device, self.dtype = recipe, dataset, device, dtype
-        self.examples: TrainingSet = training_set(dataset, recipe.data.use)
-        identities = self.examples.identities
-        self.student = placed(build_student(recipe, identities, weights), device)
-        self.teacher = None
-        if recipe.teacher is not None and recipe.method.needs_teacher:
-            self.teacher = placed(load_teacher(recipe.teacher, identities, weights), device)
-            set_teacher_mode(self.teacher, batch_statistics=recipe.fidelity.teacher_batch_norm == "batch")
+        self.recipe = recipe
+        self.lessons = Lessons(recipe, dataset, weights, device, dtype, compiled=compiled)
+        self.examples, self.teacher = self.lessons.examples, self.lessons.teacher
+        self.student = placed(build_student(recipe, self.examples.identities, weights), device)
         self.distiller = recipe.method.build(self.student, self.teacher, recipe.fidelity).to(device)
         self.optimiser = build_optimiser(self.student, self.distiller, recipe, scaled=dtype is torch.float16)
         self.precision = precision_plugin(device, dtype)
-        self.part = min(recipe.batch.at_once or recipe.batch.size, recipe.batch.size)
-        self.passes = WholeBatch(self._forward(self.student, compiled=compiled), self.precision)
-        if self.part < recipe.batch.size:
-            self.passes = InParts(self.passes.forward, self.precision, self.student, self.part)
-        self.teacher_forward = self._forward(self.teacher, compiled=compiled) if self.teacher else None
-
-    def _forward(self, network: RetrievalNetwork, *, compiled: bool) -> Forward:
-        called = torch.compile(network) if compiled else network
-        tapped, mapped = self.teacher is not None, self.recipe.method.reads_maps
-
-        def forward(images: Tensor) -> RetrievalOutput:
-            with self.precision.forward_context():
-                output: RetrievalOutput = called(images, tapped=tapped, mapped=mapped)
-            return output
-
-        return forward
+        forward = forward_pass(
+            self.student,
+            self.precision,
+            compiled=compiled,
+            tapped=self.teacher is not None,
+            mapped=recipe.method.reads_maps,
+        )
+        self.passes = WholeBatch(forward, self.precision)
+        if self.lessons.part < recipe.batch.size:
+            self.passes = InParts(forward, self.precision, self.student, self.lessons.part)
 
     def prepare(self, teacher_folder: Path | None = None) -> None:
         """Lets the method look at the teacher before the first epoch of a new run.
@@ -79,27 +61,14 @@ class Training:
         Args:
             teacher_folder: where what a method finds worth keeping is looked for first, and kept.
         """
-        path = preparation_file(self.recipe, self.dataset.digest, teacher_folder)
+        path = preparation_file(self.recipe, self.lessons.dataset.digest, teacher_folder)
         if path is None:
-            self.distiller.prepare(self._teacher_outputs)
+            self.distiller.prepare(self.lessons.without_augmentation)
         elif path.exists():
             load_buffers(self.distiller, path)
         else:
-            self.distiller.prepare(self._teacher_outputs)
+            self.distiller.prepare(self.lessons.without_augmentation)
             save_buffers(self.distiller, path)
-
-    def _teacher_outputs(self) -> Iterator[RetrievalOutput]:
-        if self.teacher is None or self.teacher_forward is None:
-            return
-        mode = self.teacher.training
-        indices = self.examples.indices
-        blocks = [indices[i : i + self.part] for i in range(0, len(indices), self.part)]
-        for pixels in prefetched(self.dataset.pixels, blocks):
-            self.teacher.eval()
-            with torch.no_grad():
-                output = self.teacher_forward(normalise(pixels.to(self.device)))
-            self.teacher.train(mode)
-            yield output
 
     def train_epoch(self, epoch: int, stepped: Stepped) -> dict[str, float]:
         """Trains one epoch, counted from 1, and returns its mean losses and the method's figures.
@@ -107,29 +76,24 @@ class Training:
         Raises:
             DivergenceError: as soon as a loss is not finite.
         """
+        course = self.start_epoch(epoch)
+        for lesson in self.lessons.of_epoch(epoch):
+            loss = course.learn(lesson)
+            stepped(course.iteration, course.iterations, loss)
+        return course.figures()
+
+    def start_epoch(self, epoch: int) -> "Course":
+        """What takes the student through the lessons of an epoch."""
         self.student.train()
         self.distiller.start_epoch(epoch)
-        batches = self._batches(epoch)
-        sums: dict[str, float] = {}
-        for iteration, (images, labels) in enumerate(self._loaded(batches, epoch)):
-            finished = epoch - 1 + iteration / len(batches)
-            set_learning_rates(self.optimiser, self.recipe.schedule, finished)
-            values = self._step(images, labels)
-            if not np.isfinite(values["total"]):
-                raise DivergenceError(self._divergence(epoch, iteration, values))
-            sums = {name: sums.get(name, 0.0) + value for name, value in values.items()}
-            stepped(iteration + 1, len(batches), values["total"])
-        losses = {f"loss/{name}": value / len(batches) for name, value in sums.items()}
-        rate = self.optimiser.param_groups[0]["lr"]
-        return {**losses, "learning_rate": rate, **self.distiller.report(rate)}
+        return Course(self, epoch)
 
-    def _step(self, images: Tensor, labels: Tensor) -> dict[str, float]:
-        with torch.no_grad():
-            teacher = in_parts(self.teacher_forward, images, self.part) if self.teacher_forward else None
-        student = self.passes.outputs(images)
+    def step(self, lesson: Lesson) -> dict[str, float]:
+        """Learns from one batch; the loss `total` and its terms by name."""
+        student = self.passes.outputs(lesson.images)
         terms = {
-            **self._common_terms(student, teacher, labels),
-            **self.distiller.terms(student, teacher, labels),
+            **self._common_terms(student, lesson.teacher, lesson.labels),
+            **self.distiller.terms(student, lesson.teacher, lesson.labels),
         }
         total = torch.stack([*terms.values()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
@@ -154,32 +118,6 @@ class Training:
             terms["logit"] = objective.logit_weight * divergence
         return terms
 
-    def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
-        generator, batch = self._generator(epoch, stream=0), self.recipe.batch
-        if isinstance(batch, RandomBatch):
-            return random_batches(len(self.examples.labels), batch, generator)
-        return identity_batches(self.examples.labels, batch, generator)
-
-    def _loaded(self, batches: list[NDArray[np.int64]], epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        generator = self._generator(epoch, stream=1)
-        fill = self.recipe.fidelity.erasing_fill
-        chosen = [self.examples.indices[batch] for batch in batches]
-        for batch, pixels in zip(batches, prefetched(self.dataset.pixels, chosen), strict=True):
-            images = pixels.to(self.device)
-            labels = torch.from_numpy(self.examples.labels[batch]).to(self.device)
-            yield augment(images, self.recipe.augmentation, generator, erasing_fill=fill), labels
-
-    def _generator(self, epoch: int, *, stream: int) -> np.random.Generator:
-        return np.random.default_rng([self.recipe.seed, epoch, stream])
-
-    def _divergence(self, epoch: int, iteration: int, values: Mapping[str, float]) -> str:
-        terms = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-        kept = f"the checkpoint of epoch {epoch - 1} is kept" if epoch > 1 else "there is no checkpoint yet"
-        return (
-            f"the loss is not finite in epoch {epoch}, iteration {iteration + 1}: {terms}; {kept}. Lower "
-            "schedule.peak_learning_rate, or train with precision=float32."
-        )
-
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on."""
         return {
@@ -195,3 +133,48 @@ class Training:
         self.distiller.load_state_dict(state["distiller"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.precision.load_state_dict(state["precision"])
+
+
+class Course:
+    """A student's way through the lessons of one epoch.
+
+    Attributes:
+        iteration: lessons learnt so far.
+        iterations: lessons of the epoch.
+    """
+
+    def __init__(self, training: Training, epoch: int):
+        self._training, self._epoch = training, epoch
+        self.iteration, self.iterations = 0, len(training.lessons.batches(epoch))
+        self._sums: dict[str, float] = {}
+
+    def learn(self, lesson: Lesson) -> float:
+        """Learns from the next lesson and returns its loss.
+
+        Raises:
+            DivergenceError: for a loss that is not finite.
+        """
+        training = self._training
+        finished = self._epoch - 1 + self.iteration / self.iterations
+        set_learning_rates(training.optimiser, training.recipe.schedule, finished)
+        values = training.step(lesson)
+        self.iteration += 1
+        if not np.isfinite(values["total"]):
+            raise DivergenceError(self._divergence(values))
+        self._sums = {name: self._sums.get(name, 0.0) + value for name, value in values.items()}
+        return values["total"]
+
+    def figures(self) -> dict[str, float]:
+        """The mean losses and the method's figures."""
+        losses = {f"loss/{name}": value / self.iterations for name, value in self._sums.items()}
+        rate = self._training.optimiser.param_groups[0]["lr"]
+        return {**losses, "learning_rate": rate, **self._training.distiller.report(rate)}
+
+    def _divergence(self, values: Mapping[str, float]) -> str:
+        terms = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        before = self._epoch - 1
+        kept = f"the checkpoint of epoch {before} is kept" if before else "there is no checkpoint yet"
+        return (
+            f"the loss is not finite in epoch {self._epoch}, iteration {self.iteration}: {terms}; {kept}. "
+            "Lower schedule.peak_learning_rate, or train with precision=float32."
+        )

@@ -18,12 +18,27 @@ import torch
 from torch import Tensor, nn
 
 from cdd.contract import RetrievalOutput
+from cdd.models.network import RetrievalNetwork
 from cdd.models.resnet import Images
 
 if TYPE_CHECKING:
     from lightning_fabric.plugins.precision import Precision
 
 Forward = Callable[[Images], RetrievalOutput]
+
+
+def forward_pass(
+    network: RetrievalNetwork, precision: "Precision", *, compiled: bool, tapped: bool, mapped: bool
+) -> Forward:
+    """The network's forward pass in this precision, with taps and maps where they are read."""
+    called = torch.compile(network) if compiled else network
+
+    def forward(images: Tensor) -> RetrievalOutput:
+        with precision.forward_context():
+            output: RetrievalOutput = called(images, tapped=tapped, mapped=mapped)
+        return output
+
+    return forward
 
 
 class WholeBatch:

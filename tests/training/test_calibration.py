@@ -30,13 +30,13 @@ def test_a_pace_is_positive_and_a_step_takes_longer_than_an_evaluation(recipe) -
 
 def test_the_time_of_a_small_batch_is_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    step = Training._step
+    step = Training.step
 
-    def noted(self, images, labels):
-        sizes.append(len(images))
-        return step(self, images, labels)
+    def noted(self, lesson):
+        sizes.append(len(lesson.images))
+        return step(self, lesson)
 
-    monkeypatch.setattr(Training, "_step", noted)
+    monkeypatch.setattr(Training, "step", noted)
     recipe = teacher_recipe(batch=Batch(identities=8, images=8))
     whole = measure_pace(recipe, CPU)
     monkeypatch.setattr("cdd.training.calibration.LARGEST_STEP", 0)

@@ -43,7 +43,7 @@ def test_the_teachers_outputs_are_those_of_all_training_images(
     training.prepare()
     first, second = (torch.cat([output.embedding for output in outputs]) for outputs in seen)
     with torch.no_grad():
-        images = normalise(training.dataset.pixels(training.examples.indices))
+        images = normalise(training.lessons.dataset.pixels(training.examples.indices))
         wanted = teacher.eval()(images).embedding
     torch.testing.assert_close(first, wanted)
     torch.testing.assert_close(first, second, rtol=0, atol=0)
@@ -54,7 +54,7 @@ def test_the_teacher_goes_back_to_its_own_mode(weights: dict[str, Path]) -> None
     training = Training(student_recipe(), small_dataset(16, 16), weights, torch.device("cpu"), torch.float32)
     assert training.teacher is not None
     mode = training.teacher.training
-    next(iter(training._teacher_outputs()))
+    next(iter(training.lessons.without_augmentation()))
     assert training.teacher.training is mode
 
 

@@ -1,0 +1,111 @@
+"""What a student is taught: the batches of an epoch, and what the teacher makes of them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cdd.contract import Labels, RetrievalOutput
+from cdd.data.augmentation import augment, normalise
+from cdd.data.prefetch import prefetched
+from cdd.data.records import Dataset, TrainingSet, training_set
+from cdd.data.sampler import identity_batches, random_batches
+from cdd.models.network import RetrievalNetwork
+from cdd.recipe import RandomBatch, Recipe
+from cdd.training.networks import load_teacher, placed, set_teacher_mode
+from cdd.training.parts import Forward, forward_pass, in_parts
+from cdd.training.precision import precision_plugin
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One batch.
+
+    Attributes:
+        images: augmented and normalised, on the device.
+        teacher: what the teacher makes of these images; None where nobody teaches.
+    """
+
+    images: Float[Tensor, "batch 3 height width"]
+    labels: Labels
+    teacher: RetrievalOutput | None
+
+
+class Lessons:
+    """The lessons of a recipe, epoch by epoch, and the frozen teacher that gives them.
+
+    Every random draw of an epoch comes from a generator seeded by the recipe and the epoch's number,
+    so a run that goes on from a checkpoint sees what the uninterrupted run would have seen.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        dataset: Dataset,
+        weights: Mapping[str, Path],
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        compiled: bool = False,
+    ):
+        self.recipe, self.dataset, self.device = recipe, dataset, device
+        self.examples: TrainingSet = training_set(dataset, recipe.data.use)
+        self.part = min(recipe.batch.at_once or recipe.batch.size, recipe.batch.size)
+        self.teacher: RetrievalNetwork | None = None
+        self._forward: Forward | None = None
+        if recipe.teacher is not None and recipe.method.needs_teacher:
+            self.teacher = placed(load_teacher(recipe.teacher, self.examples.identities, weights), device)
+            set_teacher_mode(self.teacher, batch_statistics=recipe.fidelity.teacher_batch_norm == "batch")
+            self._forward = forward_pass(
+                self.teacher,
+                precision_plugin(device, dtype),
+                compiled=compiled,
+                tapped=True,
+                mapped=recipe.method.reads_maps,
+            )
+
+    def batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        """Positions of the images of each lesson of an epoch, which counts from 1."""
+        generator, batch = self._generator(epoch, stream=0), self.recipe.batch
+        if isinstance(batch, RandomBatch):
+            return random_batches(len(self.examples.labels), batch, generator)
+        return identity_batches(self.examples.labels, batch, generator)
+
+    def of_epoch(self, epoch: int) -> Iterator[Lesson]:
+        """As many lessons as there are batches; the next images are read while a lesson is learnt."""
+        generator = self._generator(epoch, stream=1)
+        fill, settings = self.recipe.fidelity.erasing_fill, self.recipe.augmentation
+        batches = self.batches(epoch)
+        chosen = [self.examples.indices[batch] for batch in batches]
+        for batch, pixels in zip(batches, prefetched(self.dataset.pixels, chosen), strict=True):
+            images = augment(pixels.to(self.device), settings, generator, erasing_fill=fill)
+            labels = torch.from_numpy(self.examples.labels[batch]).to(self.device)
+            yield Lesson(images, labels, self._taught(images))
+
+    def without_augmentation(self) -> Iterator[RetrievalOutput]:
+        """The teacher's outputs for all training images in evaluation mode, batch by batch."""
+        if self.teacher is None:
+            return
+        mode = self.teacher.training
+        indices = self.examples.indices
+        blocks = [indices[i : i + self.part] for i in range(0, len(indices), self.part)]
+        for pixels in prefetched(self.dataset.pixels, blocks):
+            self.teacher.eval()
+            output = self._taught(normalise(pixels.to(self.device)))
+            self.teacher.train(mode)
+            if output is not None:
+                yield output
+
+    def _taught(self, images: Tensor) -> RetrievalOutput | None:
+        if self._forward is None:
+            return None
+        with torch.no_grad():
+            return in_parts(self._forward, images, self.part)
+
+    def _generator(self, epoch: int, *, stream: int) -> np.random.Generator:
+        return np.random.default_rng([self.recipe.seed, epoch, stream])
