@@ -88,6 +88,6 @@ def require_equal(found: Tensor, wanted: Tensor) -> None:
     difference, largest = float((wanted - found).abs().max()), float(wanted.abs().max())
     if not difference <= DEPLOYMENT_TOLERANCE * largest:
         raise RunError(
-            f"the deployed network's embeddings differ from those of the student without its pruned "
-            f"channels by {difference:.3g} (largest value {largest:.3g}): it is not saved; the checkpoints stay."
+            f"the deployed network's embeddings differ from those of the student without its pruned channels "
+            f"by {difference:.3g} (largest value {largest:.3g}): it is not saved; the checkpoints stay."
         )
