@@ -8,7 +8,7 @@ from cdd.methods.capacity_dynamic import CapacityDynamic
 from cdd.methods.knowledge_distillation import KD
 from cdd.methods.resrep import ResRep
 from cdd.methods.supervised import Supervised
-from cdd.recipe import Recipe, Schedule
+from cdd.recipe import Objective, Recipe, Schedule
 from experiments.settings import SETTINGS, Setting
 
 
@@ -124,6 +124,38 @@ def _varied(changes: dict[str, object], dataset: str, scale: str, seed: int) -> 
 def cdd_with_standard_retrieval(dataset: str, scale: str, seed: int) -> Recipe:
     """CDD + RGGR whose queries are the student's features (supplement, Section 1.1)."""
     return _varied({"query": "student"}, dataset, scale, seed)
+
+
+def cdd_with_fidelity(fidelity: Fidelity, dataset: str, scale: str, seed: int) -> Recipe:
+    """CDD + RGGR where the student's training follows the text in other points; the teacher is the same."""
+    return _differing({"fidelity": fidelity}, dataset, scale, seed)
+
+
+def cdd_with_objective(objective: Objective, dataset: str, scale: str, seed: int) -> Recipe:
+    """CDD + RGGR with other settings of the losses that every run has; the teacher is the same."""
+    return _differing({"objective": objective}, dataset, scale, seed)
+
+
+def cdd_stepped_by_epoch(dataset: str, scale: str, seed: int) -> Recipe:
+    """CDD + RGGR whose learning rate changes between epochs alone; the teacher is the same."""
+    schedule = SETTINGS[dataset, scale].schedule.model_copy(update={"step": "epoch"})
+    return _differing({"schedule": schedule}, dataset, scale, seed)
+
+
+def cdd_without_self_match(dataset: str, scale: str, seed: int) -> Recipe:
+    """CDD + RGGR whose queries find K other rows than their own."""
+    return _varied({"self_match": False}, dataset, scale, seed)
+
+
+def cdd_with_gallery(share: float, dataset: str, scale: str, seed: int) -> Recipe:
+    """CDD + RGGR with a gallery of this share of the usual batches."""
+    setting = SETTINGS[dataset, scale]
+    batches = round(share * setting.resetting.queue / setting.batch.size)
+    return _varied({"queue": batches * setting.batch.size}, dataset, scale, seed)
+
+
+def _differing(changes: dict[str, object], dataset: str, scale: str, seed: int) -> Recipe:
+    return cdd_with_resetting(dataset, scale, seed).model_copy(update=changes)
 
 
 def cdd_with_weight_guided_resetting(dataset: str, scale: str, seed: int) -> Recipe:
