@@ -12,8 +12,9 @@ from reproduce.artifact import Column, Table
 from reproduce.caption import caption, letters, row_notes, title
 from reproduce.cells import Cell, CellKey, measure, relative
 from reproduce.material import Material
+from reproduce.paired_bootstrap import CONFIDENCE
 from reproduce.side_by_side import side_by_side
-from reproduce.verdict import CONFIDENCE, Verdict, judge, ordering
+from reproduce.verdict import Verdict, judge, ordering
 
 MOST_DECIMALS = 5
 SIGNIFICANT_DIGITS = 4

@@ -6,15 +6,11 @@ rows better do not count as noise.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import sqrt
-from statistics import fmean, stdev
-
-from scipy.special import stdtrit
 
 from reproduce.artifact import Claim, Group, Table
 from reproduce.cells import Cell, CellKey
+from reproduce.paired_bootstrap import seed_interval
 
-CONFIDENCE = 0.90
 REPRODUCED, NOT_REPRODUCED, NOISE, NOT_RUN = "reproduced", "not reproduced", "within seed noise", "not run"
 
 
@@ -62,21 +58,16 @@ def _judged(claim: Claim, group: Group, cells: Mapping[CellKey, Cell]) -> Verdic
     row, than = (cells[label, group.title, claim.column] for label in (claim.row, claim.than))
     column = next(column for column in group.columns if column.name == claim.column)
     sign = -1 if column.better == "lower" else 1
-    differences = [value - than.values[seed] for seed, value in row.values.items() if seed in than.values]
+    differences = {
+        seed: value - than.values[seed] for seed, value in row.values.items() if seed in than.values
+    }
     paper = None if row.paper is None or than.paper is None else row.paper - than.paper
     if not differences:
         return Verdict(claim, group, NOT_RUN, None, None, 0, paper)
-    margin = _margin(differences)
-    advantage = sign * fmean(differences) + claim.allowance
-    outcome = _outcome(advantage, margin)
-    return Verdict(claim, group, outcome, fmean(differences), margin, len(differences), paper)
-
-
-def _margin(differences: list[float]) -> float | None:
-    count = len(differences)
-    if count < 2:
-        return None
-    return float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * stdev(differences) / sqrt(count)
+    interval = seed_interval(differences)
+    margin = interval.high - interval.mean if interval.spread else None
+    outcome = _outcome(sign * interval.mean + claim.allowance, margin)
+    return Verdict(claim, group, outcome, interval.mean, margin, len(differences), paper)
 
 
 def _outcome(advantage: float, margin: float | None) -> str:

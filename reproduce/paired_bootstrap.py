@@ -1,0 +1,199 @@
+"""How certain a difference of two methods is: over queries, whose identities are clusters, and over seeds.
+
+Both methods answer the same queries, so their differences are compared query by query and seed by seed.
+Queries of one identity resemble each other: an identity's queries are drawn together, or not at all.
+Seeds are few, and two or three of them drawn with replacement are too alike: their spread is drawn from
+Student's t instead, and added to what the draws of identities give.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import hypot, sqrt
+from statistics import fmean, stdev
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+CONFIDENCE = 0.90
+DRAWS = 4999
+MOST_SEEDS = 1000
+NUMBERS_AT_ONCE = 2_000_000  # of a block of draws, in memory
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Standard deviation over seeds, and the degrees of freedom that it was estimated with."""
+
+    deviation: float
+    freedom: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A mean difference with the interval that holds the true one with `CONFIDENCE`.
+
+    Attributes:
+        queries: half width that queries alone give; None where no query's value is known.
+        spread: over seeds, the comparison's own or a borrowed one; None where it is unknown, and then the
+            interval is that of other queries for the same trained networks.
+        borrowed: whether the spread is that of other runs.
+        seeds: that were compared.
+        identities: clusters of queries; 0 where no query's value is known.
+    """
+
+    mean: float
+    low: float
+    high: float
+    queries: float | None
+    spread: Spread | None
+    borrowed: bool
+    seeds: int
+    identities: int
+
+
+def paired_interval(
+    differences: Mapping[int, Float[np.ndarray, " queries"]],
+    identities: Int[np.ndarray, " queries"],
+    *,
+    borrowed: Spread | None = None,
+) -> Interval:
+    """The mean difference over queries and seeds, each query of a seed of equal weight, and its interval.
+
+    Args:
+        differences: by seed, the first method minus the second for every query; in any unit.
+        identities: what each query shows.
+        borrowed: spread of such a difference over seeds in other runs, used where there is one seed.
+
+    Raises:
+        ValueError: for no seed, lengths that differ, values that are not finite, or fewer than two
+            identities, of which one tells nothing about others.
+
+    Source: the ratio estimator of a mean over clusters, Cochran, "Sampling Techniques", Section 9A.1;
+        its bootstrap, Davison and Hinkley, "Bootstrap Methods and their Application", Section 3.8.
+    """
+    values = [differences[seed] for seed in sorted(differences)]
+    _check(values, identities)
+    means = [float(found.mean()) for found in values]
+    drawn = _means_of_drawn_identities(np.mean(values, axis=0), identities)
+    low, high = _ends(drawn)
+    spread = Spread(stdev(means), len(means) - 1) if len(means) > 1 else borrowed
+    queries = (high - low) / 2
+    if spread:
+        low, high = _ends(_with_seeds(drawn, spread, len(means)))
+    return Interval(
+        mean=fmean(means),
+        low=low,
+        high=high,
+        queries=queries,
+        spread=spread,
+        borrowed=spread is not None and len(means) == 1,
+        seeds=len(means),
+        identities=len(np.unique(identities)),
+    )
+
+
+def seed_interval(differences: Mapping[int, float], *, borrowed: Spread | None = None) -> Interval:
+    """The same where only means are known: Student's interval over paired seeds.
+
+    Without several seeds and without a borrowed spread it has no width, and `spread` is None.
+
+    Raises:
+        ValueError: for no seed.
+    """
+    if not differences:
+        raise ValueError("no seed was measured, so there is nothing to compare: give one difference or more")
+    values = [differences[seed] for seed in sorted(differences)]
+    spread = Spread(stdev(values), len(values) - 1) if len(values) > 1 else borrowed
+    half = _half_width(spread, len(values)) if spread else 0.0
+    mean = fmean(values)
+    return Interval(
+        mean=mean,
+        low=mean - half,
+        high=mean + half,
+        queries=None,
+        spread=spread,
+        borrowed=spread is not None and len(values) == 1,
+        seeds=len(values),
+        identities=0,
+    )
+
+
+def pooled(groups: Sequence[Sequence[float]]) -> Spread | None:
+    """The common standard deviation of groups that may have different means; None without any pair."""
+    freedom = sum(len(group) - 1 for group in groups if group)
+    if not freedom:
+        return None
+    squares = sum((value - fmean(group)) ** 2 for group in groups if group for value in group)
+    return Spread(sqrt(squares / freedom), freedom)
+
+
+def seeds_needed(interval: Interval, half_width: float) -> int | None:
+    """The number of seeds, two or more, with which the half width falls to this at the observed spread.
+
+    None where the spread is unknown, where queries alone are less certain, and above `MOST_SEEDS`.
+    """
+    if interval.spread is None:
+        return None
+    for seeds in range(2, MOST_SEEDS + 1):
+        over_seeds = _half_width(Spread(interval.spread.deviation, seeds - 1), seeds)
+        if hypot(interval.queries or 0.0, over_seeds) <= half_width:
+            return seeds
+    return None
+
+
+def _check(values: list[NDArray[np.float64]], identities: NDArray[np.int64]) -> None:
+    if not values:
+        raise ValueError("no seed was measured, so there is nothing to compare: give one difference or more")
+    lengths = sorted({len(found) for found in values} | {len(identities)})
+    if len(lengths) > 1:
+        raise ValueError(
+            f"differences and identities have {' and '.join(map(str, lengths))} entries: methods can only be "
+            "compared on the same queries"
+        )
+    if not all(np.isfinite(found).all() for found in values):
+        raise ValueError("a difference is not finite: compare only queries that both methods have answered")
+    if len(np.unique(identities)) < 2:
+        raise ValueError(
+            "all queries show one identity, which tells nothing about others: two or more are needed"
+        )
+
+
+def _means_of_drawn_identities(
+    values: NDArray[np.float64], identities: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Means over queries when as many identities as there are, are drawn with replacement."""
+    from scipy.stats import bootstrap  # takes a second to import, and tables need only Student's interval
+
+    _, cluster = np.unique(identities, return_inverse=True)
+    sums, counts = np.bincount(cluster, weights=values), np.bincount(cluster)
+    drawn = bootstrap(
+        (sums, counts),
+        lambda sums, counts, axis: sums.sum(axis) / counts.sum(axis),
+        n_resamples=DRAWS,
+        batch=max(1, NUMBERS_AT_ONCE // len(sums)),
+        vectorized=True,
+        paired=True,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    found: NDArray[np.float64] = drawn.bootstrap_distribution
+    return found
+
+
+def _with_seeds(drawn: NDArray[np.float64], spread: Spread, seeds: int) -> NDArray[np.float64]:
+    """The draws with the error of a mean over seeds added; both signs, so that swapped methods mirror."""
+    levels = (np.arange(len(drawn)) + 0.5) / len(drawn)
+    errors = stdtrit(spread.freedom, np.random.default_rng(1).permutation(levels))
+    errors *= spread.deviation / sqrt(seeds)
+    return np.concatenate([drawn + errors, drawn - errors])
+
+
+def _ends(drawn: NDArray[np.float64]) -> tuple[float, float]:
+    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def _half_width(spread: Spread, seeds: int) -> float:
+    return float(stdtrit(spread.freedom, (1 + CONFIDENCE) / 2)) * spread.deviation / sqrt(seeds)
