@@ -115,10 +115,10 @@ def ui(
 
     uri = connection.tracking_uri(results)
     if not connection.is_database(uri):
-        typer.echo(f"The store is a server: open {uri}")
+        typer.echo(f"The store is a server: open {connection.shown(uri)}")
         return
     location = connection.artifact_location(uri, results) or ""
-    typer.echo(f"http://127.0.0.1:{port} shows {uri}; Ctrl-C ends it.")
+    typer.echo(f"http://127.0.0.1:{port} shows {connection.shown(uri)}; Ctrl-C ends it.")
     command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", uri, "--default-artifact-root", location]
     try:

@@ -94,7 +94,7 @@ def _disk(workspace: Workspace) -> str:
 def _store(workspace: Workspace) -> str:
     uri = connection.tracking_uri(workspace.results)
     runs = Store(uri, workspace, source()).trainings()
-    return f"{uri} answers, {len(runs)} trainings"
+    return f"{connection.shown(uri)} answers, {len(runs)} trainings"
 
 
 def _git() -> str:

@@ -53,7 +53,7 @@ class Store:
     def __init__(self, uri: str, workspace: Workspace, code: Source):
         self.uri, self.workspace, self.code = uri, workspace, code
         connection.prepare()
-        connection.check_sqlite(uri)
+        connection.check_database(uri)
         import mlflow
 
         mlflow.set_tracking_uri(uri)

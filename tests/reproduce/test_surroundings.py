@@ -3,6 +3,7 @@
 import logging
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,8 @@ def test_the_store_is_a_file_beside_the_results_unless_the_user_says_otherwise(
         ("postgresql://host/name", True),
         ("http://host", False),
         ("https://h", False),
+        ("mysql+pymysql://host/name", True),
+        ("file:///a/mlruns", False),
     ],
 )
 def test_a_server_keeps_files_in_its_own_place(tmp_path: Path, uri: str, database: bool) -> None:
@@ -58,6 +61,7 @@ def test_settings_of_the_user_win(monkeypatch: pytest.MonkeyPatch) -> None:
     ("error", "text"),
     [
         (MlflowException("Max retries exceeded: Connection refused"), "does not answer: connection refused."),
+        (MlflowException("403: 'Invalid Host header'"), "mlflow server takes as --allowed-hosts NAME:PORT."),
         (OSError("disk is gone\nsecond line"), "does not answer: disk is gone."),
         (OSError(), "does not answer: OSError."),
     ],
@@ -68,6 +72,29 @@ def test_every_failure_of_a_store_is_one_line_with_advice(error: Exception, text
     assert text in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
     assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("postgresql://me:s:e%40cret@host:5432/base", "postgresql://me:***@host:5432/base"),
+        ("http://me:secret@host:5000", "http://me:***@host:5000"),
+        ("postgresql://me@host/base", "postgresql://me@host/base"),
+        ("http://host:5000/a@b", "http://host:5000/a@b"),
+        ("sqlite:////a/b.db", "sqlite:////a/b.db"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(uri: str, shown: str) -> None:
+    assert connection.shown(uri) == shown
+    with pytest.raises(StoreError) as caught, connection.reachable(uri):
+        raise OSError("gone")
+    assert f"the tracking store {shown} does" in str(caught.value)
+
+
+def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(StoreError, match=r"needs a driver: .*psycopg.*pip install '\.\[cluster\]'"):
+        connection.check_database("postgresql://me@127.0.0.1/base")
 
 
 def test_other_errors_pass_through() -> None:
