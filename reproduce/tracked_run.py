@@ -147,6 +147,7 @@ class TrackedRun:
 
     def _log_data(self, recipe: Recipe, result: Result) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
+        from mlflow.exceptions import MlflowException
 
         digest = str(result.environment.get("data_digest", "unknown"))
         size = {"height": recipe.data.height, "width": recipe.data.width, "use": recipe.data.use}
@@ -157,9 +158,13 @@ class TrackedRun:
             source=json.dumps({"name": recipe.data.name, "sha256": digest}),
             profile=json.dumps(size),
         )
+        inputs = [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
         with reachable(self.store.uri):
-            context = InputTag("mlflow.data.context", "training")
-            self.store.client.log_inputs(self.mlflow_id, [DatasetInput(dataset, [context])])
+            try:
+                self.store.client.log_inputs(self.mlflow_id, inputs)
+            except MlflowException:
+                # MLflow refuses one of two writers that name a new data set at once; then it is there.
+                self.store.client.log_inputs(self.mlflow_id, inputs)
             self.store.client.set_tag(self.mlflow_id, "cdd.data_digest", digest)
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from threading import Event, Thread
+from typing import Any
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from cdd.recipe import Recipe
 from reproduce.artifact import Table
@@ -164,6 +166,23 @@ def test_a_living_parent_of_another_process_is_not_closed(
     second.join(60)
     assert both.errors == []
     assert {found.info.status for found in parents(store)} == {"FINISHED"}
+
+
+def test_a_run_is_delivered_though_another_writer_names_its_data_set_at_once(
+    session: Callable[..., Session], training: FakeTraining, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, errors = type(store.client).log_inputs, [MlflowException("UNIQUE constraint failed: datasets.name")]
+
+    def overtaken(*arguments: Any, **named: Any) -> None:
+        if errors:
+            raise errors.pop()
+        log(*arguments, **named)
+
+    monkeypatch.setattr(type(store.client), "log_inputs", overtaken)
+    (drawn,) = session().run(training)
+    assert drawn.complete
+    inputs = trained(store, RECIPE).inputs
+    assert inputs and len(inputs.dataset_inputs) == 1
 
 
 def test_locks_of_different_runs_do_not_block_each_other(workspace: Workspace) -> None:
