@@ -26,10 +26,11 @@ from reproduce.listener import Listener
 from reproduce.overrides import parse
 from reproduce.plan import Wish, make_plan
 from reproduce.source import source
-from reproduce.study_report import Words, failed, finished, report, running
+from reproduce.study_report import Words, progress, report
 from reproduce.study_row import COST, StudyRequest, find_row, judgement_of
 from reproduce.study_space import SPACES
-from reproduce.study_storage import open_storage
+from reproduce.study_storage import answering, open_storage, usable
+from reproduce.study_turn import turn
 from reproduce.study_watcher import Watcher
 from reproduce.table import Sheet
 from reproduce.tracked_run import Placement
@@ -96,27 +97,29 @@ class RowStudy:
 
         Raises:
             UsageError: for a storage that cannot be used, or settings that the method refuses.
-            StoreError: if the tracking store cannot be reached.
+            StoreError: if the tracking store cannot be reached, or the storage no longer.
         """
         self.workspace.check_writable()
         store = open_store(self.workspace, source())
-        study = self._study()
-        self._turn = self.workspace.lock(f"study-{self.name}")
-        with self._parent(store) as (experiment, parent):
-            while self._wants_another(study):
-                study.sampler = self._sampler(len(study.get_trials(deepcopy=False)))
-                study.optimize(
-                    lambda trial: self._objective(trial, self._job(store, experiment, parent, train, trial)),
-                    n_trials=1,
-                    catch=(TrialError,),
-                )
-        return self._tuned(study)
+        url = self.request.storage or f"sqlite:///{self.workspace.results / 'studies.db'}"
+        self._turn = turn(url, self.name, self.workspace)
+        study = self._study(url)
+        with answering(url):
+            with self._parent(store) as (experiment, parent):
+                while self._wants_another(study):
+                    study.sampler = self._sampler(len(study.get_trials(deepcopy=False)))
+                    study.optimize(
+                        lambda t: self._objective(t, self._job(store, experiment, parent, train, t)),
+                        n_trials=1,
+                        catch=(TrialError,),
+                    )
+            return self._tuned(study)
 
     def _wants_another(self, study: "Study") -> bool:
         """Whether this process shall start a trial; waits while others work on the last ones.
 
-        Where it shall, the turn to start stays with it until the trial runs, so that two processes of one
-        machine do not both start the last one.
+        Where it shall, the turn to start stays with it until the trial runs, so that two processes do not
+        both start the last one.
         """
         import optuna
 
@@ -125,11 +128,11 @@ class RowStudy:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 optuna.storages.fail_stale_trials(study)
-            done = len(finished(study)) + len(failed(study))
-            if done + len(running(study)) < self.request.trials:
+            over, run = progress(study)
+            if over + run < self.request.trials:
                 return True
             self._turn.release()
-            if done >= self.request.trials:
+            if over >= self.request.trials:
                 return False
             time.sleep(POLL_SECONDS)
 
@@ -149,16 +152,23 @@ class RowStudy:
         prunes = self.request.prunes and not self.space.with_cost
         return Watcher(self.listener, trial, self.metrics[0]) if prunes else self.listener
 
-    def _study(self) -> "Study":
+    def _study(self, url: str) -> "Study":
+        """The study in this storage; one process makes it and asks for the defaults as its first trial."""
+        with usable(url):
+            self._turn.acquire()
+        try:
+            return self._made(url)
+        finally:
+            self._turn.release()
+
+    def _made(self, url: str) -> "Study":
         import optuna
         from optuna.pruners import HyperbandPruner, NopPruner
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         epochs = self.recipe.schedule.epochs
         study = optuna.create_study(
-            storage=open_storage(
-                self.request.storage or f"sqlite:///{self.workspace.results / 'studies.db'}"
-            ),
+            storage=open_storage(url),
             study_name=self.name,
             directions=DIRECTIONS[: len(self.metrics)],
             pruner=HyperbandPruner(min_resource=max(1, epochs // 5), max_resource=epochs)

@@ -56,26 +56,18 @@ class Report:
         return [folder / file for file in contents]
 
 
-def finished(study: "Study") -> list["FrozenTrial"]:
-    """Trials that ran to their end or were pruned."""
+def progress(study: "Study") -> tuple[int, int]:
+    """How many trials are over and how many run, all seen at one moment.
+
+    A failed one is over. An interrupted one is neither, because it is tried again; it runs until its silence
+    is noticed.
+    """
     from optuna.trial import TrialState
 
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-
-
-def running(study: "Study") -> list["FrozenTrial"]:
-    """Trials that some process works on, or has worked on until it died a moment ago."""
-    from optuna.trial import TrialState
-
-    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-
-
-def failed(study: "Study") -> list["FrozenTrial"]:
-    """Trials whose run failed; an interrupted one is not among them, because it is tried again."""
-    from optuna.trial import TrialState
-
-    trials = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
-    return [trial for trial in trials if "failure" in trial.user_attrs]
+    trials = study.get_trials(deepcopy=False)
+    ended = sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)
+    failed = sum(trial.state == TrialState.FAIL and "failure" in trial.user_attrs for trial in trials)
+    return ended + failed, sum(trial.state == TrialState.RUNNING for trial in trials)
 
 
 def report(

@@ -2,16 +2,21 @@
 
 from pathlib import Path
 
+import optuna
 import pytest
+from optuna.exceptions import StorageInternalError
+from optuna.trial import TrialState
 
 from cdd.methods.quantised_embedding import QuEST
 from cdd.recipe import Recipe
 from experiments import quest_transfer
 from reproduce.artifact import Table
-from reproduce.errors import UsageError
+from reproduce.errors import StoreError, UsageError
 from reproduce.overrides import parse
 from reproduce.study import RowStudy
+from reproduce.study_report import progress
 from reproduce.study_row import StudyRequest
+from reproduce.study_storage import answering
 from reproduce.tracking import KILLED
 from tests.reproduce.fakes import FakeTraining, Recorder, accuracy
 from tests.reproduce.studies import MakeStudy, open_runs
@@ -193,6 +198,35 @@ def test_what_cannot_be_tuned_is_refused_with_what_can(study: MakeStudy) -> None
         study(space="alpha", method=None, row="Teacher")
     with pytest.raises(UsageError, match="--storage nonsense"):
         study(storage="nonsense").run(lambda *arguments, **named: None)  # type: ignore[arg-type]
+
+
+def test_a_study_does_not_go_into_mlflows_database(study: MakeStudy, results: Path) -> None:
+    with pytest.raises(UsageError, match="is MLflow's database: studies need one of their own"):
+        study(storage=f"sqlite:///{results / 'mlflow.db'}").run(lambda *arguments, **named: None)  # type: ignore[arg-type]
+
+
+def test_a_storage_that_fails_later_is_said_without_its_password() -> None:
+    with (
+        pytest.raises(StoreError, match=r"//me:\*\*\*@host/base does not answer: gone\. .*is kept") as caught,
+        answering("postgresql://me:secret@host/base"),
+    ):
+        raise StorageInternalError("wrapped") from OSError("gone\nand more")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_failed_trial_is_over_and_one_that_died_is_not() -> None:
+    found = optuna.create_study()
+    for state, attributes in (
+        (TrialState.COMPLETE, {}),
+        (TrialState.PRUNED, {}),
+        (TrialState.FAIL, {"failure": "the loss is not finite"}),
+        (TrialState.FAIL, {}),
+        (TrialState.RUNNING, {}),
+        (TrialState.WAITING, {}),
+    ):
+        value = 1.0 if state == TrialState.COMPLETE else None
+        found.add_trial(optuna.create_trial(state=state, value=value, user_attrs=attributes))
+    assert progress(found) == (3, 1)
 
 
 def test_a_figure_has_no_row_to_tune() -> None:
