@@ -1,7 +1,9 @@
 # `make table1` and `make test` are all that is needed; each sets up .venv the first time.
-# Variables: PYTHON (the interpreter for .venv), ARGS (further arguments), WORKERS (of the tests).
+# Variables: PYTHON (the interpreter for .venv), EXTRAS (what is installed there beside the project),
+# ARGS (further arguments), WORKERS (of the tests).
 
 PYTHON ?= python3
+EXTRAS ?= dev
 WORKERS ?= 2
 ARGS ?=
 
@@ -45,5 +47,5 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || { echo "Making .venv ..."; $(PYTHON) -m venv .venv || { rm -rf .venv; \
 		echo "$(PYTHON) cannot make a virtual environment: install its venv module (python3-venv)." >&2; exit 1; }; }
 	@echo "Installing the pinned packages into .venv; the first time takes 2 to 10 minutes ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
