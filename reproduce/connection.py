@@ -27,6 +27,14 @@ DEFAULTS = {
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 """What MLflow can use without a server."""
 ADVICE = f"Start the server, or unset {VARIABLE} to use a file beside the results."
+CAUSES = (
+    "Connection refused",
+    "Name or service not known",
+    "timed out",
+    "database is locked",
+    "too many 503 error responses",  # a server whose own database is down
+)
+"""What is worth saying of an error, without the rest of its text."""
 
 
 def tracking_uri(results: Path) -> str:
@@ -131,7 +139,7 @@ def _cause(error: BaseException) -> str:
     text = str(error)
     if "Invalid Host header" in text:
         return "it was not started for this name, which mlflow server takes as --allowed-hosts NAME:PORT"
-    for known in ("Connection refused", "Name or service not known", "timed out", "database is locked"):
+    for known in CAUSES:
         if known in text:
             return known.lower()
     return text.splitlines()[0][:200] if text else type(error).__name__

@@ -61,6 +61,7 @@ def test_settings_of_the_user_win(monkeypatch: pytest.MonkeyPatch) -> None:
     ("error", "text"),
     [
         (MlflowException("Max retries exceeded: Connection refused"), "does not answer: connection refused."),
+        (MlflowException("(Caused by too many 503 error responses)"), "too many 503 error responses."),
         (MlflowException("403: 'Invalid Host header'"), "mlflow server takes as --allowed-hosts NAME:PORT."),
         (OSError("disk is gone\nsecond line"), "does not answer: disk is gone."),
         (OSError(), "does not answer: OSError."),
