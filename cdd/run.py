@@ -68,6 +68,8 @@ class Result:
             of each bottleneck where both are pruned; None where the method does not prune.
         average_precision: per protocol, one value per valid query, in query order; of classification, 1 or
             0 per image, right or wrong.
+        first_is_right: per protocol and valid query, 1 or 0: whether the first image is of its identity.
+        query_identities: per protocol, what each valid query shows.
         environment: versions, device, threads, precision in force, data digest, seconds.
     """
 
@@ -76,6 +78,8 @@ class Result:
     history: list[Epoch]
     channels: list[int] | None
     average_precision: dict[str, list[float]] = field(default_factory=dict)
+    first_is_right: dict[str, list[int]] = field(default_factory=dict)
+    query_identities: dict[str, list[int]] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
@@ -202,6 +206,8 @@ class _Run:
             history=self.history,
             channels=channels_of(deployed, self.recipe.student) if kept or student.folded else None,
             average_precision=accuracy.by_query,
+            first_is_right=accuracy.first_is_right,
+            query_identities=appraiser.query_identities(),
             environment=self._environment(),
         )
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from cdd.recipe import Recipe
 from cdd.run import Epoch, Result
+from reproduce import answers
 from reproduce.artifact import SCALES
 from reproduce.source import Source, versions
 
 SIGNIFICANT_DIGITS = 6
-PRECISION_DECIMALS = 4
 LARGEST_BYTES = 100_000
 SOURCE = "source.json"
 
@@ -29,7 +29,11 @@ class Record:
 
 
 def write_record(folder: Path, recipe: Recipe, result: Result, environment: dict[str, Any]) -> Path:
-    """Writes the record below `folder/runs`, complete or not at all; one file per run id."""
+    """Writes the record below `folder/runs`, complete or not at all; one file per run id.
+
+    The answers to single queries stand beside it where there are too many, and what the queries show stands
+    below `folder/queries`, once for all runs.
+    """
     values: dict[str, Any] = {
         "run_id": result.run_id,
         "recipe": recipe.to_json(),
@@ -37,17 +41,15 @@ def write_record(folder: Path, recipe: Recipe, result: Result, environment: dict
         "channels": result.channels,
         "environment": environment,
         "history": columns(result.history),
-        "average_precision": {
-            name: [round(value, PRECISION_DECIMALS) for value in found]
-            for name, found in result.average_precision.items()
-        },
     }
-    text = _compact(values)
-    if len(text) > LARGEST_BYTES:
-        del values["average_precision"]
-        text = _compact(values)
     path = folder / "runs" / f"{result.run_id}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
+    text = _compact({**values, **answers.as_text(result)})
+    if len(text) > LARGEST_BYTES:
+        text = _compact(values)
+        answers.write_beside(path, result)
+    digest = str(environment.get("data_digest", "unknown"))
+    answers.write_identities(folder, recipe.data, digest, result.query_identities)
     partial = path.with_suffix(".partial")
     partial.write_text(text)
     partial.replace(path)
@@ -79,7 +81,8 @@ def read_record(path: Path) -> Record:
     """
     try:
         values = json.loads(path.read_text())
-        values.pop("average_precision", None)
+        for name in (answers.PRECISION, answers.FIRST):
+            values.pop(name, None)
         return Record(**values)
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(

@@ -66,6 +66,7 @@ def test_top_1_is_that_of_the_deployed_network(finished: dict[str, tuple[Result,
     correct = (logits.argmax(dim=1).numpy() == labels).astype(float)
     assert len(correct) == 40
     assert result.average_precision["classification"] == correct.tolist()
+    assert len(result.query_identities["classification"]) == len(correct)
     assert result.metrics["top1"] == pytest.approx(correct.mean())
     assert result.metrics["top1_error"] == pytest.approx(1 - correct.mean())
 

@@ -29,6 +29,7 @@ class RetrievalMetrics:
         queries: number of queries given.
         average_precision: per valid query.
         query_index: index of each valid query among the given ones.
+        first_rank: rank of each valid query's first match, from 1.
     """
 
     mean_average_precision: float
@@ -38,6 +39,7 @@ class RetrievalMetrics:
     queries: int
     average_precision: Float[np.ndarray, " valid"]
     query_index: Int[np.ndarray, " valid"]
+    first_rank: Int[np.ndarray, " valid"]
 
 
 def evaluate_retrieval(
@@ -108,4 +110,5 @@ def _summary(
         queries=queries,
         average_precision=precision,
         query_index=np.array([index for index, _ in found], dtype=np.int64),
+        first_rank=first,
     )

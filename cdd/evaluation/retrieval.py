@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cdd.data.augmentation import normalise
 from cdd.data.prefetch import prefetched
-from cdd.data.records import Dataset, RetrievalProtocol, Selection, Use, evaluated
+from cdd.data.records import Dataset, ImageRecord, RetrievalProtocol, Selection, Use, evaluated
 from cdd.evaluation.metrics import RetrievalMetrics, evaluate_retrieval
 from cdd.evaluation.nearest import Nearest, nearest
 from cdd.evaluation.scored import Side
@@ -92,6 +92,24 @@ def retrieval_metrics(
         protocol.name: meeting(embeddings, dataset, use, protocol).metrics(protocol.ranks)
         for protocol in dataset.protocols
     }
+
+
+def identities_of_valid_queries(
+    dataset: Dataset, use: Use, protocol: RetrievalProtocol
+) -> Int[np.ndarray, " valid"]:
+    """What each query shows that has a match in the gallery, in query order; no network is asked."""
+    records = [dataset.records[index] for index in evaluated(dataset, use)]
+    cameras: dict[int, set[int]] = {}
+    for record in records:
+        if record in protocol.gallery:
+            cameras.setdefault(record.identity, set()).add(record.camera)
+
+    def is_valid(query: ImageRecord) -> bool:
+        own = {query.camera} if protocol.excludes_same_camera else set()
+        return bool(cameras.get(query.identity, set()) - own)
+
+    valid = [record.identity for record in records if record in protocol.query and is_valid(record)]
+    return np.array(valid, dtype=np.int64)
 
 
 def named_metrics(results: dict[str, RetrievalMetrics]) -> dict[str, float]:

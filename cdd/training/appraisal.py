@@ -8,11 +8,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cdd.architecture import SmallNetwork
-from cdd.data.records import CLASSIFICATION, Dataset, evaluated, labels_of_evaluated, training_set
+from cdd.data.records import CLASSIFICATION, Dataset, Use, evaluated, labels_of_evaluated, training_set
 from cdd.errors import RunError
 from cdd.evaluation.classification import classification_metrics, correct_images
 from cdd.evaluation.cost import cost
-from cdd.evaluation.retrieval import embed_all, named_metrics, retrieval_metrics
+from cdd.evaluation.retrieval import (
+    embed_all,
+    identities_of_valid_queries,
+    named_metrics,
+    retrieval_metrics,
+)
 from cdd.models.deployed import Embedder, channels_of
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Recipe
@@ -25,10 +30,11 @@ DEPLOYMENT_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Metrics by name, and per protocol what they are the means of."""
+    """Metrics by name, and per protocol what mAP (or top-1) and rank 1 are the means of."""
 
     metrics: dict[str, float]
     by_query: dict[str, list[float]]
+    first_is_right: dict[str, list[int]]
 
 
 class Appraiser:
@@ -50,10 +56,15 @@ class Appraiser:
         if use in CLASSIFICATION:
             labels = torch.from_numpy(labels_of_evaluated(self.dataset, use))
             correct = correct_images(embeddings, network.classifier, labels)
-            return Accuracy(classification_metrics(correct), {CLASSES: correct.double().tolist()})
+            return Accuracy(classification_metrics(correct), {CLASSES: correct.double().tolist()}, {})
         results = retrieval_metrics(embeddings, self.dataset, use)
         precision = {name: result.average_precision.tolist() for name, result in results.items()}
-        return Accuracy(named_metrics(results), precision)
+        right = {name: (result.first_rank == 1).astype(int).tolist() for name, result in results.items()}
+        return Accuracy(named_metrics(results), precision, right)
+
+    def query_identities(self) -> dict[str, list[int]]:
+        """Per protocol what each valid query shows; of a classification, what each image does."""
+        return query_identities(self.dataset, self.recipe.data.use)
 
     def cost(self, student: RetrievalNetwork, kept: Sequence[Tensor] | None) -> dict[str, float]:
         """Parameters and multiply-adds of the network that would be deployed."""
@@ -77,6 +88,16 @@ class Appraiser:
             for network in (student, teacher.student)
         )
         return {"reduction": 1 - of_student / of_teacher}
+
+
+def query_identities(dataset: Dataset, use: Use) -> dict[str, list[int]]:
+    """Per protocol what each valid query shows, in query order; of a classification, what each image does."""
+    if use in CLASSIFICATION:
+        return {CLASSES: labels_of_evaluated(dataset, use).tolist()}
+    return {
+        protocol.name: identities_of_valid_queries(dataset, use, protocol).tolist()
+        for protocol in dataset.protocols
+    }
 
 
 def require_equal(found: Tensor, wanted: Tensor) -> None:

@@ -30,7 +30,7 @@ def plain(query, gallery, labels, gallery_labels, *cameras, distance="cosine"):
             penalties.append(len(ranks) / ranks[-1])
             first.append(ranks[0])
     cmc = {rank: np.mean(np.array(first) <= rank) for rank in (1, 5, 10)}
-    return np.mean(precisions), np.mean(penalties), cmc, precisions
+    return np.mean(precisions), np.mean(penalties), cmc, precisions, first
 
 
 def data(seed, queries=30, rows=120, dim=16, identities=12, cameras=3):
@@ -50,11 +50,12 @@ def prepared(embeddings, distance):
 
 
 def same(found, expected):
-    precision, penalty, cmc, precisions = expected
+    precision, penalty, cmc, precisions, first = expected
     assert found.mean_average_precision == pytest.approx(precision, abs=1e-12)
     assert found.mean_inverse_negative_penalty == pytest.approx(penalty, abs=1e-12)
     assert found.cmc == pytest.approx(cmc, abs=1e-12)
     assert found.average_precision.tolist() == pytest.approx(precisions, abs=1e-12)
+    assert found.first_rank.tolist() == first
     assert found.valid_queries == len(precisions)
 
 

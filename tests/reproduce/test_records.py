@@ -9,6 +9,7 @@ import pytest
 
 from cdd.recipe import Recipe
 from cdd.run import Epoch, Result
+from reproduce.answers import read_answers, read_identities
 from reproduce.artifact import Table
 from reproduce.records import columns, full_environment, note_source, read_records, write_record
 from reproduce.session import Session
@@ -32,6 +33,8 @@ def result(queries: int = 3, epochs: int = 2) -> Result:
         history=history,
         channels=[3, 1],
         average_precision={"camera_rule": [1 / 3 + place / 1e6 for place in range(queries)]},
+        first_is_right={"camera_rule": [place % 3 % 2 for place in range(queries)]},
+        query_identities={"camera_rule": [place // 2 for place in range(queries)]},
     )
 
 
@@ -58,18 +61,73 @@ def test_writing_a_record_again_changes_no_byte(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [f"{RECIPE.run_id}.json"]
 
 
+def test_answers_beside_a_record_are_the_same_bytes_again(tmp_path: Path) -> None:
+    path = write_record(tmp_path, RECIPE, result(20_000), {}).with_suffix(".npz")
+    first = path.read_bytes()
+    write_record(tmp_path, RECIPE, result(20_000), {})
+    assert path.read_bytes() == first
+
+
+def test_what_queries_show_is_written_once_for_a_data_set_and_its_use(tmp_path: Path) -> None:
+    environment = {"data_digest": "0123456789abcdef"}
+    write_record(tmp_path, RECIPE, result(4), environment)
+    found = read_identities(tmp_path, RECIPE.data, "0123456789abcdef")
+    assert found is not None and found["camera_rule"].tolist() == [0, 0, 1, 1]
+    (path,) = (tmp_path / "queries").iterdir()
+    before = path.stat().st_mtime_ns
+    write_record(tmp_path, RECIPE, result(4), environment)
+    assert path.stat().st_mtime_ns == before
+    assert read_identities(tmp_path, RECIPE.data, "another") is None
+    tuning = RECIPE.data.model_copy(update={"use": "tuning"})
+    assert read_identities(tmp_path, tuning, "0123456789abcdef") is None
+
+
+def test_a_record_of_before_has_no_first_answers(tmp_path: Path) -> None:
+    path = write_record(tmp_path, RECIPE, result(), {})
+    values = json.loads(path.read_text())
+    del values["first_is_right"]
+    path.write_text(json.dumps(values))
+    found = read_answers(path)
+    assert found is not None and not found.first_is_right
+    del values["average_precision"]
+    path.write_text(json.dumps(values))
+    assert read_answers(path) is None
+
+
+def test_damaged_answers_are_named(tmp_path: Path) -> None:
+    path = write_record(tmp_path, RECIPE, result(20_000), {"data_digest": "0"})
+    whole = path.with_suffix(".npz").read_bytes()
+    for content in (b"broken", whole[: len(whole) // 2]):
+        path.with_suffix(".npz").write_bytes(content)
+        with pytest.raises(ValueError, match=f"{path.name} are damaged"):
+            read_answers(path)
+    (identities,) = (tmp_path / "queries").iterdir()
+    identities.write_text("[")
+    with pytest.raises(ValueError, match="is damaged"):
+        read_identities(tmp_path, RECIPE.data, "0")
+
+
 def test_a_record_has_one_line_per_part(tmp_path: Path) -> None:
     lines = write_record(tmp_path, RECIPE, result(), {}).read_text().splitlines()
     assert [line.split(":")[0] for line in lines[1:4]] == ['"run_id"', '"recipe"', '"metrics"']
-    assert len(lines) == 9
+    assert len(lines) == 10
 
 
 @pytest.mark.parametrize("queries", [100, 20_000, 100_000])
-def test_a_record_never_has_more_than_100_kilobytes(tmp_path: Path, queries: int) -> None:
-    path = write_record(tmp_path, RECIPE, result(queries, epochs=120), {})
+def test_a_record_never_has_more_than_100_kilobytes_and_its_answers_are_never_lost(
+    tmp_path: Path, queries: int
+) -> None:
+    made = result(queries, epochs=120)
+    path = write_record(tmp_path, RECIPE, made, {})
     assert path.stat().st_size <= 100_000
     kept = "average_precision" in json.loads(path.read_text())
-    assert kept == (queries == 100)
+    assert kept == (queries == 100) == (not path.with_suffix(".npz").exists())
+    found = read_answers(path)
+    assert found is not None
+    assert found.average_precision["camera_rule"] == pytest.approx(
+        made.average_precision["camera_rule"], abs=5e-5 if kept else 1e-7
+    )
+    assert found.first_is_right["camera_rule"].tolist() == made.first_is_right["camera_rule"]
     assert len(read_records(tmp_path)[RECIPE.run_id].history["epoch"]) == 120
 
 
