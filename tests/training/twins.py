@@ -140,7 +140,7 @@ class Twins:
     def _settings(self) -> Settings:
         fidelity = self.fidelity.model_dump(exclude={"erasing_fill"})
         if self.guided is not None:
-            fidelity |= self.guided.model_dump(exclude={"query"})
+            fidelity |= self.guided.model_dump(exclude={"query", "self_match"})
         return Settings(alpha=self.sparsity, tap_weight=self.tap_weight, **fidelity)
 
     def _counters(self, state: State) -> State:
