@@ -12,6 +12,7 @@ from rich.table import Table
 
 from benchmarks.evaluation import MEBIBYTE, evaluation
 from benchmarks.line import Line
+from benchmarks.loader import against_the_step, augmenting, reading
 from benchmarks.resetting import resetting
 from benchmarks.start_up import start_up
 
@@ -20,6 +21,9 @@ SMALL: tuple[Callable[[], Line], ...] = (
     lambda: start_up("list"),
     lambda: evaluation(10, with_baseline=True),
     resetting,
+    reading,
+    augmenting,
+    against_the_step,
 )
 LONG: tuple[Callable[[], Line], ...] = (lambda: evaluation(1, with_baseline=False, repeats=1),)
 

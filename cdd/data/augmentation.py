@@ -2,6 +2,12 @@
 
 torchvision's transforms draw once per call, so a batch would need a loop over its images; here every
 image has its own draw. The draws come from a numpy generator on the CPU, so every device sees the same.
+
+What the profiler found, in milliseconds of one core for 96 images of 256x256, 212 in all: crops gathered
+pixel by pixel took 74 (27 as windows, whose rows are copied at once), normalising and erasing with operations
+broadcast over three channels about 130 (80 with rows of pixels, half of it for memory that is first touched),
+and masks of whole images 6 and as many megabytes on their way to the device (0.2 as rows and columns; the
+100 attempts drawn for every image are in them). Now it is 110, and the draws are what they were.
 """
 
 from typing import Literal
@@ -24,9 +30,20 @@ Normalised = Float[Tensor, "batch 3 height width"]
 
 def normalise(images: Images) -> Normalised:
     """Pixels 0..255 to ImageNet's z-scores, channels last in memory."""
-    mean, deviation = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in (MEAN, DEVIATION))
-    scores = images.float().div_(255).sub_(mean).div_(deviation)
-    return scores.contiguous(memory_format=torch.channels_last)
+    # Rows of pixels as they lie in memory: operations broadcast over three channels are five times as slow.
+    rows = images.permute(0, 2, 3, 1).contiguous().float().flatten(2)
+    rows.div_(255).sub_(_row(MEAN, rows)).div_(_row(DEVIATION, rows))
+    return _as_images(rows)
+
+
+def _row(values: tuple[float, ...], like: Tensor) -> Float[Tensor, " row"]:
+    """A row of pixels that all have these values."""
+    return torch.tensor(values, device=like.device).repeat(like.shape[2] // 3)
+
+
+def _as_images(rows: Float[Tensor, "batch height row"]) -> Normalised:
+    images: Normalised = rows.unflatten(2, (-1, 3)).permute(0, 3, 1, 2)
+    return images
 
 
 def augment(
@@ -45,35 +62,32 @@ def augment(
     Source: Section 4.2 and the authors' release (order, padding in black before normalisation, uniform
     aspect ratio, up to 100 attempts for a box that fits).
     """
-    cropped = _flipped_crops(images, settings, generator)
-    scores = normalise(cropped)
-    boxes = torch.from_numpy(erased(tuple(images.shape), settings, generator)).to(images.device)
-    fill = torch.tensor(MEAN if erasing_fill == "mean" else (0.0, 0.0, 0.0), device=images.device)
-    return torch.where(boxes[:, None], fill.view(1, 3, 1, 1), scores)
+    rows = normalise(_flipped_crops(images, settings, generator)).permute(0, 2, 3, 1).flatten(2)
+    spans = erased(tuple(images.shape), settings, generator)
+    down, across = (torch.from_numpy(span).to(images.device) for span in spans)
+    inside = down[:, :, None] & across.repeat_interleave(3, dim=1)[:, None]
+    fill = _row(MEAN if erasing_fill == "mean" else (0.0, 0.0, 0.0), rows)
+    return _as_images(torch.where(inside, fill, rows, out=rows))
 
 
 def _flipped_crops(images: Images, settings: Augmentation, generator: np.random.Generator) -> Images:
     count, _, height, width = images.shape
     flips = generator.random(count) < settings.flip
     top, left = (generator.integers(0, 2 * settings.padding + 1, count) for _ in range(2))
-    # Flipping comes first in the recipe: the column that a crop reads is mirrored in the flipped image.
-    columns = left[:, None] + np.arange(width)
-    columns = np.where(flips[:, None], width + 2 * settings.padding - 1 - columns, columns)
-    padded = F.pad(images, [settings.padding] * 4).permute(0, 2, 3, 1)
-    rows = _indices(top[:, None] + np.arange(height), images)
-    batch = torch.arange(count, device=images.device)
-    crops = padded[batch[:, None, None], rows[:, :, None], _indices(columns, images)[:, None, :]]
-    return crops.permute(0, 3, 1, 2)
-
-
-def _indices(values: Int64[np.ndarray, "batch size"], like: Tensor) -> Int64[Tensor, "batch size"]:
-    return torch.from_numpy(values).to(like.device)
+    # Flipping comes first in the recipe: a crop of the flipped image is a flipped crop of the image.
+    left = np.where(flips, 2 * settings.padding - left, left)
+    windows = F.pad(images, [settings.padding] * 4).unfold(2, height, 1).unfold(3, width, 1)
+    places = (torch.from_numpy(place).to(images.device) for place in (np.arange(count), top, left))
+    crops = windows.permute(0, 2, 3, 1, 4, 5)[tuple(places)]
+    mirrored = torch.from_numpy(np.flatnonzero(flips)).to(images.device)
+    crops[mirrored] = crops[mirrored].flip(3)
+    return crops
 
 
 def erased(
     shape: tuple[int, ...], settings: Augmentation, generator: np.random.Generator
-) -> Bool[np.ndarray, "batch height width"]:
-    """True where random erasing covers a pixel; one box at most per image.
+) -> tuple[Bool[np.ndarray, "batch height"], Bool[np.ndarray, "batch width"]]:
+    """The rows and the columns of the box that random erasing covers; one at most per image.
 
     Source: Zhong et al., "Random Erasing Data Augmentation", AAAI 2020, with the release's uniform aspect.
     """
@@ -89,9 +103,13 @@ def erased(
     chosen &= fits.any(axis=1)
     # One draw in [0, 1) per image serves any box size, so the stream does not depend on the boxes.
     top, left = generator.random(count) * (height - tall + 1), generator.random(count) * (width - wide + 1)
-    rows, columns = np.arange(height)[None, :, None], np.arange(width)[None, None, :]
-    top, left = np.floor(top)[:, None, None], np.floor(left)[:, None, None]
-    in_rows = (rows >= top) & (rows < top + tall[:, None, None])
-    in_columns = (columns >= left) & (columns < left + wide[:, None, None])
-    inside: Bool[np.ndarray, "batch height width"] = in_rows & in_columns & chosen[:, None, None]
+    rows = _span(np.floor(top), tall, height) & chosen[:, None]
+    return rows, _span(np.floor(left), wide, width)
+
+
+def _span(
+    start: Float[np.ndarray, " batch"], length: Int64[np.ndarray, " batch"], size: int
+) -> Bool[np.ndarray, "batch size"]:
+    place, first = np.arange(size), start[:, None]
+    inside: Bool[np.ndarray, "batch size"] = (place >= first) & (place < first + length[:, None])
     return inside

@@ -77,13 +77,16 @@ class Lessons:
         return identity_batches(self.examples.labels, batch, generator)
 
     def of_epoch(self, epoch: int) -> Iterator[Lesson]:
-        """As many lessons as there are batches; the next images are read while a lesson is learnt."""
+        """As many lessons as there are batches; the next images are made ready while a lesson is learnt."""
         generator = self._generator(epoch, stream=1)
         fill, settings = self.recipe.fidelity.erasing_fill, self.recipe.augmentation
+
+        def ready(chosen: NDArray[np.int64]) -> Tensor:
+            pixels = self.dataset.pixels(self.examples.indices[chosen]).to(self.device)
+            return augment(pixels, settings, generator, erasing_fill=fill)
+
         batches = self.batches(epoch)
-        chosen = [self.examples.indices[batch] for batch in batches]
-        for batch, pixels in zip(batches, prefetched(self.dataset.pixels, chosen), strict=True):
-            images = augment(pixels.to(self.device), settings, generator, erasing_fill=fill)
+        for batch, images in zip(batches, prefetched(ready, batches), strict=True):
             labels = torch.from_numpy(self.examples.labels[batch]).to(self.device)
             yield Lesson(images, labels, self._taught(images))
 

@@ -4,13 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks import __main__ as command
 from benchmarks.evaluation import by_sorting, evaluation, retrieval
 from benchmarks.line import Line, best_of
+from benchmarks.loader import against_the_step, augmented, augmenting, one_by_one, reading
 from benchmarks.resetting import resetting
 from benchmarks.start_up import start_up
 from cdd.evaluation import evaluate_retrieval
+from cdd.recipe import Augmentation
 
 
 def test_ratios_are_of_the_times() -> None:
@@ -44,6 +47,19 @@ def test_every_line_has_its_ratios() -> None:
     assert start_up("--help").times_limit is not None
 
 
+def test_the_loader_stands_against_decoding_a_copy_and_the_step() -> None:
+    for line in (reading(batch=8, size=32), augmenting(batch=8, size=32)):
+        assert line.speedup is not None
+        assert line.times_limit is not None
+    assert against_the_step().times_limit is not None
+
+
+def test_both_ways_to_augment_do_the_same_where_nothing_is_drawn() -> None:
+    pixels = torch.randint(0, 256, (4, 3, 12, 8), dtype=torch.uint8)
+    certain = Augmentation(flip=1, padding=0, erasing=0)
+    torch.testing.assert_close(one_by_one(pixels, certain), augmented(pixels, certain))
+
+
 def test_a_baseline_with_another_result_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.evaluation.by_sorting", lambda data: 0.5)
     with pytest.raises(ValueError, match=r"the baseline comes to mAP 0.5"):
@@ -51,6 +67,9 @@ def test_a_baseline_with_another_result_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("benchmarks.resetting.step_by_step", lambda *given: {-1})
     with pytest.raises(ValueError, match="other channels"):
         resetting(batch=8, gallery=64)
+    monkeypatch.setattr("benchmarks.loader.torch.equal", lambda *images: False)
+    with pytest.raises(ValueError, match="not the decoded ones"):
+        reading(batch=8, size=32)
 
 
 def test_the_command_writes_what_it_prints(

@@ -23,6 +23,13 @@ def augmented(images: Tensor, settings: Augmentation, seed: int = 0, fill: Fill 
     return augment(images, settings, np.random.default_rng(seed), erasing_fill=fill)
 
 
+def masks(shape: tuple[int, ...], settings: Augmentation, generator: np.random.Generator) -> np.ndarray:
+    """True where a pixel is erased: (batch, height, width)."""
+    rows, columns = erased(shape, settings, generator)
+    inside: np.ndarray = rows[:, :, None] & columns[:, None, :]
+    return inside
+
+
 def test_nothing_to_do_leaves_the_normalised_image(images: Tensor) -> None:
     torch.testing.assert_close(augmented(images, NOTHING), normalise(images), rtol=0, atol=0)
 
@@ -48,6 +55,19 @@ def test_a_crop_is_a_window_of_the_image_in_black(images: Tensor, flip: float) -
         assert any(torch.equal(image, window) for window in windows)
 
 
+def test_every_image_is_flipped_then_cropped_as_it_was_drawn(images: Tensor) -> None:
+    padding, generator = 2, np.random.default_rng(3)
+    flips = generator.random(6) < 0.5
+    tops, lefts = generator.integers(0, 5, 6), generator.integers(0, 5, 6)
+    found = augmented(images, Augmentation(padding=padding, erasing=0), seed=3)
+    assert flips.any()
+    assert not flips.all()
+    for image, view, flip, top, left in zip(images, found, flips, tops, lefts, strict=True):
+        padded = torch.nn.functional.pad(image.flip(2) if flip else image, [padding] * 4)
+        crop = padded[None, :, top : top + 12, left : left + 8]
+        torch.testing.assert_close(view, normalise(crop)[0], rtol=0, atol=0)
+
+
 def test_images_of_a_batch_have_their_own_draws() -> None:
     image = torch.arange(12 * 8, dtype=torch.uint8).view(1, 1, 12, 8).repeat(40, 3, 1, 1)
     found = augmented(image, Augmentation(padding=3))
@@ -64,7 +84,7 @@ def test_the_same_generator_draws_the_same_views(images: Tensor) -> None:
 def test_erased_pixels_hold_the_fill(images: Tensor, fill: Fill, values: tuple[float, ...]) -> None:
     settings = Augmentation(flip=0, padding=0, erasing=1)
     found = augmented(images, settings, fill=fill)
-    boxes = torch.from_numpy(erased((6, 3, 12, 8), settings, _after_crops(6)))
+    boxes = torch.from_numpy(masks((6, 3, 12, 8), settings, _after_crops(6)))
     assert boxes.any(dim=(1, 2)).all()
     for channel, value in enumerate(values):
         assert (found[:, channel][boxes] == torch.tensor(value)).all()
@@ -83,7 +103,7 @@ def _after_crops(count: int) -> np.random.Generator:
 
 def test_erased_boxes_are_rectangles_with_the_area_and_shape_asked_for() -> None:
     settings = Augmentation(erasing=1)
-    boxes = erased((2000, 3, 64, 64), settings, np.random.default_rng(0))
+    boxes = masks((2000, 3, 64, 64), settings, np.random.default_rng(0))
     rows, columns = boxes.any(axis=2).sum(axis=1), boxes.any(axis=1).sum(axis=1)
     assert (boxes.sum(axis=(1, 2)) == rows * columns).all()
     share = rows * columns / 64**2
@@ -95,5 +115,5 @@ def test_erased_boxes_are_rectangles_with_the_area_and_shape_asked_for() -> None
 
 
 def test_half_of_the_images_are_erased() -> None:
-    boxes = erased((4000, 3, 16, 16), Augmentation(), np.random.default_rng(1))
+    boxes = masks((4000, 3, 16, 16), Augmentation(), np.random.default_rng(1))
     assert boxes.any(axis=(1, 2)).mean() == pytest.approx(0.5, abs=0.03)
