@@ -102,6 +102,18 @@ class Distiller(nn.Module):
     def start_epoch(self, epoch: int) -> None:
         """Called before the first batch of an epoch; epochs count from 1."""
 
+    def dead_channels(self, epoch: int, learning_rate: float) -> list[Tensor] | None:
+        """Per block, which channels behind the compactor are zero for good: they leave the student.
+
+        Called after `start_epoch` of every epoch but the first. The student's compactors then know which
+        rows are left; the parameters stay the same objects. None where nothing is to be removed.
+
+        Args:
+            epoch: that begins.
+            learning_rate: of the last step before it.
+        """
+        return None
+
     def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
         """The method's own weighted losses of a batch, beside the ones every run has."""
         return {}

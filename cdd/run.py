@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from cdd.compactor.deploy import deploy, silenced
+from cdd.compactor.slim import restored
 from cdd.data.catalog import load
 from cdd.data.records import Dataset
 from cdd.models.deployed import channels_of, save_deployed
@@ -188,7 +189,7 @@ class _Run:
         return metrics
 
     def _result(self) -> Result:
-        appraiser, student = self.appraiser, self.training.student
+        appraiser, student = self.appraiser, restored(self.training.student)
         kept = self.training.distiller.kept_channels()
         deployed = placed(deploy(student, self.recipe.student, kept), self.device)
         found, trained = appraiser.embed(deployed), appraiser.embed(student)

@@ -15,7 +15,7 @@ from cdd.errors import DataError, DivergenceError, RunError
 from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
 from cdd.models.deployed import load_deployed
 from cdd.models.network import RetrievalNetwork
-from cdd.recipe import Recipe, Schedule
+from cdd.recipe import Optimiser, Recipe, Schedule
 from cdd.run import Epoch, Observer, Progress, Result, load_result, run
 from cdd.training.environment import Machine
 from tests.small import SCHEDULE, small_dataset, student_recipe, teacher_recipe
@@ -117,22 +117,57 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path, teacher_weights: di
     assert recorder.steps == []
 
 
-@pytest.mark.parametrize("stop_after", [1, 9, 14, 22])
+def slimmed_recipe(every: int = 1) -> Recipe:
+    """A student that has lost rows before its third epoch, and more before its fourth."""
+    method = student_recipe().method.model_copy(update={"sparsity": 1.0, "slim_every": every})
+    schedule = SCHEDULE.model_copy(update={"epochs": 4, "warmup_epochs": 1, "flat_until_epoch": 3})
+    return student_recipe(method=method, schedule=schedule, optimiser=Optimiser(momentum=0.5))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "stop_after"),
+    [
+        *((student_recipe(), step) for step in (1, 9, 14, 22)),
+        *((slimmed_recipe(), step) for step in (20, 30)),
+    ],
+)
 def test_an_interrupted_run_ends_bit_equal(
-    tmp_path: Path, teacher_weights: dict[str, Path], stop_after: int
+    tmp_path: Path, teacher_weights: dict[str, Path], recipe: Recipe, stop_after: int
 ) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    wanted = complete(whole, teacher_weights)
+    wanted = complete(whole, teacher_weights, recipe)
     with pytest.raises(Interruption):
-        run(student_recipe(), broken, weights=teacher_weights, machine=CPU, observer=Recorder(stop_after))
+        run(recipe, broken, weights=teacher_weights, machine=CPU, observer=Recorder(stop_after))
     recorder = Recorder()
-    found = run(student_recipe(), broken, weights=teacher_weights, machine=CPU, observer=recorder)
+    found = run(recipe, broken, weights=teacher_weights, machine=CPU, observer=recorder)
     assert found.history == wanted.history
-    assert [epoch.number for epoch in recorder.epochs] == [1, 2, 3]
+    assert [epoch.number for epoch in recorder.epochs] == [*range(1, recipe.schedule.epochs + 1)]
     for name in ("weights.pt", "deployed.pt"):
         expected, actual = torch.load(whole / name), torch.load(broken / name)
         states = (expected["state"], actual["state"]) if name == "deployed.pt" else (expected, actual)
         assert all(torch.equal(states[1][key], value) for key, value in states[0].items())
+
+
+def test_a_student_that_gets_smaller_says_so_and_leaves_weights_of_full_width(
+    tmp_path: Path, teacher_weights: dict[str, Path]
+) -> None:
+    result = complete(tmp_path, teacher_weights, slimmed_recipe())
+    gone = [epoch.metrics["channels/removed"] for epoch in result.history]
+    assert gone[:2] == [0, 0]
+    assert 0 < gone[2] < gone[3] < 24
+    assert result.channels is not None
+    assert sum(result.channels) <= 24 - gone[3]
+    weights = torch.load(tmp_path / "weights.pt")
+    compactors = [value for name, value in weights.items() if "compactor" in name]
+    assert [tuple(value.shape[:2]) for value in compactors] == [(4, 4), (4, 4), (8, 8), (8, 8)]
+    assert sum(int((value.flatten(1) == 0).all(dim=1).sum()) for value in compactors) == gone[3]
+
+
+def test_rows_leave_only_every_so_many_epochs(tmp_path: Path, teacher_weights: dict[str, Path]) -> None:
+    history = complete(tmp_path, teacher_weights, slimmed_recipe(every=3)).history
+    gone = [epoch.metrics["channels/removed"] for epoch in history]
+    assert gone[:3] == [0, 0, 0]
+    assert gone[3] > 0
 
 
 def test_a_truncated_checkpoint_costs_one_epoch_only(

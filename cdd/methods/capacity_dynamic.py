@@ -4,13 +4,14 @@ Source: Xie et al., "Towards a Smaller Student: Capacity Dynamic Distillation fo
 Retrieval", CVPR 2023, Sections 3.1 and 3.2; supplement, Section 1.2, for CWGR.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from cdd.compactor.layer import Compactor
 from cdd.compactor.multiply_adds import CostsOfStudent
 from cdd.compactor.select import kept_rows
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput, Settings
@@ -62,6 +63,10 @@ class CapacityDynamic(Method):
     resetting: RetrievalGuided | WeightGuided | None = None
     threshold: Annotated[float, Field(gt=0)] = 1e-5
     """Rows with a smaller norm are pruned: lambda in Section 3.1.2."""
+    slim_every: Annotated[int, Field(ge=0)] = 0
+    """Epochs between removals of dead rows while training, which make its steps cheaper; 0 for none.
+    Dead is a row that is masked for good and no longer than it swings about zero: it counts as zero from
+    then on, which changes numbers by as much as the swing, `threshold` + 2 x learning rate x `sparsity`."""
 
     @property
     def reads_maps(self) -> bool:
@@ -72,6 +77,13 @@ class CapacityDynamic(Method):
     def _resets_compactors(self) -> Self:
         if isinstance(self.resetting, WeightGuided) and self.target != "compactor":
             raise ValueError("weight-guided resetting chooses rows of compactors: set target=compactor")
+        if self.slim_every and not (
+            isinstance(self.resetting, RetrievalGuided) and self.target == "compactor"
+        ):
+            raise ValueError(
+                f"slim_every is {self.slim_every}, but only rows of compactors that retrieval-guided "
+                "resetting has masked stay dead: set resetting and target=compactor, or slim_every=0"
+            )
         return self
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
@@ -93,8 +105,15 @@ class CapacityDynamicDistiller(Distiller):
                 "CDD needs a student of bottleneck blocks with compactors: set compactors=true (or "
                 "method.target=filter for CDD without them)"
             )
+        if method.slim_every and not fidelity.sticky_masks:
+            raise ValueError(
+                f"slim_every is {method.slim_every}, but masks that are made anew in every step let rows "
+                "return: set fidelity.sticky_masks=true or method.slim_every=0"
+            )
         # In a tuple, so that the student's parameters do not become the distiller's own as well.
-        self.weights = tuple(layer.weight for layer in layers if isinstance(layer, nn.Conv2d))
+        self.layers = tuple(layer for layer in layers if isinstance(layer, nn.Conv2d))
+        self.weights = tuple(layer.weight for layer in self.layers)
+        # Of all rows, those included that leave the student while it trains.
         self.all_kept = [
             torch.ones(len(weight), dtype=torch.bool, device=weight.device) for weight in self.weights
         ]
@@ -106,6 +125,14 @@ class CapacityDynamicDistiller(Distiller):
         """Turns the resetting on after its first epochs; RGGR's queues fill only from then on."""
         self.active = self.method.resetting is not None and epoch > self.method.resetting.after_epoch
 
+    def dead_channels(self, epoch: int, learning_rate: float) -> list[Tensor] | None:
+        """Masked rows within their swing about zero; one row per block stays. None between removals."""
+        every = self.method.slim_every
+        if not every or (epoch - 1) % every or self.resetting is None:
+            return None
+        above = self._rows_above(self._swing(learning_rate))
+        return [~(kept | own) for kept, own in zip(self.resetting.kept(), above, strict=True)]
+
     def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
         """Eq. 1 with its weight; the lasso is added to the gradients instead, which is the same."""
         if teacher is None:
@@ -113,7 +140,9 @@ class CapacityDynamicDistiller(Distiller):
         if isinstance(self.resetting, WeightGuidedResetting):
             self.costs.see(student)
         elif self.active and self.resetting is not None:
-            self.resetting.update(student.after_compactor, teacher.before_compactor)
+            # A channel that has left the student is zero; the lists have its place as before.
+            after = self._each(lambda layer, tap: layer.widened(tap, axis=1), student.after_compactor)
+            self.resetting.update(after, teacher.before_compactor)
         distance = tap_distance(
             student.before_compactor, teacher.before_compactor, self.fidelity.tap_reduction
         )
@@ -124,12 +153,13 @@ class CapacityDynamicDistiller(Distiller):
         if isinstance(self.resetting, WeightGuidedResetting):
             self.resetting.step(self.weights, self.costs if self.active else None)
         kept = self.all_kept if self.resetting is None else self.resetting.kept()
-        for weight, mask in zip(self.weights, kept, strict=True):
+        own = self._each(Compactor.narrowed, kept)
+        for weight, mask in zip(self.weights, own, strict=True):
             reset_gradient(weight, mask, self.method.sparsity)
 
     def kept_channels(self) -> list[Tensor]:
         """Rows at or above the pruning threshold, at least one per block."""
-        return [kept_rows(weight.detach(), self.method.threshold) for weight in self.weights]
+        return self._rows_above(self.method.threshold)
 
     def report(self, learning_rate: float) -> dict[str, float]:
         """Lasso, quantiles of the row norms, channels left and rows masked, in all and per block.
@@ -138,9 +168,8 @@ class CapacityDynamicDistiller(Distiller):
         learning rate is high: only at the end of a run does the pruning threshold itself mean something.
         """
         with torch.no_grad():
-            swing = self.method.threshold + 2 * learning_rate * self.method.sparsity
-            norms = torch.cat([row_norms(weight) for weight in self.weights])
-            above = int((norms >= swing).sum())
+            norms = torch.cat(self._each(Compactor.widened, [row_norms(weight) for weight in self.weights]))
+            above = int((norms >= self._swing(learning_rate)).sum())
             figures = {"lasso": float(group_lasso(self.weights)), "channels/above_oscillation": float(above)}
             quantiles = norms.quantile(norms.new_tensor(QUANTILES)).tolist()
             figures |= {
@@ -150,10 +179,27 @@ class CapacityDynamicDistiller(Distiller):
         figures |= {"channels/kept": sum(kept), **_per_block("channels", kept)}
         if self.resetting is not None:
             shares = self.resetting.masked_share()
-            rows = [len(weight) for weight in self.weights]
+            rows = [len(mask) for mask in self.all_kept]
             masked = sum(share * count for share, count in zip(shares, rows, strict=True))
             figures |= {"masked/share": masked / sum(rows), **_per_block("masked", shares)}
+        if self.method.slim_every:
+            figures["channels/removed"] = float(len(norms) - sum(len(weight) for weight in self.weights))
         return figures
+
+    def _swing(self, learning_rate: float) -> float:
+        """The norm below which a row without a task gradient only swings about zero."""
+        return self.method.threshold + 2 * learning_rate * self.method.sparsity
+
+    def _rows_above(self, threshold: float) -> list[Tensor]:
+        """Per block, true for rows at or above the threshold, at least one; those that have left are not."""
+        return self._each(
+            Compactor.widened, [kept_rows(weight.detach(), threshold) for weight in self.weights]
+        )
+
+    def _each(self, change: Callable[[Compactor, Tensor], Tensor], values: Sequence[Tensor]) -> list[Tensor]:
+        """The values of every block, changed by its compactor where it has one."""
+        pairs = zip(self.layers, values, strict=True)
+        return [change(layer, value) if isinstance(layer, Compactor) else value for layer, value in pairs]
 
 
 def _resetting(

@@ -1,6 +1,6 @@
 """One training: a student learns from its lessons, epoch by epoch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cdd.compactor.slim import removed
 from cdd.contract import LossTerms, RetrievalOutput
 from cdd.data.records import Dataset
 from cdd.errors import DivergenceError
@@ -19,6 +20,7 @@ from cdd.training.optimiser import build_optimiser, set_learning_rates
 from cdd.training.parts import InParts, WholeBatch, forward_pass
 from cdd.training.precision import precision_plugin
 from cdd.training.preparation import load_buffers, preparation_file, save_buffers
+from cdd.training.slimming import slim
 
 Stepped = Callable[[int, int, float], None]
 """Called after an iteration with its number in the epoch, the epoch's iterations and the loss."""
@@ -44,16 +46,21 @@ class Training:
         self.distiller = recipe.method.build(self.student, self.teacher, recipe.fidelity).to(device)
         self.optimiser = build_optimiser(self.student, self.distiller, recipe, scaled=dtype is torch.float16)
         self.precision = precision_plugin(device, dtype)
+        self.compiled = compiled
+        self.passes = self._passes()
+
+    def _passes(self) -> WholeBatch:
+        """How batches pass through the student in its present shape."""
         forward = forward_pass(
             self.student,
             self.precision,
-            compiled=compiled,
+            compiled=self.compiled,
             tapped=self.teacher is not None,
-            mapped=recipe.method.reads_maps,
+            mapped=self.recipe.method.reads_maps,
         )
-        self.passes = WholeBatch(forward, self.precision)
-        if self.lessons.part < recipe.batch.size:
-            self.passes = InParts(forward, self.precision, self.student, self.lessons.part)
+        if self.lessons.part < self.recipe.batch.size:
+            return InParts(forward, self.precision, self.student, self.lessons.part)
+        return WholeBatch(forward, self.precision)
 
     def prepare(self, teacher_folder: Path | None = None) -> None:
         """Lets the method look at the teacher before the first epoch of a new run.
@@ -86,7 +93,18 @@ class Training:
         """What takes the student through the lessons of an epoch."""
         self.student.train()
         self.distiller.start_epoch(epoch)
+        if epoch > 1:
+            rate = self.optimiser.param_groups[0]["lr"]
+            self._slim(self.distiller.dead_channels(epoch, rate))
         return Course(self, epoch)
+
+    def _slim(self, dead: Sequence[Tensor] | None) -> None:
+        """Takes dead channels out of the student, for good."""
+        if dead and slim(self.student, self.optimiser, dead):
+            if self.compiled:
+                # Else every shape would count against the number of times that one code may be compiled.
+                torch.compiler.reset()
+            self.passes = self._passes()
 
     def step(self, lesson: Lesson) -> dict[str, float]:
         """Learns from one batch; the loss `total` and its terms by name."""
@@ -125,10 +143,12 @@ class Training:
             "distiller": self.distiller.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "precision": self.precision.state_dict(),
+            "removed": removed(self.student),
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Goes back to a state that `state` returned."""
+        """Goes on, in a training that has not begun, from a state that `state` returned."""
+        self._slim(state.get("removed"))
         self.student.load_state_dict(state["student"])
         self.distiller.load_state_dict(state["distiller"])
         self.optimiser.load_state_dict(state["optimiser"])

@@ -7,7 +7,12 @@ from torch import Tensor, nn
 from cdd.compactor.insert import insert_compactors
 from cdd.contract import CODE, PAPER, Fidelity, RetrievalOutput
 from cdd.gradients import RetrievalGuidedResetting
-from cdd.methods.capacity_dynamic import CapacityDynamic, CapacityDynamicDistiller, RetrievalGuided
+from cdd.methods.capacity_dynamic import (
+    CapacityDynamic,
+    CapacityDynamicDistiller,
+    RetrievalGuided,
+    WeightGuided,
+)
 from cdd.models.network import RetrievalNetwork
 from tests.small import BACKBONE
 
@@ -157,3 +162,57 @@ def test_a_teacher_must_be_there() -> None:
     found, _ = outputs(student)
     with pytest.raises(ValueError, match="teacher"):
         built(CapacityDynamic(), student).terms(found, None, LABELS)
+
+
+SLIMMING = CapacityDynamic(sparsity=0.5, resetting=GUIDED, slim_every=2)
+
+
+def test_masked_rows_within_their_swing_are_dead() -> None:
+    student = network(compactors=True)
+    distiller = built(SLIMMING, student)
+    assert distiller.resetting is not None
+    with torch.no_grad():
+        for weight in distiller.weights:
+            weight[:2] *= 0.0101
+            weight[2] *= 0.0099
+        distiller.weights[3][:] *= 1e-3
+        distiller.weights[3][5] *= 2
+    for mask in distiller.resetting.kept():
+        mask[1:4] = False
+    distiller.resetting.kept()[3][:] = False
+    dead = distiller.dead_channels(epoch=3, learning_rate=0.01)
+    assert dead is not None
+    # The swing is 0.01 and the pruning threshold of 1e-5; rows 0, 1 and 3 are longer, row 0 is needed too.
+    assert [mask.nonzero().flatten().tolist() for mask in dead[:3]] == [[2], [2], [2]]
+    assert (~dead[3]).nonzero().flatten().tolist() == [5]
+
+
+def test_small_rows_that_are_not_masked_are_not_dead() -> None:
+    distiller = built(SLIMMING, network(compactors=True))
+    with torch.no_grad():
+        for weight in distiller.weights:
+            weight[0] = 0
+    dead = distiller.dead_channels(epoch=3, learning_rate=0.01)
+    assert dead is not None
+    assert not any(bool(mask.any()) for mask in dead)
+
+
+def test_rows_are_dead_only_after_so_many_epochs() -> None:
+    distiller = built(SLIMMING, network(compactors=True))
+    asked = [distiller.dead_channels(epoch, 0.01) is not None for epoch in range(2, 8)]
+    assert asked == [False, True, False, True, False, True]
+    never = built(CapacityDynamic(resetting=GUIDED), network(compactors=True))
+    assert never.dead_channels(2, 0.01) is None
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"resetting": WeightGuided()}, {"resetting": GUIDED, "target": "filter"}]
+)
+def test_slimming_needs_rows_that_stay_masked(settings: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"slim_every is 2, but only rows of compactors"):
+        CapacityDynamic.model_validate({"slim_every": 2, **settings})
+
+
+def test_slimming_needs_sticky_masks() -> None:
+    with pytest.raises(ValueError, match=r"slim_every is 2, but masks that are made anew.*sticky_masks=true"):
+        built(SLIMMING, network(compactors=True), PAPER)
