@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from cdd.evaluation.ranking import positive_ranks
+from cdd.evaluation.ranking import block_ranks
 from cdd.evaluation.scored import Array, Side, scored
 from cdd.evaluation.scores import Distance
 
@@ -83,32 +83,37 @@ def evaluate_retrieval(
     query = Side(query_embeddings, query_identities, query_cameras)
     gallery = Side(gallery_embeddings, gallery_identities, gallery_cameras)
     found = [
-        (each.query, positive_ranks(each.scores, each.matches))
-        for each in scored(query, gallery, distance)
-        if len(each.matches)
+        ranks
+        for block in scored(query, gallery, distance)
+        for ranks in block_ranks(block.scores, block.matches)
     ]
-    if not found:
+    if not any(map(len, found)):
         others = "" if query_cameras is None else " seen by another camera"
         raise ValueError(
             f"None of {len(query_embeddings)} queries has a match among {len(gallery_embeddings)} gallery "
             f"rows{others}: check identities and cameras."
         )
-    return _summary(found, len(query_embeddings), ranks)
+    return _summary(found, ranks)
 
 
-def _summary(
-    found: list[tuple[int, NDArray[np.int64]]], queries: int, ranks: Sequence[int]
-) -> RetrievalMetrics:
-    precision = np.array([np.mean(np.arange(1, len(hits) + 1) / hits) for _, hits in found])
-    penalty = np.array([len(hits) / hits[-1] for _, hits in found])
-    first = np.array([hits[0] for _, hits in found])
+def _summary(found: list[NDArray[np.int64]], ranks: Sequence[int]) -> RetrievalMetrics:
+    """Metrics from every query's ascending ranks of its matches, none for a query that has no match."""
+    sizes = np.array([len(hits) for hits in found])
+    valid = np.flatnonzero(sizes)
+    sizes, hits = sizes[valid], np.concatenate(found)
+    ends = np.cumsum(sizes)
+    starts = ends - sizes
+    earlier = np.arange(len(hits)) - np.repeat(starts, sizes)
+    shares = np.split((earlier + 1) / hits, starts[1:])
+    precision = np.array([np.add.reduce(share) for share in shares]) / sizes
+    first = hits[starts]
     return RetrievalMetrics(
         mean_average_precision=float(precision.mean()),
-        mean_inverse_negative_penalty=float(penalty.mean()),
+        mean_inverse_negative_penalty=float((sizes / hits[ends - 1]).mean()),
         cmc={rank: float(np.mean(first <= rank)) for rank in ranks},
-        valid_queries=len(found),
-        queries=queries,
+        valid_queries=len(valid),
+        queries=len(found),
         average_precision=precision,
-        query_index=np.array([index for index, _ in found], dtype=np.int64),
+        query_index=valid,
         first_rank=first,
     )

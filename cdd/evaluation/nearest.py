@@ -40,8 +40,9 @@ def nearest(query: Side, gallery: Side, count: int) -> list[Nearest]:
     if count < 1:
         raise ValueError(f"count is {count}: ask for at least one row of each ranking.")
     found = []
-    for each in scored(query, gallery, "cosine"):
-        rows = best_rows(each.scores, count)
-        similarity = each.scores[rows] * 2.0**-RESOLUTION_BITS
-        found.append(Nearest(rows, similarity, np.isin(rows, each.matches)))
+    for block in scored(query, gallery, "cosine"):
+        for scores, matches in zip(block.scores.cpu().numpy(), block.matches, strict=True):
+            rows = best_rows(scores, count)
+            similarity = scores[rows] * 2.0**-RESOLUTION_BITS
+            found.append(Nearest(rows, similarity, np.isin(rows, matches)))
     return found

@@ -70,28 +70,38 @@ def meeting(
     embeddings: Float[Tensor, "images embedding"], dataset: Dataset, use: Use, protocol: RetrievalProtocol
 ) -> Meeting:
     """Who meets whom under a protocol, from the embeddings of all records that `use` evaluates on."""
-    indices = evaluated(dataset, use)
-    records = [dataset.records[index] for index in indices]
-    identities = np.array([record.identity for record in records])
-    cameras = np.array([record.camera for record in records])
-
-    def side(selection: Selection) -> tuple[Side, NDArray[np.int64]]:
-        chosen = np.flatnonzero([record in selection for record in records])
-        seen_by = cameras[chosen] if protocol.excludes_same_camera else None
-        return Side(embeddings[chosen], identities[chosen], seen_by), indices[chosen]
-
-    (query, query_records), (gallery, gallery_records) = side(protocol.query), side(protocol.gallery)
-    return Meeting(query, gallery, query_records, gallery_records)
+    return _Evaluated(embeddings, dataset, use).meeting(protocol)
 
 
 def retrieval_metrics(
     embeddings: Float[Tensor, "images embedding"], dataset: Dataset, use: Use
 ) -> dict[str, RetrievalMetrics]:
     """One result per protocol, from the embeddings of all records that `use` evaluates on."""
-    return {
-        protocol.name: meeting(embeddings, dataset, use, protocol).metrics(protocol.ranks)
-        for protocol in dataset.protocols
-    }
+    found = _Evaluated(embeddings, dataset, use)
+    return {each.name: found.meeting(each).metrics(each.ranks) for each in dataset.protocols}
+
+
+class _Evaluated:
+    """The records that a use evaluates on, found once for all protocols."""
+
+    def __init__(self, embeddings: Tensor, dataset: Dataset, use: Use) -> None:
+        self._embeddings = embeddings
+        self._indices = evaluated(dataset, use)
+        self._records = [dataset.records[index] for index in self._indices]
+        self._identities = np.array([record.identity for record in self._records])
+        self._cameras = np.array([record.camera for record in self._records])
+
+    def meeting(self, protocol: RetrievalProtocol) -> Meeting:
+        (query, query_records), (gallery, gallery_records) = (
+            self._side(selection, with_cameras=protocol.excludes_same_camera)
+            for selection in (protocol.query, protocol.gallery)
+        )
+        return Meeting(query, gallery, query_records, gallery_records)
+
+    def _side(self, selection: Selection, *, with_cameras: bool) -> tuple[Side, NDArray[np.int64]]:
+        chosen = np.flatnonzero([record in selection for record in self._records])
+        seen_by = self._cameras[chosen] if with_cameras else None
+        return Side(self._embeddings[chosen], self._identities[chosen], seen_by), self._indices[chosen]
 
 
 def identities_of_valid_queries(

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
@@ -31,22 +32,22 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """One query before the gallery.
+    """A block of queries before the gallery.
 
     Attributes:
-        query: its row among the queries.
+        first: the row of its first query among the queries.
         scores: as `score_blocks` gives them, larger is nearer; -inf for rows that are left out.
-            Overwritten by a later query.
-        matches: ascending rows of its identity that take part.
+            Overwritten by the next block.
+        matches: per query, ascending gallery rows of its identity that take part.
     """
 
-    query: int
-    scores: Float[np.ndarray, " rows"]
-    matches: Int[np.ndarray, " matches"]
+    first: int
+    scores: Float[Tensor, "block rows"]
+    matches: list[NDArray[np.int64]]
 
 
 def scored(query: Side, gallery: Side, distance: Distance) -> Iterator[Scored]:
-    """Every query in order; with cameras, rows of its own identity and camera are left out.
+    """All queries in order; with cameras, rows of a query's own identity and camera are left out.
 
     The scores of all queries never stand in memory together.
 
@@ -61,16 +62,16 @@ def scored(query: Side, gallery: Side, distance: Distance) -> Iterator[Scored]:
     query_labels = _labels(query.identities, "query identities", len(query_rows))
     gallery_labels = _labels(gallery.identities, "gallery identities", len(gallery_rows))
     cameras = _cameras(query.cameras, gallery.cameras, len(query_rows), len(gallery_rows))
-    matches = _Matches(query_labels, gallery_labels, cameras)
-    for start, scores in score_blocks(query_rows, gallery_rows, distance):
-        for index, row in enumerate(scores, start):
-            excluded, positives = matches.of(index)
-            row[excluded] = -np.inf
-            yield Scored(index, row, positives)
+    pairs = _Pairs(query_labels, gallery_labels, cameras)
+    for first, scores in score_blocks(query_rows, gallery_rows, distance):
+        excluded, matches = pairs.of(first, first + len(scores))
+        own, left_out = (torch.from_numpy(indices).to(scores.device) for indices in excluded)
+        scores[own, left_out] = -torch.inf
+        yield Scored(first, scores, matches)
 
 
-class _Matches:
-    """Finds each query's rows of the same identity: to exclude, and to retrieve."""
+class _Pairs:
+    """Finds the rows of each query's identity: to exclude, and to retrieve."""
 
     def __init__(
         self,
@@ -84,14 +85,20 @@ class _Matches:
         self._first = np.searchsorted(ordered, query_labels, side="left")
         self._last = np.searchsorted(ordered, query_labels, side="right")
 
-    def of(self, query: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Indices of the excluded and of the matching gallery rows, each ascending."""
-        alike = self._order[self._first[query] : self._last[query]]
-        if self._cameras is None:
-            return alike[:0], alike
-        query_cameras, gallery_cameras = self._cameras
-        same = gallery_cameras[alike] == query_cameras[query]
-        return alike[same], alike[~same]
+    def of(
+        self, start: int, stop: int
+    ) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], list[NDArray[np.int64]]]:
+        """Excluded pairs of these queries, counted from `start`, with rows; and each one's matching rows."""
+        first, count = self._first[start:stop], (self._last - self._first)[start:stop]
+        own = np.repeat(np.arange(stop - start), count)
+        # The n-th pair of all is the (n - pairs of earlier queries)-th row of its query's identity.
+        rows = self._order[np.arange(len(own)) + np.repeat(first - np.cumsum(count) + count, count)]
+        same = np.zeros(len(own), dtype=bool)
+        if self._cameras is not None:
+            query_cameras, gallery_cameras = self._cameras
+            same = gallery_cameras[rows] == query_cameras[start + own]
+        ends = np.cumsum(np.bincount(own[~same], minlength=stop - start))
+        return (own[same], rows[same]), np.split(rows[~same], ends[:-1])
 
 
 def _embedding_pair(

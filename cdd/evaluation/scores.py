@@ -7,12 +7,13 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 Distance = Literal["cosine", "euclidean"]
 
 BLOCK_BYTES = 256 * 2**20
+ROWS_SQUARED_AT_ONCE = 1024
 # A product of 512 terms is uncertain by about 1e-16 of its size, float32 input by 6e-8.
 RESOLUTION_BITS = 40
 
@@ -41,7 +42,8 @@ def prepare(rows: Float[Tensor, "rows dim"], name: str, distance: Distance) -> N
     Raises:
         ValueError: for values that are not finite, and for all-zero rows under cosine; names the row.
     """
-    largest: Tensor = torch.linalg.vector_norm(rows, ord=torch.inf, dim=1, keepdim=True)
+    # Vectorised, as neither the norm of this order nor aminmax is.
+    largest = torch.maximum(rows.amax(dim=1, keepdim=True), -rows.amin(dim=1, keepdim=True))
     damaged = (~largest.isfinite()).nonzero()
     if len(damaged):
         raise ValueError(
@@ -67,7 +69,7 @@ def score_blocks(
     distance: Distance,
     *,
     block_bytes: int = BLOCK_BYTES,
-) -> Iterator[tuple[int, NDArray[np.float64]]]:
+) -> Iterator[tuple[int, Float[Tensor, "block rows"]]]:
     """Blocks of queries as (first query, scores by query and gallery row); larger is nearer.
 
     A score is the cosine, or minus half the squared distance plus a constant of the query, in
@@ -82,18 +84,25 @@ def score_blocks(
         distance: "cosine" or "euclidean".
         block_bytes: upper limit of one block; a block has at least one query.
     """
-    half_norms = gallery.square().sum(dim=1) / 2 if distance == "euclidean" else None
+    half_norms = _half_norms(gallery) if distance == "euclidean" else None
     step = _step(query, half_norms)
+    if half_norms is not None:
+        half_norms /= step
     count = max(1, block_bytes // (8 * len(gallery)))
     # Used again for every block: fresh memory of this size costs as much as the product.
     buffer = query.new_empty(min(count, len(query)), len(gallery))
     for start in range(0, len(query), count):
-        rows = query[start : start + count]
+        # A power of two changes no digit, and the queries are fewer than the scores.
+        rows = query[start : start + count] / step
         scores = torch.mm(rows, gallery.T, out=buffer[: len(rows)])
         if half_norms is not None:
             scores -= half_norms
-        scores.mul_(1 / step).round_()
-        yield start, scores.cpu().numpy()
+        yield start, scores.round_()
+
+
+def _half_norms(rows: Tensor) -> Tensor:
+    """Half the squared length of each row, with a copy of a few rows at a time."""
+    return torch.cat([part.square().sum(dim=1) for part in rows.split(ROWS_SQUARED_AT_ONCE)]) / 2
 
 
 def _step(query: Tensor, half_norms: Tensor | None) -> float:

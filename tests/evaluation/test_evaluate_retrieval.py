@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from cdd.evaluation import evaluate_retrieval
-from cdd.evaluation.ranking import SORT_FROM_POSITIVES, positive_ranks
+from cdd.evaluation import evaluate_retrieval, ranking
+from cdd.evaluation.ranking import SORT_FROM_POSITIVES, block_ranks, device_ranks, positive_ranks
 from cdd.evaluation.scores import doubled, prepare, score_blocks
 
 
@@ -86,7 +86,7 @@ def test_repeated_gallery_rows_tie_wherever_they_stand():
     gallery = np.tile(rows, (29, 1))
     for distance in ("cosine", "euclidean"):
         for _, scores in score_blocks(prepared(query, distance), prepared(gallery, distance), distance):
-            assert all(len(np.unique(row)) == 7 for row in scores)
+            assert all(len(np.unique(row)) == 7 for row in scores.numpy())
 
 
 def test_worked_by_hand():
@@ -150,21 +150,65 @@ def test_the_given_arrays_are_not_changed():
 
 def test_blocks_of_any_size_give_the_same_scores():
     query, gallery = (prepared(value, "euclidean") for value in data(1)[:2])
-    whole = np.concatenate([scores.copy() for _, scores in score_blocks(query, gallery, "euclidean")])
+    whole = np.concatenate([scores.numpy().copy() for _, scores in score_blocks(query, gallery, "euclidean")])
     for size in (1, 7 * 8 * len(gallery)):
-        blocks = [(s, b.copy()) for s, b in score_blocks(query, gallery, "euclidean", block_bytes=size)]
+        blocks = [
+            (s, b.numpy().copy()) for s, b in score_blocks(query, gallery, "euclidean", block_bytes=size)
+        ]
         assert [start for start, _ in blocks] == list(range(0, 30, 1 if size == 1 else 7))
         assert np.abs(np.concatenate([block for _, block in blocks]) - whole).max() <= 1
 
 
-@given(st.lists(st.integers(-3, 3), min_size=1, max_size=40), st.data())
-def test_ranks_are_those_of_a_stable_sort(values, draw):
-    scores = np.array(values, np.float64)
-    size = draw.draw(st.integers(1, len(values)))
-    positives = np.sort(np.random.default_rng(size).choice(len(values), size, replace=False))
+def sorted_ranks(scores, positives):
+    """Where a stable sort puts these rows."""
     order = np.argsort(-scores, kind="stable").tolist()
-    expected = sorted(order.index(positive) + 1 for positive in positives)
-    assert positive_ranks(scores, positives).tolist() == expected
+    return sorted(order.index(positive) + 1 for positive in positives)
+
+
+# Some of these differ in float64 only.
+LEVELS = [-np.inf, -1.0, 0.0, 1.0, 2.0**40, 2.0**40 - 1, 2.0**40 - 2]
+
+
+@given(
+    st.integers(1, 40).flatmap(
+        lambda rows: st.lists(
+            st.lists(st.sampled_from(LEVELS), min_size=rows, max_size=rows), min_size=1, max_size=6
+        )
+    ),
+    st.integers(1, 64),
+    st.integers(0, 99),
+)
+def test_ranks_are_those_of_a_stable_sort(values, compared_at_once, seed):
+    scores, rng = np.array(values), np.random.default_rng(seed)
+    # One query has no positive, another all.
+    positives = [np.flatnonzero(np.isfinite(row) & (rng.random(len(row)) < rng.random())) for row in scores]
+    expected = [sorted_ranks(*pair) for pair in zip(scores, positives, strict=True)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranking, "COMPARED_AT_ONCE", compared_at_once)
+        assert [positive_ranks(*pair).tolist() for pair in zip(scores, positives, strict=True)] == expected
+    assert [ranks.tolist() for ranks in block_ranks(torch.from_numpy(scores), positives)] == expected
+    assert [ranks.tolist() for ranks in device_ranks(torch.from_numpy(scores), positives)] == expected
+
+
+@pytest.mark.parametrize("queries", [1, 2, 7])
+def test_threads_share_the_queries_and_change_nothing(queries, monkeypatch):
+    rng = np.random.default_rng(queries)
+    scores = rng.integers(-5, 5, (queries, 90)).astype(np.float64)
+    positives = [np.sort(rng.choice(90, size, replace=False)) for size in rng.integers(0, 9, queries)]
+    for threads in (1, 3):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        found = block_ranks(torch.from_numpy(scores), positives)
+        expected = [sorted_ranks(*pair) for pair in zip(scores, positives, strict=True)]
+        assert [ranks.tolist() for ranks in found] == expected
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+def test_a_gpu_finds_the_same_accuracy(distance):
+    query, gallery, *rest = data(6)
+    expected = evaluate_retrieval(query, gallery, *rest, distance=distance)
+    found = evaluate_retrieval(torch.from_numpy(query).cuda(), gallery, *rest, distance=distance)
+    assert found.average_precision.tolist() == expected.average_precision.tolist()
 
 
 def test_counting_and_sorting_give_the_same_ranks():
@@ -172,9 +216,9 @@ def test_counting_and_sorting_give_the_same_ranks():
     scores = rng.integers(0, 50, 4 * SORT_FROM_POSITIVES).astype(np.float64)
     scores[rng.choice(len(scores), 30, replace=False)] = -np.inf
     positives = np.flatnonzero(np.isfinite(scores))[: SORT_FROM_POSITIVES + 1]
-    sorted_ranks = positive_ranks(scores, positives)
+    together = positive_ranks(scores, positives)
     singly = sorted(int(positive_ranks(scores, np.array([positive]))[0]) for positive in positives)
-    assert sorted_ranks.tolist() == singly
+    assert together.tolist() == singly
 
 
 def test_queries_without_a_match_are_left_out_and_named():

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdd.evaluation import evaluate_retrieval, scores
+from cdd.data.records import evaluated
+from cdd.evaluation import evaluate_retrieval, retrieval, scores
 from cdd.evaluation.nearest import nearest
 from cdd.evaluation.ranking import best_rows, positive_ranks
 from cdd.evaluation.retrieval import meeting, retrieval_metrics
@@ -128,6 +129,14 @@ def test_the_best_rows_are_those_of_the_first_ranks(values, count):
 def test_a_count_below_one_is_refused():
     with pytest.raises(ValueError, match="count is 0: ask for at least one"):
         nearest(*sides(0), 0)
+
+
+def test_all_protocols_look_for_the_evaluated_records_once(generator, monkeypatch):
+    dataset, asked = small_dataset(4, 4), []
+    monkeypatch.setattr(retrieval, "evaluated", lambda *given: asked.append(given) or evaluated(*given))
+    found = retrieval_metrics(torch.randn(48, 5, generator=generator), dataset, "standard")
+    assert len(found) > 1
+    assert len(asked) == 1
 
 
 def test_a_meeting_asks_chosen_queries_only_and_in_their_order(generator):
