@@ -189,7 +189,9 @@ def _grid(block: Block, group: str) -> Grid:
     for level in levels:
         grid.add_column(str(frame.index.names[level]), overflow="fold")
     for place in places:
-        grid.add_column(str(frame.columns[place][1]), justify="right", overflow="fold")
+        grid.add_column(
+            str(frame.columns[place][1]), justify="left" if block.words else "right", overflow="fold"
+        )
     before = None
     for index, cells in zip(frame.index, frame.to_numpy().tolist(), strict=True):
         keys = ["" if index[0] == before else index[0], *(index[level] for level in levels[1:])]

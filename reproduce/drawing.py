@@ -11,6 +11,7 @@ from reproduce.cloud import draw_cloud
 from reproduce.distribution import draw_distribution
 from reproduce.drawn_picture import DrawnPicture
 from reproduce.figure import draw_figure
+from reproduce.forest import draw_forest
 from reproduce.material import FIGURES, Material
 from reproduce.picture import (
     Artifact,
@@ -19,6 +20,7 @@ from reproduce.picture import (
     Cloud,
     Distribution,
     Figure,
+    Forest,
     Sweep,
     WordGallery,
 )
@@ -28,6 +30,7 @@ from reproduce.word_gallery import draw_word_gallery
 
 DRAWN_BY: Mapping[type, Callable[[Any, Material], DrawnPicture]] = {
     Figure: draw_figure,
+    Forest: draw_forest,
     Sweep: draw_sweep,
     ChannelBars: draw_bars,
     BlockMap: draw_block_map,

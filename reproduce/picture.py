@@ -5,6 +5,7 @@ Data only: nothing here trains, reads files or computes a result.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from cdd.recipe import Recipe
 from reproduce.artifact import Column, Group, RecipeMaker, Scale, Table
@@ -126,6 +127,47 @@ class Distribution(OfRuns):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Choice(Curve):
+    """A point that is read in another way than by default; the label says how.
+
+    Attributes:
+        number: of the point in `DIFFERENCES.md`.
+        text: what the paper's text says.
+        release: what the authors' release does.
+        setting: field of the recipe that is switched; `-` for none.
+        epoch: after which epoch the network is judged; `best` is chosen by the first column of the figure.
+    """
+
+    number: str
+    text: str
+    release: str
+    setting: str
+    epoch: Literal["last", "best"] = "last"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forest(OfRuns):
+    """What choices are worth, each switched alone: a line per choice with the interval of its difference.
+
+    Attributes:
+        default: the run that the choices differ from.
+        curves: the choices.
+        columns: what is compared, all of it in the table.
+        panels: which of the columns are drawn.
+    """
+
+    default: Curve
+    curves: tuple[Choice, ...]
+    columns: tuple[Column, ...]
+    panels: tuple[Column, ...]
+
+    def recipes(self, scale: Scale, seed: int) -> list[tuple[str, str, Recipe]]:
+        """Label, group title and run of the default and of every choice."""
+        default = (self.default.label, self.group.title, self.default.recipe(scale, seed))
+        return [default, *super().recipes(scale, seed)]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sweep:
     """A figure of one setting: a table whose rows are its values, drawn as one panel per column.
 
@@ -219,5 +261,5 @@ class WordGallery(OfRuns):
     """What queries find where a teacher's visual words meet its student's; the curve is the student."""
 
 
-Picture = WordGallery | Figure | Sweep | ChannelBars | BlockMap | Distribution | Cloud
+Picture = WordGallery | Figure | Forest | Sweep | ChannelBars | BlockMap | Distribution | Cloud
 Artifact = Table | Picture

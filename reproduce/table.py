@@ -23,10 +23,15 @@ MINUS = "\u2212"
 
 @dataclass(frozen=True)
 class Block:
-    """A grid of text cells. Index levels are text columns; column levels are group and heading."""
+    """A grid of text cells. Index levels are text columns; column levels are group and heading.
+
+    Attributes:
+        words: whether the cells are words, which begin on the left, and not numbers.
+    """
 
     title: str
     frame: pd.DataFrame
+    words: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ def markdown(sheet: Sheet) -> str:
     """The sheet for reading on a forge or in a terminal."""
     parts = [f"# {sheet.title}", ""]
     for block in sheet.blocks:
-        parts += [f"**{block.title}**", "", *_grid(block.frame), ""]
+        parts += [f"**{block.title}**", "", *_grid(block.frame, words=block.words), ""]
     return "\n".join([*parts, *(f"- {note}" for note in sheet.notes)]) + "\n"
 
 
@@ -60,12 +60,12 @@ def headings(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
     return [*blank, *first], [*map(str, frame.index.names), *(str(column[1]) for column in frame.columns)]
 
 
-def _grid(frame: pd.DataFrame) -> list[str]:
+def _grid(frame: pd.DataFrame, *, words: bool) -> list[str]:
     """Lines of a Markdown table; it has one heading line, so the groups follow as the first row."""
     groups, names = headings(frame)
     lines = [names, [f"**{group}**" if group else "" for group in groups], *sparse(frame)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(names))]
-    left = [place < frame.index.nlevels or name == "verdict" for place, name in enumerate(names)]
+    left = [words or place < frame.index.nlevels or name == "verdict" for place, name in enumerate(names)]
     rule = [
         "-" * width if flag else "-" * (width - 1) + ":" for width, flag in zip(widths, left, strict=True)
     ]
