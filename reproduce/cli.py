@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reproduce import cli_data, cli_gallery, cli_study, cli_tools
+from reproduce import cli_data, cli_gallery, cli_runs, cli_study, cli_tools
 from reproduce.cli_group import FAILURE, ArtifactGroup
 from reproduce.cli_options import RESULTS, DataRoot, Device, OutputFormat, Results, ScaleOption
 
@@ -209,6 +209,8 @@ def show(
 
 
 app.command(short_help="What a finished run finds, as a picture.")(cli_gallery.gallery)
+app.command(short_help="One file with a finished run, for another machine.")(cli_runs.export_run)
+app.command(short_help="Take in a run that export-run wrote.")(cli_runs.import_run)
 app.command(short_help="MP and FLOPs of a backbone.")(cli_tools.cost)
 app.command(short_help="Accuracy of embeddings on disk.")(cli_tools.evaluate)
 app.command(short_help="MLflow's pages on the same store.")(cli_tools.ui)

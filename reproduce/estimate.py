@@ -8,7 +8,7 @@ from cdd.data.extent import extent
 from cdd.recipe import Recipe
 from cdd.training.calibration import Pace
 from reproduce.shape import shape
-from reproduce.tracking import FINISHED, StoredRun
+from reproduce.tracking import FINISHED, IMPORTED, StoredRun
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ class Speed:
         """What the store's finished runs took on this kind of device."""
         found: dict[str, list[float]] = {}
         for run in (run for runs in trainings.values() for run in runs):
-            usable = run.status == FINISHED and run.environment.get("device") == device and run.epochs > 0
+            # Another machine's seconds say nothing of this one.
+            own = run.status == FINISHED and IMPORTED not in run.tags
+            usable = own and run.environment.get("device") == device and run.epochs > 0
             if usable and "seconds" in run.metrics:
                 found.setdefault(run.tags.get("cdd.shape", ""), []).append(
                     run.metrics["seconds"] / run.epochs

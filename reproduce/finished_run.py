@@ -21,7 +21,7 @@ from reproduce.errors import UsageError
 from reproduce.records import read_record, record_files
 from reproduce.run_ids import only_run
 from reproduce.source import Source
-from reproduce.tracking import FINISHED, Store, StoredRun, existing_store
+from reproduce.tracking import FINISHED, PUBLISHED, Store, StoredRun, existing_store
 from reproduce.workspace import Workspace
 
 Content = TypeVar("Content")
@@ -86,7 +86,7 @@ class FinishedRuns:
         run_id = only_run(text, known, self.workspace.results)
         if run_id in self._records:
             return _recorded(run_id, self._records[run_id], self.workspace)
-        found = self._in_store(run_id)
+        found = self.in_store(run_id)
         if found is None:
             raise self._unfinished(run_id)
         return _stored(*found)
@@ -109,7 +109,7 @@ class FinishedRuns:
         folder = self.workspace.folder(run.run_id)
         if (folder / RESULT).exists() and (folder / name).exists():
             return reader(folder / name)
-        found = self._in_store(run.run_id)
+        found = self.in_store(run.run_id)
         if found is None and run.run_id in self._trainings:
             raise self._unfinished(run.run_id)
         with tempfile.TemporaryDirectory() as place:
@@ -136,7 +136,7 @@ class FinishedRuns:
     def _trainings(self) -> dict[str, list[StoredRun]]:
         return self._store.trainings() if self._store else {}
 
-    def _in_store(self, run_id: str) -> tuple[Store, StoredRun] | None:
+    def in_store(self, run_id: str) -> tuple[Store, StoredRun] | None:
         """The store and its finished run of this id."""
         runs = (run for run in self._trainings.get(run_id, []) if run.status == FINISHED)
         found = next(runs, None)
@@ -180,7 +180,9 @@ def _stored(store: Store, stored: StoredRun) -> FinishedRun:
 
 
 def _place(store: Store, stored: StoredRun) -> tuple[Scale | None, Path]:
-    """Scale and folder of the command or study that trained the run, as its parent in the store says."""
+    """Scale and folder of the command or study that trained the run, as its own tag or its parent says."""
+    if own := stored.tags.get(PUBLISHED):
+        return next(name for name in SCALES if name == own.partition("/")[0]), store.workspace.results / own
     parent = stored.tags.get("mlflow.parentRunId")
     with reachable(store.uri):
         tags: Mapping[str, str] = store.client.get_run(parent).data.tags if parent else {}

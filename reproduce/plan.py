@@ -17,7 +17,7 @@ from reproduce.calibration import calibrated
 from reproduce.estimate import Estimate, Speed, estimate
 from reproduce.overrides import Overrides
 from reproduce.picture import Artifact
-from reproduce.tracking import FAILED, FINISHED, Store, StoredRun
+from reproduce.tracking import FAILED, FINISHED, IMPORTED, Store, StoredRun
 from reproduce.workspace import Workspace
 
 State = Literal["run", "resume", "reuse", "deliver"]
@@ -208,7 +208,8 @@ class _Planner:
         if differing:
             reason = f"finished under other defaults of {', '.join(differing)}"
             return self._item(recipe, labels, "run", reason, renew=True)
-        return self._item(recipe, labels, "reuse", f"finished {found.finished_at}", found)
+        how = "imported, finished" if IMPORTED in found.tags else "finished"
+        return self._item(recipe, labels, "reuse", f"{how} {found.finished_at}", found)
 
     def _item(
         self,

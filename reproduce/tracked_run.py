@@ -109,8 +109,9 @@ class TrackedRun:
         self.store.upload(self.mlflow_id, [folder / name for name in FILES if (folder / name).exists()])
         self._log_data(recipe, result)
         tags = {"cdd.environment": json.dumps(full_environment(folder, result))}
-        if not self._tags().get("cdd.model"):
-            tags["cdd.model"] = log_deployed(self.store, self.mlflow_id, recipe, folder / "deployed.pt")
+        network = folder / DEPLOYED_NETWORK
+        if network.exists() and not self._tags().get("cdd.model"):
+            tags["cdd.model"] = log_deployed(self.store, self.mlflow_id, recipe, network)
         self.store.finish(self.mlflow_id, FINISHED, tags)
 
     def _tags(self) -> Mapping[str, str]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 TRAINING, INVOCATION = "training", "invocation"
 DEPLOYED = "deployed/"
 """Prefix of a finished run's metrics, which tells them from the curves."""
+IMPORTED, PUBLISHED = "cdd.imported", "cdd.published"
+"""Tags of a training that another results folder made: which one, and the place of its record below it."""
 FINISHED, FAILED, KILLED, RUNNING = "FINISHED", "FAILED", "KILLED", "RUNNING"
 
 

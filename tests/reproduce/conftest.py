@@ -8,11 +8,13 @@ import mlflow
 import pytest
 import torch
 
+from cdd.data.catalog import EMBEDDED
 from cdd.models.deployed import save_deployed
 from cdd.models.network import RetrievalNetwork
 from cdd.training.environment import Machine
 from reproduce import connection
 from reproduce.artifact import Table
+from reproduce.catalog import Summary
 from reproduce.session import Drawn, Request, Session
 from reproduce.study import RowStudy
 from reproduce.study_row import StudyRequest
@@ -20,7 +22,7 @@ from reproduce.tracking import Store
 from reproduce.workspace import Workspace
 from tests.reproduce.fakes import CODE, STUDENT, TEACHER, FakeTraining, Recorder, table
 from tests.reproduce.studies import MakeStudy
-from tests.small import BACKBONE
+from tests.small import BACKBONE, small_dataset
 
 
 @pytest.fixture(scope="session")
@@ -128,3 +130,29 @@ def study(
         return RowStudy(StudyRequest(results=results, machine=machine, **values), listener)  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def two_stores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow sets its variable to the store that a process opened last; here each folder has its own."""
+    monkeypatch.setattr("reproduce.connection.VARIABLE", "NO_SUCH_VARIABLE")
+
+
+@pytest.fixture
+def cluster(
+    run: Callable[..., list[Drawn]], results: Path, tables: dict[str, Table], monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A results folder in which a teacher and its student have finished."""
+    monkeypatch.setitem(EMBEDDED, "household", small_dataset)
+    monkeypatch.setattr("reproduce.catalog.summaries", lambda: [Summary(name, "", "") for name in tables])
+    run()
+    return results
+
+
+@pytest.fixture
+def laptop(tmp_path: Path, empty_database: Path, two_stores: None) -> Path:
+    """Another results folder, whose store is empty."""
+    folder = tmp_path / "laptop"
+    folder.mkdir()
+    shutil.copy(empty_database, folder / "mlflow.db")
+    return folder

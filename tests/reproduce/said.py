@@ -1,6 +1,7 @@
 """One command, given within the test's own process."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from typer.testing import CliRunner
@@ -11,7 +12,7 @@ from reproduce.cli import app
 class Said:
     """What a command printed, and its exit code."""
 
-    def __init__(self, *words: str):
+    def __init__(self, *words: str | Path):
         found = CliRunner().invoke(app, [str(word) for word in words])
         self.code, self.out, self.err = found.exit_code, found.stdout, found.stderr
 
