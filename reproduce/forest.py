@@ -149,12 +149,12 @@ def _of_intervals(figure: Forest, comparison: Comparison, worths: Worths) -> lis
         )
     if not over_seeds:
         texts = [texts[0].replace("over seeds", "over queries for the same trained networks")]
-    elif len(comparison.default(figure.columns[0])) > 1:
+    elif comparison.common_spread(figure.columns[0]):
         texts.append("The spread over seeds is that of the differences, common to all choices.")
     else:
         texts.append(
-            "One seed tells nothing of others: their spread is taken from the default's seeds, as if nothing "
-            "joined the two runs of a seed."
+            "A choice has one seed, which tells nothing of others: their spread is taken from the default's, "
+            "as if nothing joined the two runs of a seed."
         )
     return [" ".join(texts)]
 

@@ -65,15 +65,17 @@ class Comparison:
             return None
         return stdev(values) * (100 / fmean(values) if column.relative == "percent" else 1)
 
-    def spread(self, column: Column) -> Spread | None:
-        """Over seeds, of a difference: common to all choices where several seeds are shown.
-
-        With one seed it is the default's, as if nothing joined the two runs of a seed; None where that has
-        one seed, too.
-        """
+    def common_spread(self, column: Column) -> Spread | None:
+        """Over seeds, of the differences of all choices; None where every choice has one seed."""
         choices = [choice for choice in self.figure.curves if choice.epoch == "last"]
-        common = pooled([list(self._differences(choice, column).values()) for choice in choices])
-        deviation = self.seed_deviation(column)
+        return pooled([list(self._differences(choice, column).values()) for choice in choices])
+
+    def spread(self, column: Column) -> Spread | None:
+        """Over seeds, of a difference: the common one, else the default's, as if nothing joined two runs.
+
+        None where all of them have one seed.
+        """
+        common, deviation = self.common_spread(column), self.seed_deviation(column)
         if common or deviation is None:
             return common
         return Spread(OF_INDEPENDENT_RUNS * deviation, len(self.default_everywhere(column)) - 1)

@@ -211,7 +211,7 @@ def test_the_table_has_the_default_and_every_choice_and_says_what_the_intervals_
     assert switched[1].startswith("+2.00 [−")
     assert best == ["34.00", "+1.00", "15.000", "+50.0"]
     assert points.frame.to_numpy().tolist() == [["silent", "so", "evaluate_every"]] * 2
-    assert any("their spread is taken from the default's seeds" in note for note in found.notes)
+    assert any("their spread is taken from the default's" in note for note in found.notes)
     assert found.notes[-1] == "Grey band: Default plus and minus its standard deviation over 3 seeds."
 
 
@@ -231,6 +231,13 @@ def test_the_note_says_where_an_interval_comes_from(
     found = [note for note in notes if "interval" in note]
     assert len(found) == (text is not None)
     assert text is None or text in found[0]
+
+
+def test_a_default_of_more_seeds_than_a_choice_lends_it_their_spread(tmp_path: Path) -> None:
+    given = material(tmp_path, [0, 1, 2], recorded={"default": [0, 1, 2], "shorter": [0]})
+    assert any(
+        "spread is taken from the default's" in note for note in draw_forest(FOREST, given).sheet.notes
+    )
 
 
 def test_without_runs_it_says_so(tmp_path: Path) -> None:
