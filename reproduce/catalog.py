@@ -12,6 +12,7 @@ import experiments
 from reproduce.errors import UsageError
 
 if TYPE_CHECKING:
+    from reproduce.claim import PublishedClaim
     from reproduce.picture import Artifact
 
 CONSTANTS = ("TABLE", "FIGURE")
@@ -72,6 +73,12 @@ def find(name: str) -> "Artifact":
             f"experiments/{module_name(name)}.py must declare TABLE = Table(name={name!r}, ...) or "
             f"FIGURE = Figure(name={name!r}, ...)"
         )
+    return found
+
+
+def claims() -> "tuple[PublishedClaim, ...]":
+    """Every declared claim of the sources, in their order."""
+    found: tuple[PublishedClaim, ...] = import_module("experiments.claims").CLAIMS
     return found
 
 

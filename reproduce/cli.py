@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reproduce import cli_data, cli_gallery, cli_runs, cli_study, cli_tools
+from reproduce import cli_claims, cli_data, cli_gallery, cli_runs, cli_study, cli_tools
 from reproduce.cli_group import FAILURE, ArtifactGroup
-from reproduce.cli_options import RESULTS, DataRoot, Device, OutputFormat, Results, ScaleOption
+from reproduce.cli_options import (
+    RESULTS,
+    DataRoot,
+    Device,
+    OutputFormat,
+    Results,
+    ScaleOption,
+    seeds_of,
+)
 
 if TYPE_CHECKING:
     from reproduce.session import Request
@@ -94,7 +102,7 @@ def run_artifacts(
     request = Request(
         names=artifacts,
         scale=scale,
-        seeds=_seeds(seeds),
+        seeds=seeds_of(seeds),
         changes=changes or [],
         results=results,
         machine=Machine(
@@ -158,7 +166,7 @@ def plan(
     request = Request(
         names=names,
         scale=scale,
-        seeds=_seeds(seeds),
+        seeds=seeds_of(seeds),
         changes=changes or [],
         results=results,
         machine=machine,
@@ -195,7 +203,7 @@ def show(
     request = Request(
         names=artifacts,
         scale=scale,
-        seeds=None if seeds is None else _seeds(seeds),
+        seeds=None if seeds is None else seeds_of(seeds),
         changes=changes or [],
         results=results,
     )
@@ -208,6 +216,7 @@ def show(
         show_drawn(artifact)
 
 
+app.command(short_help="Whether the sources' claims hold.")(cli_claims.claims)
 app.command(short_help="What a finished run finds, as a picture.")(cli_gallery.gallery)
 app.command(short_help="One file with a finished run, for another machine.")(cli_runs.export_run)
 app.command(short_help="Take in a run that export-run wrote.")(cli_runs.import_run)
@@ -230,18 +239,6 @@ def _run(request: "Request") -> None:
         show_drawn(artifact)
     if not all(artifact.complete for artifact in drawn):
         raise typer.Exit(FAILURE)
-
-
-def _seeds(text: str | None) -> list[int]:
-    from reproduce.errors import UsageError
-
-    try:
-        seeds = [int(part) for part in (text or "").split(",")]
-    except ValueError:
-        seeds = []
-    if not seeds or min(seeds) < 0 or len(set(seeds)) != len(seeds):
-        raise UsageError(f"--seeds {text}: expected different whole numbers from 0, for example 0,1,2")
-    return seeds
 
 
 def main() -> None:

@@ -15,3 +15,20 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Results = Annotated[Path, typer.Option(help="Folder of stores, checkpoints and tables.")]
 OutputFormat = Annotated[Format, typer.Option("--format", help="json for scripts.")]
 RESULTS = Path("results")
+
+
+def seeds_of(text: str | None) -> list[int]:
+    """The seeds of a `--seeds`.
+
+    Raises:
+        UsageError: for anything but different whole numbers.
+    """
+    from reproduce.errors import UsageError
+
+    try:
+        seeds = [int(part) for part in (text or "").split(",")]
+    except ValueError:
+        seeds = []
+    if not seeds or min(seeds) < 0 or len(set(seeds)) != len(seeds):
+        raise UsageError(f"--seeds {text}: expected different whole numbers from 0, for example 0,1,2")
+    return seeds

@@ -110,22 +110,28 @@ class Session:
 
     def show(self) -> list[Drawn]:
         """Draws every artifact from the store and, where it has nothing, from the records; trains nothing."""
-        try:
-            store = existing_store(self.workspace, self.code)
-            known = _stored_outcomes(store)
-            if store:
-                figures = [artifact for artifact in self.artifacts if not isinstance(artifact, Table)]
-                shown = [w.recipe for figure in figures for w in self._wishes(figure, self._seeds_shown)]
-                self._complete_records(shown, known, store)
-        except StoreError as error:
-            self.listener.warned(f"{error} Drawing from the records below {self.published} alone.")
-            known = {}
+        figures = [artifact for artifact in self.artifacts if not isinstance(artifact, Table)]
+        known = self.bring_records(
+            wish.recipe for figure in figures for wish in self._wishes(figure, self._seeds_shown)
+        )
         for run_id, record in read_records(self.published).items():
             if run_id not in known or known[run_id].state == "failed":
                 known[run_id] = Outcome(
                     state="finished", metrics=record.metrics, environment=record.environment
                 )
         return [self._shown(artifact, known) for artifact in self.artifacts]
+
+    def bring_records(self, recipes: Iterable[Recipe]) -> dict[str, Outcome]:
+        """What the store knows of all runs; records of these recipes are written where only it has them."""
+        try:
+            store = existing_store(self.workspace, self.code)
+            known = _stored_outcomes(store)
+            if store:
+                self._complete_records(recipes, known, store)
+        except StoreError as error:
+            self.listener.warned(f"{error} Drawing from the records below {self.published} alone.")
+            return {}
+        return known
 
     @property
     def _seeds_shown(self) -> list[int]:

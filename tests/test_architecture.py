@@ -33,6 +33,7 @@ LAYERS = {
 
 EXPERIMENTS_MAY_IMPORT = (
     "reproduce.artifact",
+    "reproduce.claim",
     "reproduce.picture",
     "cdd.architecture",
     "cdd.recipe",

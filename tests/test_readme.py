@@ -54,3 +54,16 @@ def test_a_table_is_the_measured_one(name: str) -> None:
     relative = measured.partition("**Relative")[2].partition("**Claims")[0]
     rows = [line for line in relative.splitlines() if line.startswith("|")]
     assert shown == "\n".join(rows).split()
+
+
+def test_the_verdicts_are_those_of_the_ledger() -> None:
+    shown = README.partition("<!-- claims -->")[2].partition("<!-- /claims -->")[0].split("\n")
+    counted = (TABLES.parent / "claims.md").read_text().partition("**Verdicts**")[2].partition("**")[0]
+    rows = [line for line in counted.splitlines() if line.startswith("|")]
+    whole = [*rows[:2], *(row for row in rows if row.startswith("| all "))]
+    assert [line.split() for line in shown if line] == [row.split() for row in whole]
+    assert len(whole) == 3
+
+
+def test_the_verdicts_stand_on_the_first_screen() -> None:
+    assert "<!-- /claims -->" in "\n".join(README.splitlines()[:30])

@@ -1,0 +1,78 @@
+"""Records of a teacher and its student with figures that a test chooses, and claims about them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cdd.recipe import Recipe
+from cdd.run import Epoch, Result
+from reproduce.claim import Final, Measure, Pair, PublishedClaim, RunOf
+from reproduce.evidence import Evidence
+from reproduce.records import write_record
+from tests.reproduce.fakes import ACCURACY, PARAMETERS, STUDENT, TEACHER, a_student, a_teacher, table
+
+TINY = table(TEACHER, STUDENT)
+OF, THAN = (RunOf("tiny", row, "Shelf") for row in ("Student", "Teacher"))
+MAP, COST = Final(ACCURACY), Final(PARAMETERS)
+IDENTITIES = np.repeat(np.arange(30), 4)
+DIGEST = "0123456789abcdef"
+
+
+def answers(mean: float, deviation: float, seed: int = 0) -> list[float]:
+    """Average precisions of 120 queries with exactly this mean and about this deviation."""
+    drawn = np.random.default_rng(seed).normal(0, 1, len(IDENTITIES))
+    found: list[float] = (mean + deviation * (drawn - drawn.mean())).tolist()
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What a run is recorded to have measured."""
+
+    precision: list[float] | None = None
+    parameters: float = 4e6
+    digest: str = DIGEST
+    channels: list[int] | None = None
+    history: list[float] = field(default_factory=list)
+
+
+def record(folder: Path, recipe: Recipe, **figures: Any) -> Path:
+    """A finished run's record with these `Figures`."""
+    given = Figures(**figures)
+    values = given.precision or answers(0.5, 0.0)
+    result = Result(
+        run_id=recipe.run_id,
+        metrics={"camera_rule/mAP": float(np.mean(values)), "parameters": given.parameters},
+        history=[
+            Epoch(number=number, metrics={"camera_rule/mAP": value})
+            for number, value in enumerate(given.history, 1)
+        ],
+        channels=given.channels,
+        average_precision={"camera_rule": given.precision} if given.precision else {},
+        query_identities={"camera_rule": IDENTITIES.tolist()},
+    )
+    return write_record(folder, recipe, result, {"data_digest": given.digest})
+
+
+def pair_of_records(
+    folder: Path, seed: int, advantage: float, deviation: float = 0.0, **student: Any
+) -> None:
+    """Both runs of a seed; queries of the student are so much better on average."""
+    base = answers(0.5, 0.1)
+    better = (np.array(base) + np.array(answers(advantage, deviation, seed + 1))).tolist()
+    record(folder, a_teacher("mini", seed), precision=base)
+    record(folder, a_student("mini", seed), precision=better, **student)
+
+
+def evidence(folder: Path) -> Evidence:
+    """The records of the folder behind the tiny table."""
+    return Evidence(folder, "mini", {"tiny": TINY})
+
+
+def claim(measure: Measure | None = MAP, **fields: Any) -> PublishedClaim:
+    """The student is better than the teacher."""
+    values: dict[str, Any] = {"name": "better", "text": "It is better", "where": "Section 1"}
+    values |= {"source": "Somebody, CONF 2023, Table 9", "measure": measure, "pairs": (Pair(OF, THAN),)}
+    return PublishedClaim(**{**values, **fields})
