@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from benchmarks.line import Line, best_of
-from cdd.gradients import unimportant_channels
+from cdd.gradients import RetrievalGuidedResetting
 
 # Blocks by channels, batch and gallery of the paper's ResNet-101.
 BLOCKS = ((64, 3), (128, 4), (256, 23), (512, 3))
@@ -14,33 +14,36 @@ BATCH, GALLERY, NEIGHBOURS, RATIO = 96, 24_000, 2, 0.5
 
 
 def resetting(batch: int = BATCH, gallery: int = GALLERY) -> Line:
-    """All blocks of one step. The baseline is timed on one block of each width and scaled up.
+    """All blocks of one step, with full galleries. The baseline is timed on one block of each width.
 
     Raises:
         ValueError: if the baseline finds other channels.
     """
     features = {width: _features(width, batch, gallery) for width, _ in BLOCKS}
-    options = {"neighbours": NEIGHBOURS, "ratio": RATIO}
+    blocks = [features[width] for width, count in BLOCKS for _ in range(count)]
+    masks = RetrievalGuidedResetting(
+        [student.shape[1] for student, _, _ in blocks], capacity=gallery, neighbours=NEIGHBOURS, ratio=RATIO
+    )
+    for block, (_, _, rows) in zip(masks.blocks, blocks, strict=True):
+        block.gallery.enqueue(rows)  # type: ignore[operator, union-attr]
+    students, teachers = [block[0] for block in blocks], [block[1] for block in blocks]
 
-    def ours() -> None:
-        for width, count in BLOCKS:
-            for _ in range(count):
-                unimportant_channels(*features[width], **options)  # type: ignore[arg-type]
-
+    masks.update(students, teachers)
+    found = dict(zip([student.shape[1] for student in students], masks.kept(), strict=True))
     baseline = 0.0
     for width, count in BLOCKS:
-        student, teacher, rows = features[width]
         started = time.perf_counter()
-        wanted = step_by_step(student, teacher, rows)
+        wanted = step_by_step(*features[width])
         baseline += count * (time.perf_counter() - started)
-        found = unimportant_channels(student, teacher, rows, **options)  # type: ignore[arg-type]
-        if set(found.nonzero().flatten().tolist()) != wanted:
+        if set((~found[width]).nonzero().flatten().tolist()) != wanted:
             raise ValueError(f"the baseline resets other channels of {width}")
     return Line(
         name=f"RGGR of a ResNet-101, batch {batch}, gallery {gallery:,}",
-        ours=best_of(2, ours),
+        ours=best_of(2, lambda: masks.update(students, teachers)),
         baseline=baseline,
         baseline_name="step by step: float64 similarity, full sorts, sets",
+        limit=best_of(2, lambda: [teacher @ rows.T for _, teacher, rows in blocks]),
+        limit_name="the products with the galleries in float32",
     )
 
 
