@@ -1,7 +1,6 @@
 """`run(recipe, folder)`: the only entry point that trains."""
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from cdd.models.deployed import channels_of, save_deployed
 from cdd.recipe import Recipe
 from cdd.training import checkpoint
 from cdd.training.appraisal import Appraiser, require_equal
+from cdd.training.classroom import seat_here
 from cdd.training.environment import Machine, autocast_dtype, describe, prepare
 from cdd.training.loop import Training
 from cdd.training.networks import IMAGENET, placed
@@ -71,7 +71,8 @@ class Result:
             0 per image, right or wrong.
         first_is_right: per protocol and valid query, 1 or 0: whether the first image is of its identity.
         query_identities: per protocol, what each valid query shows.
-        environment: versions, device, threads, precision in force, data digest, seconds.
+        environment: versions, device, threads, precision in force, data digest, seconds; `companions`, where
+            a student shared lessons: with how many others at most, for then its seconds are its share.
     """
 
     run_id: str
@@ -110,7 +111,7 @@ def run(
     """Trains the recipe, prunes and folds the student, evaluates what is deployed.
 
     Continues from the newest readable checkpoint in `folder`; returns the stored result at once
-    where the run has finished.
+    where the run has finished. Called by several students of a `Classroom`, it shares what they are taught.
 
     Args:
         recipe: the run.
@@ -137,7 +138,8 @@ class _Run:
     def __init__(self, recipe: Recipe, folder: Path, weights: Mapping[str, Path], machine: Machine):
         self.recipe, self.folder, self.machine = recipe, folder, machine
         self.device = prepare(machine)
-        self.dataset = load(recipe.data, machine.data_root)
+        self.seat = seat_here()
+        self.dataset = self.seat.shared((Dataset, recipe.data), lambda: load(recipe.data, machine.data_root))
         state, self.damaged = checkpoint.read_newest(folder)
         # A run goes on in the precision it began with, wherever it goes on.
         self.dtype = getattr(torch, state["dtype"]) if state else autocast_dtype(recipe, self.device)
@@ -148,6 +150,7 @@ class _Run:
         self.appraiser = Appraiser(recipe, self.dataset, self.device)
         self.history = [Epoch(**epoch) for epoch in state["history"]] if state else []
         self.seconds = state["seconds"] if state else 0.0
+        self.companions = state.get("companions", 0) if state else 0
         if state:
             self.training.load_state(state["training"])
         else:
@@ -160,10 +163,11 @@ class _Run:
         for epoch in self.history:
             observer.epoch_finished(epoch)
         for number in range(len(self.history) + 1, self.recipe.schedule.epochs + 1):
-            started = time.monotonic()
+            started = self.seat.seconds()
             epoch = Epoch(number=number, metrics=self._epoch(number, observer))
             self.history.append(epoch)
-            self.seconds += time.monotonic() - started
+            self.seconds += self.seat.seconds() - started
+            self.companions = max(self.companions, self.seat.companions)
             checkpoint.write(self.folder, number, self._state())
             observer.epoch_finished(epoch)
         result = self._result()
@@ -217,12 +221,13 @@ class _Run:
         values = {**describe(self.device, self.dtype), "data_digest": dataset.digest}
         values |= {"data_layout": dataset.layout, "data_remarks": list(dataset.remarks)}
         values |= {"compiled": machine.compiled, "deterministic": machine.deterministic}
-        return values
+        return {**values, "companions": self.companions} if self.companions else values
 
     def _state(self) -> dict[str, Any]:
         return {
             "training": self.training.state(),
             "history": [asdict(epoch) for epoch in self.history],
             "seconds": self.seconds,
+            "companions": self.companions,
             "dtype": str(self.dtype).removeprefix("torch."),
         }

@@ -1,6 +1,6 @@
 """What a student is taught: the batches of an epoch, and what the teacher makes of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,21 @@ class Lesson:
     images: Float[Tensor, "batch 3 height width"]
     labels: Labels
     teacher: RetrievalOutput | None
+
+
+def subject(recipe: Recipe) -> tuple[Hashable, ...]:
+    """What decides the lessons of a recipe: students of equal subjects see the same batches and teacher."""
+    teacher = recipe.teacher if recipe.method.needs_teacher else None
+    return (
+        recipe.data,
+        recipe.batch,
+        recipe.augmentation,
+        recipe.seed,
+        recipe.schedule.epochs,
+        recipe.precision,
+        recipe.fidelity.erasing_fill,
+        (teacher.run_id, recipe.fidelity.teacher_batch_norm) if teacher else None,
+    )
 
 
 class Lessons:

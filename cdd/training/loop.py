@@ -14,7 +14,8 @@ from cdd.data.records import Dataset
 from cdd.errors import DivergenceError
 from cdd.losses import batch_hard_triplet, identity_loss, logit_divergence
 from cdd.recipe import Recipe
-from cdd.training.lessons import Lesson, Lessons
+from cdd.training.classroom import seat_here
+from cdd.training.lessons import Lesson, Lessons, subject
 from cdd.training.networks import build_student, placed
 from cdd.training.optimiser import build_optimiser, set_learning_rates
 from cdd.training.parts import InParts, WholeBatch, forward_pass
@@ -39,8 +40,12 @@ class Training:
         *,
         compiled: bool = False,
     ):
-        self.recipe = recipe
-        self.lessons = Lessons(recipe, dataset, weights, device, dtype, compiled=compiled)
+        self.recipe, self.seat = recipe, seat_here()
+        speaker = self.seat.speaker(recipe)
+        self.lessons = self.seat.shared(
+            (Lessons, subject(recipe), dtype),
+            lambda: Lessons(speaker, dataset, weights, device, dtype, compiled=compiled),
+        )
         self.examples, self.teacher = self.lessons.examples, self.lessons.teacher
         self.student = placed(build_student(recipe, self.examples.identities, weights), device)
         self.distiller = recipe.method.build(self.student, self.teacher, recipe.fidelity).to(device)
@@ -84,7 +89,7 @@ class Training:
             DivergenceError: as soon as a loss is not finite.
         """
         course = self.start_epoch(epoch)
-        for lesson in self.lessons.of_epoch(epoch):
+        for lesson in self.seat.attended(self.lessons, epoch):
             loss = course.learn(lesson)
             stepped(course.iteration, course.iterations, loss)
         return course.figures()
