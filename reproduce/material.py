@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cdd.training.environment import Machine
 from reproduce.artifact import Scale
 from reproduce.execute import Outcome
+from reproduce.paired_bootstrap import Spread
 from reproduce.plan import Wish
 from reproduce.records import Record
 
@@ -25,6 +26,7 @@ class Material:
         folder: where the artifact's files go, tables and figures in folders of their own.
         files: where pictures of images find the networks of runs.
         machine: where they find the images, and compute.
+        noise: by metric, how far runs lie apart over seeds.
     """
 
     scale: Scale
@@ -35,3 +37,4 @@ class Material:
     folder: Path = Path("results")
     files: "FinishedRuns | None" = None
     machine: Machine = Machine()
+    noise: Mapping[str, Spread] = field(default_factory=dict)

@@ -19,9 +19,10 @@ from reproduce.finished_run import FinishedRuns
 from reproduce.listener import Listener
 from reproduce.material import Material
 from reproduce.overrides import Overrides, parse
-from reproduce.picture import Artifact, Cloud
+from reproduce.picture import Artifact, Cloud, Sweep
 from reproduce.plan import Plan, Wish, make_plan, wishes
 from reproduce.records import read_records, write_record
+from reproduce.seed_noise import recorded_spreads
 from reproduce.source import source
 from reproduce.table import Sheet
 from reproduce.tracking import FAILED, FINISHED, KILLED, Store, existing_store, open_store
@@ -172,6 +173,9 @@ class Session:
             folder=self.published,
             files=FinishedRuns(self.workspace, self.code),
             machine=self.request.machine,
+            noise=recorded_spreads(self._wishes(artifact, list(SEEDS_SHOWN)), self.published)
+            if isinstance(artifact, Table | Sweep)
+            else {},
         )
         sheet, files = draw_artifact(artifact, material)
         return Drawn(sheet, files, outcomes, trained)

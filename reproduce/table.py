@@ -12,7 +12,8 @@ from reproduce.artifact import Column, Table
 from reproduce.caption import caption, letters, row_notes, title
 from reproduce.cells import Cell, CellKey, measure, relative
 from reproduce.material import Material
-from reproduce.paired_bootstrap import CONFIDENCE
+from reproduce.paired_bootstrap import CONFIDENCE, Spread
+from reproduce.seed_noise import MARK, NOTE, is_noise
 from reproduce.side_by_side import side_by_side
 from reproduce.verdict import Verdict, judge, ordering
 
@@ -53,7 +54,7 @@ def draw(table: Table, material: Material) -> Sheet:
     notes = row_notes(table, material.wishes, material.overrides)
     grids = [("Ours, the paper's, and the gap between them", _absolute(table, cells, headings, notes))]
     if table.reference:
-        grids.append((_relative_title(table), _relative(table, compared, headings)))
+        grids.append((_relative_title(table), _relative(table, compared, headings, material.noise)))
     if table.side_by_side:
         grids = [(name, side_by_side(grid)) for name, grid in grids]
     blocks = [Block(name, grid) for name, grid in grids]
@@ -64,9 +65,13 @@ def draw(table: Table, material: Material) -> Sheet:
         name=table.name,
         title=title(table, material.scale, material.wishes),
         blocks=tuple(blocks),
-        notes=tuple(caption(table, material)),
+        notes=(*caption(table, material), *([NOTE] if _is_marked(blocks) else [])),
         numbers=_numbers(table, cells, compared),
     )
+
+
+def _is_marked(blocks: list[Block]) -> bool:
+    return any(MARK in str(text) for block in blocks for text in block.frame.to_numpy().flat)
 
 
 def write(sheet: Sheet, folder: Path) -> list[Path]:
@@ -110,14 +115,22 @@ def _absolute(
     return _frame(rows, names, (*table.headings, ""))
 
 
-def _relative(table: Table, cells: Mapping[CellKey, Cell], headings: Mapping[str, str]) -> pd.DataFrame:
+def _relative(
+    table: Table,
+    cells: Mapping[CellKey, Cell],
+    headings: Mapping[str, str],
+    noise: Mapping[str, Spread],
+) -> pd.DataFrame:
     rows: dict[tuple[str, ...], list[str]] = {}
     for row in table.rows:
         if row.label == table.reference or row.reported:
             continue
         mine = [(column, cells[row.label, group.title, column.name]) for group, column in _columns(table)]
+        keys = [group.metric(column) for group, column in _columns(table)]
         rows[row.label, _ours(mine)] = [
-            _measured(cell, 1, signed=_is_difference(column)) for column, cell in mine
+            _measured(cell, 1, signed=_is_difference(column))
+            + (MARK if is_noise(cell, column, noise.get(key)) else "")
+            for key, (column, cell) in zip(keys, mine, strict=True)
         ]
         rows[row.label, "paper"] = [
             number_text(cell.paper, 1, signed=_is_difference(column)) for column, cell in mine
