@@ -4,7 +4,14 @@ from cdd.gradients.gallery import Gallery
 from cdd.gradients.resetting import (
     RetrievalGuidedResetting,
     reset_gradient,
+    reset_gradients,
     unimportant_channels,
 )
 
-__all__ = ["Gallery", "RetrievalGuidedResetting", "reset_gradient", "unimportant_channels"]
+__all__ = [
+    "Gallery",
+    "RetrievalGuidedResetting",
+    "reset_gradient",
+    "reset_gradients",
+    "unimportant_channels",
+]

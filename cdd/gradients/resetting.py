@@ -9,10 +9,16 @@ from torch import Tensor, nn
 
 from cdd.gradients.gallery import Gallery
 from cdd.gradients.neighbours import Distance, comparable, nearest_rows
-from cdd.losses.group_lasso import group_lasso_gradient
+from cdd.losses.group_lasso import along_rows, group_lasso_gradients
 from cdd.losses.precision import at_least_single
 
-__all__ = ["Gallery", "RetrievalGuidedResetting", "reset_gradient", "unimportant_channels"]
+__all__ = [
+    "Gallery",
+    "RetrievalGuidedResetting",
+    "reset_gradient",
+    "reset_gradients",
+    "unimportant_channels",
+]
 
 
 @torch.no_grad()
@@ -61,16 +67,23 @@ def unimportant_channels(
     return _shared_smallest(student, rows[nearest], ratio)
 
 
-@torch.no_grad()
 def reset_gradient(weight: Float[Tensor, "rows *rest"], kept: Bool[Tensor, " rows"], sparsity: float) -> None:
-    """Replaces the gradient in place by kept * gradient + sparsity * row / norm of the row.
+    """`reset_gradients` of one weight."""
+    reset_gradients([weight], [kept], sparsity)
+
+
+@torch.no_grad()
+def reset_gradients(
+    weights: Sequence[Float[Tensor, "_ ..."]], kept: Sequence[Bool[Tensor, "_"]] | None, sparsity: float
+) -> None:
+    """Replaces each gradient in place by kept * gradient + sparsity * row / norm of the row.
 
     The rows that are not kept lose their task gradient first; the lasso then acts on all rows. Call
     it after the backward pass, with unscaled gradients, and leave the lasso out of the loss.
 
     Args:
-        weight: a compactor's weight with its gradient.
-        kept: true for rows that keep their task gradient.
+        weights: of the compactors, with their gradients.
+        kept: per weight, true for rows that keep their task gradient; None where all do.
         sparsity: strength of the group lasso.
 
     Raises:
@@ -78,15 +91,22 @@ def reset_gradient(weight: Float[Tensor, "rows *rest"], kept: Bool[Tensor, " row
 
     Source: CDD, Section 3.2, Equation 5.
     """
-    if weight.grad is None:
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    if len(gradients) < len(weights):
         raise ValueError("The weight has no gradient: run the backward pass before resetting it.")
-    if kept.dtype != torch.bool or kept.shape != weight.shape[:1]:
+    for gradient, mask in [] if kept is None else zip(gradients, kept, strict=True):
+        _require_mask(mask, gradient)
+        gradient.masked_fill_(along_rows(~mask, gradient), 0.0)
+    # Over all weights in one call: a network has many small ones.
+    torch._foreach_add_(gradients, group_lasso_gradients(weights), alpha=sparsity)
+
+
+def _require_mask(kept: Tensor, gradient: Tensor) -> None:
+    if kept.dtype != torch.bool or kept.shape != gradient.shape[:1]:
         raise ValueError(
             f"The mask of kept rows is {kept.dtype} of shape {tuple(kept.shape)}: "
-            f"use torch.bool of shape ({weight.shape[0]},)."
+            f"use torch.bool of shape ({gradient.shape[0]},)."
         )
-    weight.grad.masked_fill_(~kept.reshape(-1, *[1] * (weight.ndim - 1)), 0.0)
-    weight.grad.add_(group_lasso_gradient(weight), alpha=sparsity)
 
 
 class RetrievalGuidedResetting(nn.Module):

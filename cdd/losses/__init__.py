@@ -1,6 +1,6 @@
 """Losses as pure functions: identity, triplet, logits, block taps and the group lasso."""
 
-from cdd.losses.group_lasso import group_lasso, group_lasso_gradient, row_norms
+from cdd.losses.group_lasso import group_lasso, group_lasso_gradient, group_lasso_gradients, row_norms
 from cdd.losses.identity import identity_loss
 from cdd.losses.logits import logit_divergence
 from cdd.losses.taps import tap_distance
@@ -10,6 +10,7 @@ __all__ = [
     "batch_hard_triplet",
     "group_lasso",
     "group_lasso_gradient",
+    "group_lasso_gradients",
     "identity_loss",
     "logit_divergence",
     "row_norms",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from cdd.losses.precision import at_least_single
@@ -36,13 +36,20 @@ def group_lasso(weights: Sequence[Float[Tensor, "_ ..."]]) -> Float[Tensor, ""]:
 def group_lasso_gradient(
     weight: Float[Tensor, "rows *rest"], floor: float = 1e-12
 ) -> Float[Tensor, "rows *rest"]:
-    """Gradient of `group_lasso` with respect to one weight: each row divided by its norm.
+    """`group_lasso_gradients` of one weight."""
+    return group_lasso_gradients([weight], floor)[0]
+
+
+def group_lasso_gradients(
+    weights: Sequence[Float[Tensor, "_ ..."]], floor: float = 1e-12
+) -> list[Float[Tensor, "_ ..."]]:
+    """Gradient of `group_lasso` with respect to each weight: each row divided by its norm.
 
     Differs: the authors divide by the bare norm, which is NaN for an exactly zero row; here such a
     row has gradient zero.
 
     Args:
-        weight: rows along the first axis.
+        weights: rows along the first axis.
         floor: smallest norm divided by.
 
     Returns:
@@ -50,6 +57,13 @@ def group_lasso_gradient(
 
     Source: CDD, Section 3.2, Equation 5.
     """
-    weight = weight.detach()
-    norms = row_norms(weight).clamp(min=floor)
-    return at_least_single(weight) / norms.reshape(-1, *[1] * (weight.ndim - 1))
+    wide = [at_least_single(weight.detach()) for weight in weights]
+    norms = [along_rows(row_norms(weight), weight) for weight in wide]
+    # Over all weights in one call: a network has many small ones.
+    torch._foreach_clamp_min_(norms, floor)
+    return list(torch._foreach_div(wide, norms))
+
+
+def along_rows(values: Shaped[Tensor, " rows"], weight: Float[Tensor, "rows *rest"]) -> Tensor:
+    """One value per row in a shape that broadcasts over the weight."""
+    return values.reshape(-1, *[1] * (weight.ndim - 1))

@@ -16,7 +16,7 @@ from cdd.compactor.multiply_adds import CostsOfStudent
 from cdd.compactor.select import kept_rows
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput, Settings
 from cdd.gradients.mask_growth import WeightGuidedResetting
-from cdd.gradients.resetting import RetrievalGuidedResetting, reset_gradient
+from cdd.gradients.resetting import RetrievalGuidedResetting, reset_gradients
 from cdd.losses import group_lasso, row_norms, tap_distance
 from cdd.models.network import RetrievalNetwork
 
@@ -113,10 +113,6 @@ class CapacityDynamicDistiller(Distiller):
         # In a tuple, so that the student's parameters do not become the distiller's own as well.
         self.layers = tuple(layer for layer in layers if isinstance(layer, nn.Conv2d))
         self.weights = tuple(layer.weight for layer in self.layers)
-        # Of all rows, those included that leave the student while it trains.
-        self.all_kept = [
-            torch.ones(len(weight), dtype=torch.bool, device=weight.device) for weight in self.weights
-        ]
         self.active = False
         self.costs = CostsOfStudent(student)
         self.resetting = _resetting(method.resetting, self.weights, fidelity)
@@ -152,10 +148,8 @@ class CapacityDynamicDistiller(Distiller):
         """Eq. 5: masks the task's gradient, then adds the lasso's, which no mask touches."""
         if isinstance(self.resetting, WeightGuidedResetting):
             self.resetting.step(self.weights, self.costs if self.active else None)
-        kept = self.all_kept if self.resetting is None else self.resetting.kept()
-        own = self._each(Compactor.narrowed, kept)
-        for weight, mask in zip(self.weights, own, strict=True):
-            reset_gradient(weight, mask, self.method.sparsity)
+        kept = None if self.resetting is None else self._each(Compactor.narrowed, self.resetting.kept())
+        reset_gradients(self.weights, kept, self.method.sparsity)
 
     def kept_channels(self) -> list[Tensor]:
         """Rows at or above the pruning threshold, at least one per block."""
@@ -179,7 +173,7 @@ class CapacityDynamicDistiller(Distiller):
         figures |= {"channels/kept": sum(kept), **_per_block("channels", kept)}
         if self.resetting is not None:
             shares = self.resetting.masked_share()
-            rows = [len(mask) for mask in self.all_kept]
+            rows = [len(mask) for mask in self.resetting.kept()]
             masked = sum(share * count for share, count in zip(shares, rows, strict=True))
             figures |= {"masked/share": masked / sum(rows), **_per_block("masked", shares)}
         if self.method.slim_every:

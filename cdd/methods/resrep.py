@@ -18,7 +18,7 @@ from cdd.compactor.multiply_adds import CostsOfStudent
 from cdd.compactor.select import kept_rows
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
 from cdd.gradients.mask_growth import WeightGuidedResetting
-from cdd.gradients.resetting import reset_gradient
+from cdd.gradients.resetting import reset_gradients
 from cdd.losses import group_lasso
 from cdd.models.network import RetrievalNetwork
 
@@ -98,8 +98,7 @@ class ResRepDistiller(Distiller):
     def edit_gradients(self) -> None:
         """Updates the masks where it is time, masks the task's gradient and adds the lasso's to all rows."""
         self.masks.step(self.weights, self.costs if self.active else None)
-        for weight, mask in zip(self.weights, self.masks.kept(), strict=True):
-            reset_gradient(weight, mask, self.method.sparsity)
+        reset_gradients(self.weights, self.masks.kept(), self.method.sparsity)
 
     def kept_channels(self) -> list[Tensor]:
         """Rows at or above the pruning threshold, at least one per compactor; masks do not decide."""

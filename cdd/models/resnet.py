@@ -92,7 +92,13 @@ class Bottleneck(nn.Module):
         # Functional, because the paper's count of multiply-adds sees ReLU modules only.
         outer = self.bn3(self.conv3(F.relu(after)))
         shortcut = images if self.downsample is None else self.downsample(images)
-        return outer + shortcut, (pooled(before), pooled(after)) if tapped else None
+        return outer + shortcut, _taps(before, after) if tapped else None
+
+
+def _taps(before: Tensor, after: Tensor) -> Taps:
+    """Both maps averaged over space; one average where no compactor stands between them."""
+    first = pooled(before)
+    return first, first if after is before else pooled(after)
 
 
 class BasicBlock(nn.Module):

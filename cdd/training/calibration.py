@@ -53,14 +53,10 @@ def measure_pace(recipe: Recipe, machine: Machine) -> Pace:
     device = prepare(machine)
     small_batch = RandomBatch(size=8) if isinstance(recipe.batch, RandomBatch) else SMALL_BATCH
     batch = small_batch if device.type == "cpu" and _is_large(recipe) else recipe.batch
-    small = recipe.model_copy(update={"batch": batch, "initialisation": "random"})
+    small = recipe.model_copy(update={"batch": batch})
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    with tempfile.TemporaryDirectory() as folder:
-        before = recipe.teacher
-        weights = {before.run_id: _teacher_file(before, _identities(small), Path(folder))} if before else {}
-        dtype = autocast_dtype(recipe, device)
-        training = Training(small, _noise(small), weights, device, dtype, compiled=machine.compiled)
+    training = training_on_noise(small, device, compiled=machine.compiled)
     moments: list[float] = []
 
     def stepped(iteration: int, iterations: int, loss: float) -> None:
@@ -74,6 +70,16 @@ def measure_pace(recipe: Recipe, machine: Machine) -> Pace:
         seconds_per_image=_evaluation(training, device),
         peak_memory=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
     )
+
+
+def training_on_noise(recipe: Recipe, device: torch.device, *, compiled: bool = False) -> Training:
+    """A training of the recipe's networks, from random weights, with a few steps of noise in an epoch."""
+    start = recipe.model_copy(update={"initialisation": "random"})
+    with tempfile.TemporaryDirectory() as folder:
+        before = recipe.teacher
+        weights = {before.run_id: _teacher_file(before, _identities(recipe), Path(folder))} if before else {}
+        dtype = autocast_dtype(recipe, device)
+        return Training(start, _noise(recipe), weights, device, dtype, compiled=compiled)
 
 
 def _is_large(recipe: Recipe) -> bool:

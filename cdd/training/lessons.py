@@ -120,10 +120,17 @@ class Lessons:
                 yield output
 
     def _taught(self, images: Tensor) -> RetrievalOutput | None:
-        if self._forward is None:
+        forward = self._forward
+        if forward is None:
             return None
+
+        def inferred(part: Tensor) -> RetrievalOutput:
+            with torch.inference_mode():
+                return forward(part)
+
         with torch.no_grad():
-            return in_parts(self._forward, images, self.part)
+            # What is joined outside of inference mode can be kept by the graph of the losses.
+            return in_parts(inferred, images, self.part)
 
     def _generator(self, epoch: int, *, stream: int) -> np.random.Generator:
         return np.random.default_rng([self.recipe.seed, epoch, stream])

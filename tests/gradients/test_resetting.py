@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdd.gradients import RetrievalGuidedResetting, reset_gradient, unimportant_channels
+from cdd.gradients import RetrievalGuidedResetting, reset_gradient, reset_gradients, unimportant_channels
 from cdd.gradients.resetting import smallest
 
 
@@ -283,3 +283,19 @@ def test_another_number_of_blocks_or_another_batch_is_refused():
     with pytest.raises(ValueError, match="same batch"):
         resetting.update([torch.ones(2, 4)], [torch.ones(4, 4)])
     assert resetting.masked_share() == [0.0]
+
+
+def test_weights_of_several_widths_are_reset_as_each_alone():
+    widths = (3, 5, 5, 8)
+    weights, masks = [torch.randn(n, n, 1, 1) for n in widths], [torch.arange(n) % 2 == 0 for n in widths]
+    weights[1][2] = 0
+    for kept in (masks, None):
+        together = [weight.clone().requires_grad_() for weight in weights]
+        alone = [weight.clone().requires_grad_() for weight in weights]
+        for first, second in zip(together, alone, strict=True):
+            first.grad = torch.randn_like(first)
+            second.grad = first.grad.clone()
+        reset_gradients(together, kept, 0.1)
+        for number, (first, second) in enumerate(zip(together, alone, strict=True)):
+            reset_gradient(second, masks[number] if kept else torch.ones(len(second), dtype=torch.bool), 0.1)
+            assert torch.equal(first.grad, second.grad)
