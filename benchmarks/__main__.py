@@ -14,7 +14,9 @@ from benchmarks.evaluation import MEBIBYTE, evaluation
 from benchmarks.line import Line
 from benchmarks.loader import against_the_step, augmenting, reading
 from benchmarks.resetting import resetting
+from benchmarks.slimming import slimming_of_a_resnet50, slimming_of_the_small_student
 from benchmarks.start_up import start_up
+from cdd.training.environment import device_name, select_device
 
 SMALL: tuple[Callable[[], Line], ...] = (
     lambda: start_up("--help"),
@@ -25,6 +27,10 @@ SMALL: tuple[Callable[[], Line], ...] = (
     augmenting,
     against_the_step,
 )
+ON_A_DEVICE: tuple[Callable[[torch.device], Line], ...] = (
+    slimming_of_the_small_student,
+    slimming_of_a_resnet50,
+)
 LONG: tuple[Callable[[], Line], ...] = (lambda: evaluation(1, with_baseline=False, repeats=1),)
 
 
@@ -33,16 +39,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="leave out the lines that take minutes")
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks.json"))
+    parser.add_argument("--device", default="auto", help="where training steps run: auto, cpu or cuda")
     arguments = parser.parse_args()
-    lines = [measure() for measure in (SMALL if arguments.small else SMALL + LONG)]
+    device = select_device(arguments.device)
+    lines = [measure() for measure in SMALL]
+    lines += [measure(device) for measure in ON_A_DEVICE]
+    lines += [measure() for measure in (() if arguments.small else LONG)]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(described(lines), indent=2) + "\n")
+    arguments.out.write_text(json.dumps(described(lines, device), indent=2) + "\n")
     Console().print(table(lines))
 
 
-def described(lines: list[Line]) -> dict[str, object]:
+def described(lines: list[Line], device: torch.device) -> dict[str, object]:
     """The lines with the machine and the versions that they were measured on."""
     machine = {"machine": platform.machine(), "python": platform.python_version(), "torch": torch.__version__}
+    machine |= {"device": device.type, "device_name": device_name(device)}
     return {**machine, "threads": torch.get_num_threads(), "lines": [line.as_plain() for line in lines]}
 
 

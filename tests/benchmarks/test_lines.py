@@ -77,6 +77,7 @@ def test_the_command_writes_what_it_prints(
 ) -> None:
     line = Line(name="a line", ours=0.25, baseline=1.0, baseline_name="slowly", peak_bytes=2**21)
     monkeypatch.setattr(command, "SMALL", (lambda: line,))
+    monkeypatch.setattr(command, "ON_A_DEVICE", ())
     monkeypatch.setattr("sys.argv", ["benchmarks", "--small", "--out", str(tmp_path / "lines.json")])
     command.main()
     stored = json.loads((tmp_path / "lines.json").read_text())

@@ -8,7 +8,10 @@ from torch import Tensor
 
 from cdd.compactor.deploy import deploy
 from cdd.compactor.slim import removed, restored
+from cdd.methods.resrep import ResRep
+from cdd.training.loop import Training
 from cdd.training.slimming import slim
+from tests.small import small_dataset, teacher_recipe
 from tests.training.twins import GUIDED, Twins
 
 GUIDED_EPOCHS = range(GUIDED.after_epoch + 1, GUIDED.after_epoch + 4)
@@ -103,3 +106,21 @@ def test_nothing_happens_where_nothing_is_dead(pair) -> None:
     _, slimmed, dead = pair
     assert not slim(slimmed.library.student, slimmed.library.optimiser, dead)
     assert [mask.tolist() for mask in removed(slimmed.library.student)] == [mask.tolist() for mask in dead]
+
+
+def test_a_smaller_student_passes_through_the_compiler_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+    resets: list[None] = []
+    monkeypatch.setattr(torch, "compile", lambda network: seen.append(network) or network)
+    monkeypatch.setattr(torch.compiler, "reset", lambda: resets.append(None))
+    recipe = teacher_recipe(compactors=True, method=ResRep())
+    first, second = (
+        Training(recipe, small_dataset(16, 16), {}, torch.device("cpu"), torch.float32, compiled=True)
+        for _ in range(2)
+    )
+    second.load_state(first.state())
+    assert (seen, resets) == ([first.student, second.student], [])
+    slim(first.student, first.optimiser, [torch.arange(width) > 1 for width in (4, 4, 8, 8)])
+    second.load_state(first.state())
+    assert (seen[2:], resets) == ([second.student], [None])
+    assert [mask.sum() for mask in removed(second.student)] == [2, 2, 6, 6]
