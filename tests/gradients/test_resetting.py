@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import pytest
 import torch
 from hypothesis import given
@@ -286,16 +288,13 @@ def test_another_number_of_blocks_or_another_batch_is_refused():
 
 
 def test_weights_of_several_widths_are_reset_as_each_alone():
-    widths = (3, 5, 5, 8)
-    weights, masks = [torch.randn(n, n, 1, 1) for n in widths], [torch.arange(n) % 2 == 0 for n in widths]
-    weights[1][2] = 0
+    masks = [torch.arange(width) % 2 == 0 for width in (3, 5, 5, 8)]
+    together = [torch.randn(len(mask), len(mask), 1, 1, requires_grad=True) for mask in masks]
+    for weight in together:
+        weight.grad = torch.randn_like(weight)
     for kept in (masks, None):
-        together = [weight.clone().requires_grad_() for weight in weights]
-        alone = [weight.clone().requires_grad_() for weight in weights]
-        for first, second in zip(together, alone, strict=True):
-            first.grad = torch.randn_like(first)
-            second.grad = first.grad.clone()
+        alone = deepcopy(together)
         reset_gradients(together, kept, 0.1)
-        for number, (first, second) in enumerate(zip(together, alone, strict=True)):
-            reset_gradient(second, masks[number] if kept else torch.ones(len(second), dtype=torch.bool), 0.1)
-            assert torch.equal(first.grad, second.grad)
+        for weight, mask, expected in zip(together, masks, alone, strict=True):
+            reset_gradient(expected, mask if kept else torch.ones_like(mask), 0.1)
+            assert torch.equal(weight.grad, expected.grad)

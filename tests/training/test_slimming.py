@@ -111,7 +111,12 @@ def test_nothing_happens_where_nothing_is_dead(pair) -> None:
 def test_a_smaller_student_passes_through_the_compiler_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[object] = []
     resets: list[None] = []
-    monkeypatch.setattr(torch, "compile", lambda network: seen.append(network) or network)
+
+    def compile_nothing(network: object) -> object:
+        seen.append(network)
+        return network
+
+    monkeypatch.setattr(torch, "compile", compile_nothing)
     monkeypatch.setattr(torch.compiler, "reset", lambda: resets.append(None))
     recipe = teacher_recipe(compactors=True, method=ResRep())
     first, second = (
