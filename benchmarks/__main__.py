@@ -16,6 +16,7 @@ from benchmarks.loader import against_the_step, augmenting, reading
 from benchmarks.resetting import resetting
 from benchmarks.slimming import slimming_of_a_resnet50, slimming_of_the_small_student
 from benchmarks.start_up import start_up
+from benchmarks.together import together
 from cdd.training.environment import device_name, select_device
 
 SMALL: tuple[Callable[[], Line], ...] = (
@@ -26,6 +27,7 @@ SMALL: tuple[Callable[[], Line], ...] = (
     reading,
     augmenting,
     against_the_step,
+    together,
 )
 ON_A_DEVICE: tuple[Callable[[torch.device], Line], ...] = (
     slimming_of_the_small_student,

@@ -51,6 +51,14 @@ Compiled = Annotated[bool, typer.Option("--compile", help="Pass the networks thr
 Deterministic = Annotated[
     bool, typer.Option("--deterministic", help="Only kernels that repeat themselves bit for bit.")
 ]
+Together = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Train up to N students that see the same batches side by side, with one teacher in memory.",
+    ),
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Train anew; earlier runs are set aside, not deleted.")]
 
 app = typer.Typer(
@@ -88,6 +96,7 @@ def run_artifacts(
     changes: Changes = None,
     fresh: Fresh = False,
     results: Results = RESULTS,
+    together: Together = 1,
 ) -> None:
     """Trains what is missing, logs it to MLflow and draws the artifacts.
 
@@ -114,7 +123,7 @@ def run_artifacts(
         ),
         fresh=fresh,
     )
-    _run(request)
+    _run(request, together)
 
 
 @app.command("list", short_help="The artifacts that can be made.")
@@ -228,13 +237,14 @@ app.command(short_help="Tune settings on validation identities.")(cli_study.stud
 app.add_typer(cli_data.app, name="data", short_help="Check and prepare the real data sets.")
 
 
-def _run(request: "Request") -> None:
+def _run(request: "Request", together: int) -> None:
     from cdd.run import run
     from reproduce.cli_display import Display, show_drawn
     from reproduce.session import Session
+    from reproduce.together import launcher
 
     with Display() as display:
-        drawn = Session(request, display).run(run)
+        drawn = Session(request, display, launcher(together)).run(run)
     for artifact in drawn:
         show_drawn(artifact)
     if not all(artifact.complete for artifact in drawn):

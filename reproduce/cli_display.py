@@ -1,5 +1,6 @@
 """What people see: progress, plans and tables in the terminal. With `cli*`, the only module that prints."""
 
+import copy
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -52,6 +53,10 @@ class Display(Listener):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.bar.stop()
+
+    def another(self) -> Self:
+        """A display on the same terminal, with a bar of its own."""
+        return copy.copy(self)
 
     def run_started(self, item: Item, number: int, runs: int) -> None:
         """Opens the run's bar."""

@@ -1,6 +1,6 @@
 """Does what a plan says: trains, continues, delivers, in order; what depends on a failed run is left out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,11 @@ class Outcome:
         """Whether the run has numbers and weights."""
         return self.state in ("finished", "reused", "undelivered")
 
+    @property
+    def words(self) -> str:
+        """The state, and why."""
+        return f"{self.state}: {self.message}" if self.message else self.state
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -64,27 +69,37 @@ class Job:
     runs: int | None = None
 
 
+Launch = Callable[[Plan, Job], dict[str, Outcome]]
+"""Does what a plan says; gives the outcome of every run of the plan, by run id, in the plan's order."""
+
+
 def execute(plan: Plan, job: Job) -> dict[str, Outcome]:
-    """The outcome of every run of the plan, by run id."""
+    """Does it here, one run after the other."""
     outcomes: dict[str, Outcome] = {}
     number, runs = job.begun, job.runs or len(plan.work)
     for item in plan.items:
-        lost = [before for before in item.recipe.dependencies if not _usable(outcomes, before)]
         if item.state == "reuse" and item.stored:
             outcomes[item.run_id] = reused(item.stored)
             continue
         number += 1
         job.listener.run_started(item, number, max(runs, number))
-        if lost and item.state != "deliver":
-            names = ", ".join(before.run_id for before in lost)
-            outcome = Outcome(state="skipped", message=f"it needs {names}, which failed")
-        else:
-            outcome = _Execution(item, job).outcome()
-        outcomes[item.run_id] = outcome
-        job.listener.run_ended(
-            item, f"{outcome.state}: {outcome.message}" if outcome.message else outcome.state
-        )
+        outcomes[item.run_id] = outcome = outcome_of(item, outcomes, job)
+        job.listener.run_ended(item, outcome.words)
     return outcomes
+
+
+def outcome_of(item: Item, before: Mapping[str, Outcome], job: Job) -> Outcome:
+    """Does what is to be done for one run; `before` has the outcomes of those that it needs."""
+    return skipped(item, before) or Execution(item, job).outcome()
+
+
+def skipped(item: Item, before: Mapping[str, Outcome]) -> Outcome | None:
+    """The outcome of a run that cannot begin, because one that it needs failed; None where it can."""
+    lost = [needed for needed in item.recipe.dependencies if not _usable(before, needed)]
+    if not lost or item.state == "deliver":
+        return None
+    names = ", ".join(needed.run_id for needed in lost)
+    return Outcome(state="skipped", message=f"it needs {names}, which failed")
 
 
 def reused(stored: StoredRun) -> Outcome:
@@ -92,17 +107,29 @@ def reused(stored: StoredRun) -> Outcome:
     return Outcome(state="reused", metrics=dict(stored.metrics), environment=dict(stored.environment))
 
 
-def _usable(outcomes: dict[str, Outcome], recipe: Recipe) -> bool:
+def _usable(outcomes: Mapping[str, Outcome], recipe: Recipe) -> bool:
     return recipe.run_id not in outcomes or outcomes[recipe.run_id].usable
 
 
-class _Execution:
+class Execution:
     """One run of a plan, alone on its folder."""
 
     def __init__(self, item: Item, job: Job):
         self.item, self.job = item, job
         self.recipe, self.folder = item.recipe, job.workspace.folder(item.run_id)
         self.store, self.listener = job.store, job.listener
+
+    def outcome_if_free(self) -> Outcome | None:
+        """Does what is still to be done; None where another process is doing it."""
+        lock = self.job.workspace.lock(self.item.run_id)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return None
+        try:
+            return self._locked(waited=False)
+        finally:
+            lock.release()
 
     def outcome(self) -> Outcome:
         """Waits for the run's lock, then does what is still to be done."""

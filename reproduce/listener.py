@@ -1,11 +1,17 @@
 """What is told about the work while it goes on; the command line shows it."""
 
+from typing import Self
+
 from cdd.run import Epoch, Progress
 from reproduce.plan import Item
 
 
 class Listener:
     """Hears about every run of a plan; the base class does nothing."""
+
+    def another(self) -> Self:
+        """Who hears about one run where several go on at once."""
+        return self
 
     def run_started(self, item: Item, number: int, runs: int) -> None:
         """Before a run is trained, continued or delivered."""

@@ -14,7 +14,7 @@ from reproduce.artifact import Scale, Table
 from reproduce.calibration import Measure, calibrate
 from reproduce.drawing import draw_artifact
 from reproduce.errors import StoreError, UsageError
-from reproduce.execute import Job, Outcome, Train, execute, reused
+from reproduce.execute import Job, Launch, Outcome, Train, execute, reused
 from reproduce.finished_run import FinishedRuns
 from reproduce.listener import Listener
 from reproduce.material import Material
@@ -62,8 +62,8 @@ class Drawn:
 class Session:
     """The tables, overrides and folders of one request."""
 
-    def __init__(self, request: Request, listener: Listener):
-        self.request, self.listener = request, listener
+    def __init__(self, request: Request, listener: Listener, launch: Launch = execute):
+        self.request, self.listener, self._launch = request, listener, launch
         self.overrides: Overrides = parse(request.changes)
         self.artifacts: list[Artifact] = [catalog.find(name) for name in dict.fromkeys(request.names)]
         self.workspace = Workspace(request.results.resolve())
@@ -228,7 +228,7 @@ class Session:
 
     def _executed(self, plan: Plan, artifact: Artifact, job: Job) -> Drawn:
         try:
-            outcomes = execute(plan, job)
+            outcomes = self._launch(plan, job)
         except BaseException:
             self._close(job, KILLED, [])
             raise

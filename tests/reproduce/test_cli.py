@@ -209,3 +209,10 @@ def test_debug_shows_where_an_error_comes_from(tmp_path: Path) -> None:
     assert "Traceback" not in plain.err
     assert "Traceback" in debug.err
     assert plain.err.splitlines()[-1] == debug.err.splitlines()[-1]
+
+
+def test_students_together_are_asked_for_by_number(tiny: Callable[..., Said]) -> None:
+    assert tiny("tiny", "--together", "2", "--device", "cpu").code == 0
+    said = tiny("tiny", "--together", "0")
+    assert said.code == 2
+    assert "--together" in said.err

@@ -105,3 +105,14 @@ def test_a_long_epoch_is_not_silent(lines: Callable[[], list[str]], monkeypatch:
         "[1/1] Teacher = Same at 16x16, seed 0  epoch 1/9  loss 0.500  step 3/20  8:30 left",
         "[1/1] Teacher = Same at 16x16, seed 0  epoch 1/9  loss 0.500  step 6/20  7:00 left",
     ]
+
+
+def test_displays_of_runs_side_by_side_keep_their_lines_apart(lines: Callable[[], list[str]]) -> None:
+    with Display() as display:
+        runs = [display.another(), display.another()]
+        for number, run in enumerate(runs, start=1):
+            run.run_started(ITEM, number, 2)
+        for run in runs:
+            run.epoch_finished(Epoch(number=1, metrics={}), 3)
+        runs[0].run_ended(ITEM, "finished")
+    assert [line.partition(" ")[0] for line in lines()] == ["[1/2]", "[2/2]", "[1/2]", "[2/2]", "[1/2]"]
