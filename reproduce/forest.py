@@ -154,7 +154,8 @@ def _of_intervals(figure: Forest, comparison: Comparison, worths: Worths) -> lis
     else:
         texts.append(
             "A choice has one seed, which tells nothing of others: their spread is taken from the default's, "
-            "as if nothing joined the two runs of a seed."
+            "as if nothing joined the two runs of a seed. What the default's own run had by chance is in all "
+            "differences alike."
         )
     return [" ".join(texts)]
 
