@@ -17,6 +17,7 @@ from benchmarks.resetting import resetting
 from benchmarks.slimming import slimming_of_a_resnet50, slimming_of_the_small_student
 from benchmarks.start_up import start_up
 from benchmarks.together import together
+from benchmarks.training_step import paper_step, small_step
 from cdd.training.environment import device_name, select_device
 
 SMALL: tuple[Callable[[], Line], ...] = (
@@ -30,6 +31,8 @@ SMALL: tuple[Callable[[], Line], ...] = (
     together,
 )
 ON_A_DEVICE: tuple[Callable[[torch.device], Line], ...] = (
+    small_step,
+    paper_step,
     slimming_of_the_small_student,
     slimming_of_a_resnet50,
 )
@@ -49,7 +52,8 @@ def main() -> None:
     lines += [measure() for measure in (() if arguments.small else LONG)]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(described(lines, device), indent=2) + "\n")
-    Console().print(table(lines))
+    console = Console()
+    console.print(table(lines), *(details(line) for line in lines if line.details))
 
 
 def described(lines: list[Line], device: torch.device) -> dict[str, object]:
@@ -66,7 +70,16 @@ def table(lines: list[Line]) -> Table:
         speedup = f"{line.speedup:.1f}, {line.baseline_name}" if line.speedup else "-"
         limit = f"{line.times_limit:.2f}, {line.limit_name}" if line.times_limit else "-"
         memory = "-" if line.peak_bytes is None else f"{line.peak_bytes / MEBIBYTE:.0f}"
-        found.add_row(line.name, f"{line.ours:.3g}", speedup, limit, memory)
+        seconds = "not measured" if line.ours is None else f"{line.ours:.3g}"
+        found.add_row(line.name, seconds, speedup, limit, memory)
+    return found
+
+
+def details(line: Line) -> Table:
+    """What else is known of a line."""
+    found = Table("", line.name)
+    for name, value in line.details.items():
+        found.add_row(name, f"{value:.3g}")
     return found
 
 

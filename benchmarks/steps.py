@@ -10,13 +10,14 @@ from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Recipe
 from cdd.training.calibration import training_on_noise
 from cdd.training.loop import Training
+from cdd.training.optimiser import set_learning_rates
 
 BACKWARD = 2
 """Times the multiply-adds of a forward pass: gradients of the weights and of the layers' inputs."""
 
 
 def rehearsal(recipe: Recipe, device: torch.device, *, compiled: bool = False) -> Training:
-    """A training in its last epoch, the same at each call."""
+    """A training in its last epoch, at its peak rate, the same at each call."""
     torch.manual_seed(0)
     training = training_on_noise(recipe, device, compiled=compiled)
     generator = torch.Generator().manual_seed(0)
@@ -26,6 +27,7 @@ def rehearsal(recipe: Recipe, device: torch.device, *, compiled: bool = False) -
             while gallery.filled < gallery.capacity:
                 gallery.enqueue(torch.randn(shape, generator=generator).to(device))
     training.start_epoch(recipe.schedule.epochs)
+    set_learning_rates(training.optimiser, recipe.schedule, recipe.schedule.flat_until_epoch)
     return training
 
 

@@ -2,10 +2,16 @@
 
 import pytest
 import torch
+from rich.console import Console
 
+from benchmarks import training_step as steps
+from benchmarks.__main__ import details, table
+from benchmarks.breakdown import breakdown
+from benchmarks.plain_step import PlainStep
 from benchmarks.slimming import slimming
 from benchmarks.steps import forward_multiply_adds, rehearsal, step_multiply_adds
 from cdd.evaluation.cost import cost
+from cdd.gradients import RetrievalGuidedResetting
 from cdd.training.slimming import slim
 from tests.small import BACKBONE, student_recipe
 
@@ -46,3 +52,52 @@ def test_students_that_learn_different_things_are_not_compared(monkeypatch: pyte
     monkeypatch.setattr("benchmarks.slimming.slim", wrong)
     with pytest.raises(ValueError, match="the whole student's loss is"):
         slimming(student_recipe(), "tiny", CPU)
+
+
+def test_the_plain_step_learns_what_ours_learns() -> None:
+    training = rehearsal(student_recipe(), CPU)
+    plain = PlainStep(training)
+    for lesson in training.lessons.of_epoch(1):
+        wanted = plain.step(lesson.images, lesson.labels)
+        assert training.step(lesson)["total"] == pytest.approx(wanted, rel=1e-4)
+    resetting = training.distiller.get_submodule("resetting")
+    assert isinstance(resetting, RetrievalGuidedResetting)
+    masks = [mask.tolist() for mask in plain.masks]
+    assert masks == [mask.tolist() for mask in resetting.kept()]
+    assert not all(map(all, masks))
+
+
+def test_the_parts_of_a_step_make_it_up() -> None:
+    training = rehearsal(student_recipe(), CPU)
+    before = [{*vars(module)} for module in training.distiller.modules()]
+    shares = breakdown(training)
+    assert sum(shares.values()) == pytest.approx(1)
+    assert {"RGGR", "convolutions", "batch norm", "optimiser", "lasso and masks", "data"} < {*shares}
+    assert min(shares.values()) > 0
+    assert [{*vars(module)} for module in training.distiller.modules()] == before
+    assert training.teacher is not None
+    assert "forward" not in vars(training.teacher)
+
+
+def test_a_step_stands_against_the_plain_one_and_a_product(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(steps.SIDE, "cpu", 64)
+    line = steps.training_step(student_recipe(), "tiny", CPU, compiled=False)
+    assert line.times_limit is not None
+    assert line.times_limit == pytest.approx(
+        line.details["GFLOP/s of a matrix product"] / line.details["GFLOP/s achieved"]
+    )
+    assert line.speedup is not None
+    Console(width=200).print(details(line))
+    assert "% convolutions" in capsys.readouterr().out
+    monkeypatch.setattr(PlainStep, "step", lambda *given: 0.0)
+    with pytest.raises(ValueError, match="of the plain one"):
+        steps.training_step(student_recipe(), "tiny", CPU, compiled=False)
+
+
+def test_what_a_machine_cannot_measure_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    line = steps.paper_step(CPU)
+    assert (line.ours, line.speedup, line.times_limit) == (None, None, None)
+    Console(width=200).print(table([line]))
+    assert "not measured" in capsys.readouterr().out
