@@ -1,6 +1,7 @@
 """The command line: artifacts, and the verbs around them."""
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,8 +12,11 @@ from reproduce import cli_claims, cli_data, cli_gallery, cli_runs, cli_study, cl
 from reproduce.cli_group import FAILURE, ArtifactGroup
 from reproduce.cli_options import (
     RESULTS,
+    Address,
     DataRoot,
     Device,
+    Launcher,
+    LauncherOption,
     OutputFormat,
     Results,
     ScaleOption,
@@ -20,6 +24,7 @@ from reproduce.cli_options import (
 )
 
 if TYPE_CHECKING:
+    from reproduce.execute import Launch
     from reproduce.session import Request
 
 
@@ -97,6 +102,8 @@ def run_artifacts(
     fresh: Fresh = False,
     results: Results = RESULTS,
     together: Together = 1,
+    launcher: LauncherOption = "local",
+    address: Address = None,
 ) -> None:
     """Trains what is missing, logs it to MLflow and draws the artifacts.
 
@@ -123,7 +130,7 @@ def run_artifacts(
         ),
         fresh=fresh,
     )
-    _run(request, together)
+    _run(request, _launch(launcher, address, together))
 
 
 @app.command("list", short_help="The artifacts that can be made.")
@@ -237,18 +244,32 @@ app.command(short_help="Tune settings on validation identities.")(cli_study.stud
 app.add_typer(cli_data.app, name="data", short_help="Check and prepare the real data sets.")
 
 
-def _run(request: "Request", together: int) -> None:
+def _run(request: "Request", launcher: "AbstractContextManager[Launch]") -> None:
     from cdd.run import run
     from reproduce.cli_display import Display, show_drawn
     from reproduce.session import Session
-    from reproduce.together import launcher
 
-    with Display() as display:
-        drawn = Session(request, display, launcher(together)).run(run)
+    with launcher as launch, Display() as display:
+        drawn = Session(request, display, launch).run(run)
     for artifact in drawn:
         show_drawn(artifact)
     if not all(artifact.complete for artifact in drawn):
         raise typer.Exit(FAILURE)
+
+
+def _launch(launcher: Launcher, address: str | None, together: int) -> "AbstractContextManager[Launch]":
+    from reproduce import together as side_by_side
+    from reproduce.errors import UsageError
+
+    if launcher == "local":
+        if address:
+            raise UsageError(f"--address {address} is that of a Ray cluster: give --launcher ray as well")
+        return nullcontext(side_by_side.launcher(together))
+    from reproduce.ray_launcher import ray_launcher
+
+    if together > 1:
+        raise UsageError(f"--together {together} is for one process: leave it out with --launcher ray")
+    return ray_launcher(address)
 
 
 def main() -> None:

@@ -13,6 +13,18 @@ ScaleOption = Annotated[
 DataRoot = Annotated[Path | None, typer.Option(help="Folder of the real data sets; embedded data need none.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Results = Annotated[Path, typer.Option(help="Folder of stores, checkpoints and tables.")]
+Launcher = Literal["local", "ray"]
+LauncherOption = Annotated[
+    Launcher,
+    typer.Option(help="local: one run after the other; ray: those that can side by side, on a Ray cluster."),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|HOST:PORT",
+        help="The Ray cluster; auto finds this machine's. By default one of this machine alone.",
+    ),
+]
 OutputFormat = Annotated[Format, typer.Option("--format", help="json for scripts.")]
 RESULTS = Path("results")
 

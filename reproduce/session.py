@@ -257,7 +257,8 @@ class Session:
         for recipe in recipes:
             run_id = recipe.run_id
             known = outcomes.get(run_id)
-            if not known or known.state != "reused" or (self.published / "runs" / f"{run_id}.json").exists():
+            has_record = (self.published / "runs" / f"{run_id}.json").exists()
+            if has_record or known is None or known.state not in ("finished", "reused"):
                 continue
             result = load_result(self.workspace.folder(run_id)) or self._fetched(run_id, store)
             if result:

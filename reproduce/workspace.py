@@ -3,7 +3,7 @@
 import hashlib
 import socket
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock
@@ -13,9 +13,14 @@ from reproduce.errors import UsageError
 
 @dataclass(frozen=True)
 class Workspace:
-    """The results folder. Run folders, locks and the default store stay here; the rest is committed."""
+    """The results folder. Run folders, locks and the default store stay here; the rest is committed.
+
+    Attributes:
+        host: whose folder it is; on a shared file system the machine that gave the command.
+    """
 
     results: Path
+    host: str = field(default_factory=socket.gethostname)
 
     @property
     def checkpoints(self) -> Path:
@@ -25,7 +30,7 @@ class Workspace:
     @property
     def name(self) -> str:
         """Tells this folder on this machine from others that share a tracking store."""
-        return hashlib.sha256(f"{socket.gethostname()}:{self.results}".encode()).hexdigest()[:8]
+        return hashlib.sha256(f"{self.host}:{self.results}".encode()).hexdigest()[:8]
 
     def folder(self, run_id: str) -> Path:
         """Checkpoints, weights and result of one run."""

@@ -15,6 +15,7 @@ from cdd.training.environment import Machine
 from reproduce import connection
 from reproduce.artifact import Table
 from reproduce.catalog import Summary
+from reproduce.execute import Launch, execute
 from reproduce.session import Drawn, Request, Session
 from reproduce.study import RowStudy
 from reproduce.study_row import StudyRequest
@@ -86,7 +87,7 @@ def session(
     monkeypatch.setattr("reproduce.session.source", lambda: CODE)
     monkeypatch.setattr("reproduce.table_page.page", lambda sheet: b"%PDF-left-out")
 
-    def make(*names: str, **request: object) -> Session:
+    def make(*names: str, launch: Launch = execute, **request: object) -> Session:
         values = {
             "results": results,
             "machine": Machine(device="cpu"),
@@ -94,7 +95,8 @@ def session(
             "seeds": [0],
             **request,
         }
-        return Session(Request(names=list(names) or ["tiny"], **values), listener)  # type: ignore[arg-type]
+        found = Request(names=list(names) or ["tiny"], **values)  # type: ignore[arg-type]
+        return Session(found, listener, launch)
 
     return make
 

@@ -1,15 +1,10 @@
 """Kill -9 at any moment: the same command goes on, and nothing tells its results from unbroken ones."""
 
 import json
-import os
 import random
-import shutil
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
@@ -17,65 +12,18 @@ import pytest
 import torch
 
 from cdd.models.deployed import load_deployed
-from cdd.run import Result, load_result
 from reproduce.connection import tracking_uri
 from reproduce.source import ROOT
 from reproduce.tracking import Store
 from reproduce.workspace import Workspace
+from tests.reproduce.commands import MINUTES, Moment, command, ended, prepared, results_of, start
 from tests.reproduce.fakes import CODE
-from tests.reproduce.two_rows import TINY
 
-SEED, MINUTES = 11, 10
+SEED = 11
 RUNS = 3
 """Pretraining, teacher and student of the two rows."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
-
-
-def command(verb: list[str], results: Path) -> list[str]:
-    changes = [word for change in TINY for word in ("--set", change)]
-    own = [sys.executable, "-m", "tests.reproduce.two_rows", *verb, "table1", "--results", str(results)]
-    return [*own, "--device", "cpu", *changes]
-
-
-def start(results: Path) -> subprocess.Popen[str]:
-    """The command as a process of its own."""
-    return subprocess.Popen(
-        command([], results),
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def ended(process: subprocess.Popen[str]) -> str:
-    """What the process said, after it has ended well."""
-    _, said = process.communicate(timeout=60 * MINUTES)
-    assert process.returncode == 0, said
-    return said
-
-
-def prepared(folder: Path, empty_database: Path) -> Path:
-    folder.mkdir()
-    shutil.copy(empty_database, folder / "mlflow.db")
-    return folder
-
-
-@dataclass(frozen=True)
-class Moment:
-    """When to kill: some seconds after a file of a run appears."""
-
-    pattern: str
-    seconds: float
-
-    def wait(self, folder: Path, process: subprocess.Popen[str]) -> None:
-        """Returns at the moment; polls as often as it can, for the file may be there for milliseconds."""
-        while not any(folder.glob(self.pattern)):
-            assert process.poll() is None, f"ended before {self.pattern}: {process.communicate()[1]}"
-            time.sleep(0.0005)
-        time.sleep(self.seconds)
 
 
 def stopped(folder: Path, run_id: str, moment: Moment, with_signal: signal.Signals, code: int) -> None:
@@ -96,11 +44,6 @@ def moments(generator: random.Random) -> list[Moment]:
     ]
 
 
-def results_of(folder: Path) -> dict[str, Result]:
-    found = {path.parent.name: load_result(path.parent) for path in folder.glob("checkpoints/*/result.json")}
-    return {run_id: result for run_id, result in found.items() if result}
-
-
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Path]:
     """Results of the command that nobody disturbed."""
@@ -119,7 +62,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory, empty_database: Path, unbro
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         order = json.loads(
-            subprocess.check_output([*command(["plan"], folder), "--format", "json"], cwd=ROOT, text=True)
+            subprocess.check_output(command(folder, "--format", "json", verb="plan"), cwd=ROOT, text=True)
         )
         run_ids = [item["run_id"] for item in order["runs"]]
         assert len(run_ids) == RUNS
