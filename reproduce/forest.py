@@ -17,7 +17,8 @@ from reproduce.table import Block, decimals_for, number_text
 from reproduce.worth import Comparison, Worth
 
 PERCENT_DECIMALS = 1
-NUMBERS = ["number", "choice", "column", "seeds", "mean", "default", "difference", "low", "high", "queries"]
+NUMBERS = ["number", "choice", "column", "seeds", "mean", "default"]
+NUMBERS += ["difference", "unit", "low", "high", "queries"]
 Worths = Mapping[tuple[str, str], Worth]
 """By label of the choice and name of the column."""
 
@@ -41,15 +42,15 @@ def draw_forest(figure: Forest, material: Material) -> DrawnPicture:
         for column in figure.panels
     ]
     bands = [comparison.seed_deviation(column) for column in figure.panels]
-    titles = [difference_title(column) for column in figure.panels]
+    titles = [f"{column.name}, {_difference(column)}" for column in figure.panels]
     return with_caption(sheet, draw_panels(titles, lines, bands))
 
 
-def difference_title(column: Column) -> str:
-    """What the difference of a column is, with its unit."""
+def unit_of_difference(column: Column) -> str:
+    """The unit in which a column's differences are given; empty for counts."""
     if column.relative == "percent":
-        return f"{column.name}, difference in %"
-    return f"{column.name}, difference{' in points' if column.unit == '%' else ''}"
+        return "%"
+    return "points" if column.unit == "%" else column.unit
 
 
 def interval_text(interval: Interval | None, decimals: int) -> str:
@@ -64,7 +65,7 @@ def interval_text(interval: Interval | None, decimals: int) -> str:
 
 def _worth_block(figure: Forest, comparison: Comparison, worths: Worths) -> Block:
     """The default, then every choice: means over the seeds, and differences."""
-    names = [(name, part) for name in map(_heading, figure.columns) for part in ("mean", "difference")]
+    names = [(_heading(c), part) for c in figure.columns for part in ("mean", _difference(c))]
     rows: dict[tuple[str, str], list[str]] = {("-", figure.default.label): []}
     decimals = {}
     for column in figure.columns:
@@ -122,6 +123,7 @@ def _line(choice: Choice, column: Column, worth: Worth, default: Mapping[int, fl
         round(fmean(values), 5) if values else None,
         round(fmean(of_default), 5) if of_default else None,
         round(found.mean, 4) if found else None,
+        unit_of_difference(column),
         round(found.low, 4) if found and has_width else None,
         round(found.high, 4) if found and has_width else None,
         round(found.queries, 4) if found and found.queries is not None else None,
@@ -169,6 +171,11 @@ def _mean(values: list[float], decimals: int) -> str:
 
 def _decimals_of_difference(column: Column) -> int:
     return PERCENT_DECIMALS if column.relative == "percent" else column.decimals
+
+
+def _difference(column: Column) -> str:
+    unit = unit_of_difference(column)
+    return f"difference ({unit})" if unit else "difference"
 
 
 def _heading(column: Column) -> str:
