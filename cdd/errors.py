@@ -13,6 +13,10 @@ class CheckpointError(RunError):
     """A checkpoint could not be written, or none can be read."""
 
 
+class OtherProcessError(RunError):
+    """Another process of the same training has failed; the message is its own."""
+
+
 class DataError(RunError):
     """A data set is missing, incomplete or damaged."""
 

@@ -12,14 +12,17 @@ from cdd.compactor.deploy import deploy, silenced
 from cdd.compactor.slim import restored
 from cdd.data.catalog import load
 from cdd.data.records import Dataset
+from cdd.errors import CheckpointError
 from cdd.models.deployed import channels_of, save_deployed
 from cdd.recipe import Recipe
 from cdd.training import checkpoint
 from cdd.training.appraisal import Appraiser, require_equal
+from cdd.training.classroom import ALONE as BY_ITSELF
 from cdd.training.classroom import seat_here
-from cdd.training.environment import Machine, autocast_dtype, describe, prepare
+from cdd.training.environment import Machine, autocast_dtype, describe, prepare, select_device
 from cdd.training.loop import Training
 from cdd.training.networks import IMAGENET, placed
+from cdd.training.ranks import Ranks, join, started
 
 RESULT, WEIGHTS, DEPLOYED = "result.json", "weights.pt", "deployed.pt"
 DISTILLER = "distiller.pt"
@@ -112,6 +115,8 @@ def run(
 
     Continues from the newest readable checkpoint in `folder`; returns the stored result at once
     where the run has finished. Called by several students of a `Classroom`, it shares what they are taught.
+    Under torchrun all processes call it together and get the same result: they share each batch; the first
+    evaluates, writes, and tells its observer.
 
     Args:
         recipe: the run.
@@ -121,23 +126,40 @@ def run(
         observer: is told about every iteration and epoch.
 
     Raises:
-        RunError: if the training diverges, a checkpoint cannot be written or none can be read, or the
-            deployed network does not compute what the student does.
-        ValueError: for a recipe that does not fit the data or the device.
+        RunError: if the training diverges, a checkpoint cannot be written or none can be read, the
+            deployed network does not compute what the student does, or another process has failed.
+        ValueError: for a recipe that does not fit the data, the device or the number of processes.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    finished = load_result(folder)
+    machine = machine or Machine()
+    if started() > 1 and seat_here() is not BY_ITSELF:
+        raise ValueError(
+            f"students side by side train in one process, but torchrun has started {started()}: train "
+            "them one after another, or without torchrun"
+        )
+    ranks = join(select_device(machine.device), synchronised_batch_norm=machine.synchronised_batch_norm)
+    finished = ranks.first_does(_finished, folder)
     if finished:
+        return finished
+    begun = ranks.all_do(_Run, recipe, folder, weights, machine, ranks)
+    return begun.complete(observer if observer and ranks.is_first else Observer())
+
+
+def _finished(folder: Path) -> Result | None:
+    folder.mkdir(parents=True, exist_ok=True)
+    result = load_result(folder)
+    if result:
         checkpoint.discard(folder)
-    return finished or _Run(recipe, folder, weights, machine or Machine()).complete(observer or Observer())
+    return result
 
 
 class _Run:
     """One call of `run`: training from where it stands to its end."""
 
-    def __init__(self, recipe: Recipe, folder: Path, weights: Mapping[str, Path], machine: Machine):
-        self.recipe, self.folder, self.machine = recipe, folder, machine
-        self.device = prepare(machine)
+    def __init__(
+        self, recipe: Recipe, folder: Path, weights: Mapping[str, Path], machine: Machine, ranks: Ranks
+    ):
+        self.recipe, self.folder, self.machine, self.ranks = recipe, folder, machine, ranks
+        self.device = ranks.own(prepare(machine))
         self.seat = seat_here()
         self.dataset = self.seat.shared((Dataset, recipe.data), lambda: load(recipe.data, machine.data_root))
         state, self.damaged = checkpoint.read_newest(folder)
@@ -151,31 +173,52 @@ class _Run:
         self.history = [Epoch(**epoch) for epoch in state["history"]] if state else []
         self.seconds = state["seconds"] if state else 0.0
         self.companions = state.get("companions", 0) if state else 0
+        before = weights.get(recipe.teacher.run_id) if recipe.teacher else None
+        self.teacher_folder = before.parent if before else None
         if state:
             self.training.load_state(state["training"])
-        else:
-            before = weights.get(recipe.teacher.run_id) if recipe.teacher else None
-            self.training.prepare(before.parent if before else None)
 
     def complete(self, observer: Observer) -> Result:
         """Trains what is left, then deploys and evaluates."""
+        self._require_common_start()
+        if not self.history:
+            self.training.prepare(self.teacher_folder)
+        self.ranks.first_does(self._told, observer)
+        for number in range(len(self.history) + 1, self.recipe.schedule.epochs + 1):
+            started = self.seat.seconds()
+            metrics = self._trained(number, observer)
+            metrics = self.ranks.first_does(self._appraised, number, metrics)
+            self.history.append(Epoch(number=number, metrics=metrics))
+            self.seconds += self.seat.seconds() - started
+            self.companions = max(self.companions, self.seat.companions)
+            self.ranks.first_does(self._kept, observer)
+        return self.ranks.first_does(self._ended)
+
+    def _require_common_start(self) -> None:
+        found = self.ranks.each((len(self.history), self.dataset.digest, str(self.dtype)))
+        if len(set(found)) > 1:
+            named = "; ".join(f"process {rank}: {start}" for rank, start in enumerate(found))
+            raise CheckpointError(
+                f"the processes do not go on from one point (epochs done, data, precision): {named}. All of "
+                f"them need the same files in {self.folder} and below the data root, and devices of one kind."
+            )
+
+    def _told(self, observer: Observer) -> None:
         observer.loaded(self.dataset)
         for epoch in self.history:
             observer.epoch_finished(epoch)
-        for number in range(len(self.history) + 1, self.recipe.schedule.epochs + 1):
-            started = self.seat.seconds()
-            epoch = Epoch(number=number, metrics=self._epoch(number, observer))
-            self.history.append(epoch)
-            self.seconds += self.seat.seconds() - started
-            self.companions = max(self.companions, self.seat.companions)
-            checkpoint.write(self.folder, number, self._state())
-            observer.epoch_finished(epoch)
+
+    def _kept(self, observer: Observer) -> None:
+        checkpoint.write(self.folder, len(self.history), self._state())
+        observer.epoch_finished(self.history[-1])
+
+    def _ended(self) -> Result:
         result = self._result()
         result.save(self.folder)
         checkpoint.discard(self.folder)
         return result
 
-    def _epoch(self, number: int, observer: Observer) -> dict[str, float]:
+    def _trained(self, number: int, observer: Observer) -> dict[str, float]:
         epochs = self.recipe.schedule.epochs
 
         def stepped(iteration: int, iterations: int, loss: float) -> None:
@@ -184,11 +227,13 @@ class _Run:
                 Progress(epoch=number, epochs=epochs, step=step, steps=epochs * iterations, loss=loss)
             )
 
-        metrics = self.training.train_epoch(number, stepped)
+        return self.training.train_epoch(number, stepped)
+
+    def _appraised(self, number: int, metrics: dict[str, float]) -> dict[str, float]:
         student, kept = self.training.student, self.training.distiller.kept_channels()
         if kept is not None:
             metrics |= self.appraiser.cost(student, kept)
-        if number % self.recipe.evaluate_every == 0 or number == epochs:
+        if number % self.recipe.evaluate_every == 0 or number == self.recipe.schedule.epochs:
             metrics |= self.appraiser.accuracy(student, self.appraiser.embed(student)).metrics
         return metrics
 
@@ -221,6 +266,11 @@ class _Run:
         values = {**describe(self.device, self.dtype), "data_digest": dataset.digest}
         values |= {"data_layout": dataset.layout, "data_remarks": list(dataset.remarks)}
         values |= {"compiled": machine.compiled, "deterministic": machine.deterministic}
+        if self.ranks.count > 1:
+            values |= {
+                "processes": self.ranks.count,
+                "synchronised_batch_norm": machine.synchronised_batch_norm,
+            }
         return {**values, "companions": self.companions} if self.companions else values
 
     def _state(self) -> dict[str, Any]:

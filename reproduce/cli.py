@@ -22,6 +22,7 @@ from reproduce.cli_options import (
     ScaleOption,
     seeds_of,
 )
+from reproduce.processes import are_several, follow, follows, led
 
 if TYPE_CHECKING:
     from reproduce.execute import Launch
@@ -64,6 +65,13 @@ Together = Annotated[
         help="Train up to N students that see the same batches side by side, with one teacher in memory.",
     ),
 ]
+SyncBatchNorm = Annotated[
+    bool,
+    typer.Option(
+        "--sync-batch-norm",
+        help="Batch norms of several processes (torchrun) see the whole batch, not each its share.",
+    ),
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Train anew; earlier runs are set aside, not deleted.")]
 
 app = typer.Typer(
@@ -78,6 +86,7 @@ app = typer.Typer(
 
 @app.callback()
 def root(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Tables and figures of "Towards a Smaller Student" (CVPR 2023), made again.
@@ -86,6 +95,8 @@ def root(
 
     python -m reproduce plan table1             what would be trained, why, and for how long
     """
+    if follows() and context.invoked_subcommand not in ("run", "study"):
+        raise typer.Exit  # The first process does what trains nothing.
 
 
 @app.command("run", short_help="Train what is missing, log, draw; the word `run` may be left out.")
@@ -98,6 +109,7 @@ def run_artifacts(
     device: Device = "auto",
     compiled: Compiled = False,
     deterministic: Deterministic = False,
+    sync_batch_norm: SyncBatchNorm = False,
     changes: Changes = None,
     fresh: Fresh = False,
     results: Results = RESULTS,
@@ -108,6 +120,8 @@ def run_artifacts(
     """Trains what is missing, logs it to MLflow and draws the artifacts.
 
     python -m reproduce table1 --seeds 0,1,2 --set method.sparsity=.01
+
+    torchrun --nproc-per-node 2 -m reproduce table1 --scale paper --data-root /data    each run on two GPUs
     """
     from reproduce import catalog
 
@@ -127,6 +141,7 @@ def run_artifacts(
             imagenet=weights,
             compiled=compiled,
             deterministic=deterministic,
+            synchronised_batch_norm=sync_batch_norm,
         ),
         fresh=fresh,
     )
@@ -249,8 +264,11 @@ def _run(request: "Request", launcher: "AbstractContextManager[Launch]") -> None
     from reproduce.cli_display import Display, show_drawn
     from reproduce.session import Session
 
-    with launcher as launch, Display() as display:
-        drawn = Session(request, display, launch).run(run)
+    if follows():
+        follow(request.machine)
+        return
+    with launcher as launch, Display() as display, led(run, request.machine) as train:
+        drawn = Session(request, display, launch).run(train)
     for artifact in drawn:
         show_drawn(artifact)
     if not all(artifact.complete for artifact in drawn):
@@ -269,6 +287,8 @@ def _launch(launcher: Launcher, address: str | None, together: int) -> "Abstract
 
     if together > 1:
         raise UsageError(f"--together {together} is for one process: leave it out with --launcher ray")
+    if are_several():
+        raise UsageError("Ray starts processes of its own for each run: give --launcher ray without torchrun")
     return ray_launcher(address)
 
 

@@ -7,6 +7,9 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from reproduce.errors import ProcessesLostError, UsageError
+from reproduce.processes import follows
+
 DEFAULT = "run"
 DEBUG = "--debug"
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
@@ -30,19 +33,20 @@ class ArtifactGroup(TyperGroup):
         except (typer.Exit, typer.Abort):
             raise  # Typer's own, though they are RuntimeErrors.
         except KeyboardInterrupt:
-            say(
-                "\nInterrupted. Nothing that was finished is lost: "
-                "give the same command (without --fresh) to go on."
-            )
+            if not follows():
+                say(
+                    "\nInterrupted. Nothing that was finished is lost: "
+                    "give the same command (without --fresh) to go on."
+                )
             raise typer.Exit(INTERRUPTED) from None
-        except (ValueError, RuntimeError, OSError, ImportError) as error:
+        except (ValueError, RuntimeError, OSError, ImportError, ProcessesLostError) as error:
             if ctx.params.get("debug"):
                 traceback.print_exc()
-            # The verb's module is loaded by now, so this costs nothing.
-            from reproduce.errors import UsageError
-
-            say(f"Error: {error}")
-            raise typer.Exit(USAGE if isinstance(error, UsageError) else FAILURE) from None
+            wrong_use = isinstance(error, UsageError)
+            # What is wrong with the command, all processes see, and the first one says.
+            if not (wrong_use and follows()):
+                say(f"Error: {error}")
+            raise typer.Exit(USAGE if wrong_use else FAILURE) from None
 
 
 def say(text: str) -> None:

@@ -1,10 +1,14 @@
 """`study`: settings tuned with Optuna on validation identities."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from reproduce.cli_options import RESULTS, DataRoot, Device, Results, ScaleOption
+from reproduce.processes import follow, follows, led
+
+if TYPE_CHECKING:
+    from reproduce.study_row import StudyRequest
 
 Name = Literal["alpha", "p", "k", "weight", "pareto"]
 Kind = Annotated[Name, typer.Argument(help="What is tuned; pareto: alpha and p for accuracy and cost.")]
@@ -44,10 +48,7 @@ def study(
     python -m reproduce study weight --method rkd --trials 20
     """
     _check(name, method)
-    from cdd.run import run
     from cdd.training.environment import Machine
-    from reproduce.cli_display import Display, show_sheet
-    from reproduce.study import RowStudy
     from reproduce.study_row import StudyRequest
 
     request = StudyRequest(
@@ -64,8 +65,19 @@ def study(
         results=results,
         machine=Machine(device=device, data_root=data_root),
     )
-    with Display() as display:
-        tuned = RowStudy(request, display).run(run)
+    _run(request)
+
+
+def _run(request: "StudyRequest") -> None:
+    from cdd.run import run
+    from reproduce.cli_display import Display, show_sheet
+    from reproduce.study import RowStudy
+
+    if follows():
+        follow(request.machine)
+        return
+    with Display() as display, led(run, request.machine) as train:
+        tuned = RowStudy(request, display).run(train)
     show_sheet(tuned.sheet, tuned.files)
 
 

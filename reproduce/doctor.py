@@ -73,10 +73,13 @@ def _torchvision() -> str:
 
 
 def _device() -> str:
+    import torch
+
     from cdd.training.environment import has_native_bfloat16, select_device
 
     device = select_device("auto")
-    return f"{device.type}, bfloat16 {'native' if has_native_bfloat16(device) else 'not native'}"
+    number = f" (GPUs: {torch.cuda.device_count()})" if device.type == "cuda" else ""
+    return f"{device.type}{number}, bfloat16 {'native' if has_native_bfloat16(device) else 'not native'}"
 
 
 def _folder(workspace: Workspace) -> str:

@@ -11,5 +11,9 @@ class PrunedError(Exception):
     """Ends a training that a study has given up; what it has done is kept."""
 
 
+class ProcessesLostError(Exception):
+    """Ends the whole command: processes that train together no longer do the same."""
+
+
 class StoreError(RunError):
     """The tracking store cannot be read or written."""

@@ -58,18 +58,20 @@ def random_batches(
     return [order[start : start + batch.size] for start in range(0, images - batch.size + 1, batch.size)]
 
 
-def part_of_rank(batch: NDArray[np.int64], settings: Batch, rank: int, ranks: int) -> NDArray[np.int64]:
-    """The share of one of several processes in a batch: whole identities, all shares of one size.
+def part_of_rank(settings: Batch | RandomBatch, rank: int, ranks: int) -> Int64[np.ndarray, " images"]:
+    """Which positions of every batch are the share of one of several processes: whole identities.
 
     Raises:
-        ValueError: if the identities of a batch cannot be shared out evenly.
+        ValueError: if batches cannot be shared out evenly.
     """
-    if settings.identities % ranks or not 0 <= rank < ranks:
+    name = "size" if isinstance(settings, RandomBatch) else "identities"
+    shared: int = getattr(settings, name)
+    if shared % ranks or not 0 <= rank < ranks:
         raise ValueError(
-            f"process {rank} of {ranks} cannot have an even share of {settings.identities} identities: use a "
-            "number of processes that divides batch.identities"
+            f"process {rank} of {ranks} cannot have an even share of batch.{name} = {shared}: use a number "
+            f"of processes that divides batch.{name}"
         )
-    return np.split(batch, ranks)[rank]
+    return np.split(np.arange(settings.size), ranks)[rank]
 
 
 def _groups(images: NDArray[np.int64], size: int, generator: np.random.Generator) -> list[NDArray[np.int64]]:

@@ -21,6 +21,9 @@ class Machine:
         imagenet: file, or folder of files, with ImageNet weights; torchvision downloads them else.
         compiled: whether networks pass through `torch.compile`, which moves the last digits.
         deterministic: whether only kernels are used that repeat themselves bit for bit; slower on GPUs.
+        synchronised_batch_norm: whether the batch norms of several processes see the whole batch, as those of
+            one process do, instead of each process's share. No part of the recipe, as the number of processes
+            is not: with it, a run on several of them is the run of one.
     """
 
     device: str = "auto"
@@ -28,6 +31,7 @@ class Machine:
     imagenet: Path | None = None
     compiled: bool = False
     deterministic: bool = False
+    synchronised_batch_norm: bool = False
 
 
 def prepare(machine: Machine) -> torch.device:

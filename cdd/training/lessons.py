@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cdd.contract import Labels, RetrievalOutput
-from cdd.data.augmentation import augment, normalise
+from cdd.data.augmentation import draw_views, normalise, seen
 from cdd.data.prefetch import prefetched
 from cdd.data.records import Dataset, TrainingSet, training_set
-from cdd.data.sampler import identity_batches, random_batches
+from cdd.data.sampler import identity_batches, part_of_rank, random_batches
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import RandomBatch, Recipe
 from cdd.training.networks import load_teacher, placed, set_teacher_mode
-from cdd.training.parts import Forward, forward_pass, in_parts
+from cdd.training.parts import Forward, forward_pass, gathered, in_parts
 from cdd.training.precision import precision_plugin
+from cdd.training.ranks import present
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,12 @@ class Lesson:
     """One batch.
 
     Attributes:
-        images: augmented and normalised, on the device.
-        teacher: what the teacher makes of these images; None where nobody teaches.
+        images: augmented and normalised, on the device; those of this process, where there are several.
+        labels: of the whole batch.
+        teacher: what the teacher makes of the whole batch; None where nobody teaches.
     """
 
-    images: Float[Tensor, "batch 3 height width"]
+    images: Float[Tensor, "share 3 height width"]
     labels: Labels
     teacher: RetrievalOutput | None
 
@@ -55,7 +57,8 @@ class Lessons:
     """The lessons of a recipe, epoch by epoch, and the frozen teacher that gives them.
 
     Every random draw of an epoch comes from a generator seeded by the recipe and the epoch's number,
-    so a run that goes on from a checkpoint sees what the uninterrupted run would have seen.
+    so a run that goes on from a checkpoint sees what the uninterrupted run would have seen, and each of
+    several processes sees its share of what one process would have seen.
     """
 
     def __init__(
@@ -70,12 +73,15 @@ class Lessons:
     ):
         self.recipe, self.dataset, self.device = recipe, dataset, device
         self.examples: TrainingSet = training_set(dataset, recipe.data.use)
-        self.part = min(recipe.batch.at_once or recipe.batch.size, recipe.batch.size)
+        self.ranks = present()
+        self.share = part_of_rank(recipe.batch, self.ranks.rank, self.ranks.count)
+        self.part = min(recipe.batch.at_once or len(self.share), len(self.share))
         self.teacher: RetrievalNetwork | None = None
         self._forward: Forward | None = None
         if recipe.teacher is not None and recipe.method.needs_teacher:
             self.teacher = placed(load_teacher(recipe.teacher, self.examples.identities, weights), device)
             set_teacher_mode(self.teacher, batch_statistics=recipe.fidelity.teacher_batch_norm == "batch")
+            self.ranks.frozen(self.teacher)
             self._forward = forward_pass(
                 self.teacher,
                 precision_plugin(device, dtype),
@@ -97,13 +103,15 @@ class Lessons:
         fill, settings = self.recipe.fidelity.erasing_fill, self.recipe.augmentation
 
         def ready(chosen: NDArray[np.int64]) -> Tensor:
-            pixels = self.dataset.pixels(self.examples.indices[chosen]).to(self.device)
-            return augment(pixels, settings, generator, erasing_fill=fill)
+            pixels = self.dataset.pixels(self.examples.indices[chosen[self.share]]).to(self.device)
+            views = draw_views((len(chosen), *pixels.shape[1:]), settings, generator).of(self.share)
+            return seen(pixels, views, settings.padding, fill)
 
         batches = self.batches(epoch)
         for batch, images in zip(batches, prefetched(ready, batches), strict=True):
             labels = torch.from_numpy(self.examples.labels[batch]).to(self.device)
-            yield Lesson(images, labels, self._taught(images))
+            taught = self._taught(images)
+            yield Lesson(images, labels, gathered(taught, self.ranks) if taught else None)
 
     def without_augmentation(self) -> Iterator[RetrievalOutput]:
         """The teacher's outputs for all training images in evaluation mode, batch by batch."""

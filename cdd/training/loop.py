@@ -1,6 +1,7 @@
 """One training: a student learns from its lessons, epoch by epoch."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from cdd.training.optimiser import build_optimiser, set_learning_rates
 from cdd.training.parts import InParts, WholeBatch, forward_pass
 from cdd.training.precision import precision_plugin
 from cdd.training.preparation import load_buffers, preparation_file, save_buffers
+from cdd.training.ranks import reunite
 from cdd.training.slimming import slim
 
 Stepped = Callable[[int, int, float], None]
@@ -40,7 +42,7 @@ class Training:
         *,
         compiled: bool = False,
     ):
-        self.recipe, self.seat = recipe, seat_here()
+        self.recipe, self.seat, self.compiled = recipe, seat_here(), compiled
         speaker = self.seat.speaker(recipe)
         self.lessons = self.seat.shared(
             (Lessons, subject(recipe), dtype),
@@ -51,28 +53,35 @@ class Training:
         self.distiller = recipe.method.build(self.student, self.teacher, recipe.fidelity).to(device)
         self.optimiser = build_optimiser(self.student, self.distiller, recipe, scaled=dtype is torch.float16)
         self.precision = precision_plugin(device, dtype)
-        self.compiled = compiled
-        self.passes = self._passes()
 
-    def _passes(self) -> WholeBatch:
-        """How batches pass through the student in its present shape."""
+    @cached_property
+    def passes(self) -> WholeBatch:
+        """How batches pass through the student in its present shape; several processes make it together."""
+        ranks, part = self.lessons.ranks, self.lessons.part
+        called = ranks.wrapped(self.student)
         forward = forward_pass(
-            self.student,
+            called,
             self.precision,
             compiled=self.compiled,
             tapped=self.teacher is not None,
             mapped=self.recipe.method.reads_maps,
         )
-        if self.lessons.part < self.recipe.batch.size:
-            return InParts(forward, self.precision, self.student, self.lessons.part)
-        return WholeBatch(forward, self.precision)
+        if part < len(self.lessons.share):
+            return InParts(forward, self.precision, called, part, ranks)
+        return WholeBatch(forward, self.precision, ranks)
 
     def prepare(self, teacher_folder: Path | None = None) -> None:
         """Lets the method look at the teacher before the first epoch of a new run.
 
+        The first process does it for all.
+
         Args:
             teacher_folder: where what a method finds worth keeping is looked for first, and kept.
         """
+        self.lessons.ranks.first_does(self._prepare, teacher_folder)
+        self.lessons.ranks.copy_from_first([*self.distiller.parameters(), *self.distiller.buffers()])
+
+    def _prepare(self, teacher_folder: Path | None) -> None:
         path = preparation_file(self.recipe, self.lessons.dataset.digest, teacher_folder)
         if path is None:
             self.distiller.prepare(self.lessons.without_augmentation)
@@ -92,7 +101,7 @@ class Training:
         for lesson in self.seat.attended(self.lessons, epoch):
             loss = course.learn(lesson)
             stepped(course.iteration, course.iterations, loss)
-        return course.figures()
+        return course.finish()
 
     def start_epoch(self, epoch: int) -> "Course":
         """What takes the student through the lessons of an epoch."""
@@ -105,11 +114,12 @@ class Training:
 
     def _slim(self, dead: Sequence[Tensor] | None) -> None:
         """Takes dead channels out of the student, for good."""
-        if dead and slim(self.student, self.optimiser, dead):
-            if self.compiled:
+        if dead:
+            # It has noted the shapes, and DDP must be gone before they change.
+            vars(self).pop("passes", None)
+            if slim(self.student, self.optimiser, dead) and self.compiled:
                 # Else every shape would count against the number of times that one code may be compiled.
                 torch.compiler.reset()
-            self.passes = self._passes()
 
     def step(self, lesson: Lesson) -> dict[str, float]:
         """Learns from one batch; the loss `total` and its terms by name."""
@@ -121,6 +131,8 @@ class Training:
         total = torch.stack([*terms.values()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
         self.passes.backward(total)
+        # Each process has all of these gradients by itself, but perhaps rounded in another way.
+        self.lessons.ranks.average(p.grad for p in self.distiller.parameters() if p.grad is not None)
         self.precision.unscale_gradients(self.optimiser)
         self.distiller.edit_gradients()
         self.precision.optimizer_step(self.optimiser)
@@ -189,8 +201,13 @@ class Course:
         self._sums = {name: self._sums.get(name, 0.0) + value for name, value in values.items()}
         return values["total"]
 
-    def figures(self) -> dict[str, float]:
-        """The mean losses and the method's figures."""
+    def finish(self) -> dict[str, float]:
+        """Ends the epoch; the mean losses and the method's figures.
+
+        Raises:
+            RunError: where processes that train together no longer have the same student.
+        """
+        reunite(self._training.student, self._training.distiller, self._training.lessons.ranks)
         losses = {f"loss/{name}": value / self.iterations for name, value in self._sums.items()}
         rate = self._training.optimiser.param_groups[0]["lr"]
         return {**losses, "learning_rate": rate, **self._training.distiller.report(rate)}

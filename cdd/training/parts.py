@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from cdd.contract import RetrievalOutput
-from cdd.models.network import RetrievalNetwork
 from cdd.models.resnet import Images
+from cdd.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from lightning_fabric.plugins.precision import Precision
@@ -28,7 +28,7 @@ Forward = Callable[[Images], RetrievalOutput]
 
 
 def forward_pass(
-    network: RetrievalNetwork, precision: "Precision", *, compiled: bool, tapped: bool, mapped: bool
+    network: nn.Module, precision: "Precision", *, compiled: bool, tapped: bool, mapped: bool
 ) -> Forward:
     """The network's forward pass in this precision, with taps and maps where they are read."""
     called = torch.compile(network) if compiled else network
@@ -42,14 +42,14 @@ def forward_pass(
 
 
 class WholeBatch:
-    """One forward and one backward pass for all images."""
+    """One forward and one backward pass for all images of this process."""
 
-    def __init__(self, forward: Forward, precision: "Precision"):
-        self.forward, self.precision = forward, precision
+    def __init__(self, forward: Forward, precision: "Precision", ranks: Ranks = ALONE):
+        self.forward, self.precision, self.ranks = forward, precision, ranks
 
     def outputs(self, images: Images) -> RetrievalOutput:
-        """What the losses read."""
-        return self.forward(images)
+        """What the losses read: for the images of all processes."""
+        return gathered(self.forward(images), self.ranks)
 
     def backward(self, loss: Tensor) -> None:
         """Adds the gradient of a loss of the last outputs to the weights."""
@@ -59,8 +59,15 @@ class WholeBatch:
 class InParts(WholeBatch):
     """At most `size` images in the network at a time."""
 
-    def __init__(self, forward: Forward, precision: "Precision", network: nn.Module, size: int):
-        super().__init__(forward, precision)
+    def __init__(
+        self,
+        forward: Forward,
+        precision: "Precision",
+        network: nn.Module,
+        size: int,
+        ranks: Ranks = ALONE,
+    ):
+        super().__init__(forward, precision, ranks)
         self.network, self.size = network, size
 
     def outputs(self, images: Images) -> RetrievalOutput:
@@ -69,15 +76,26 @@ class InParts(WholeBatch):
             whole = in_parts(self.forward, images, self.size)
         leaves = [tensor.detach().requires_grad_() for tensor in _tensors(whole)]
         self._images, self._leaves = images, leaves
-        return _rebuilt(whole, leaves)
+        return gathered(_rebuilt(whole, leaves), self.ranks)
 
     def backward(self, loss: Tensor) -> None:
         """Runs every part again and adds its share of the gradient to the weights."""
         super().backward(loss)
         received = [leaf.grad if leaf.grad is not None else torch.zeros_like(leaf) for leaf in self._leaves]
         shares = zip(*(gradient.split(self.size) for gradient in received), strict=True)
-        for part, share in zip(self._images.split(self.size), shares, strict=True):
-            torch.autograd.backward(_tensors(self.forward(part)), grad_tensors=share)
+        *parts, last = zip(self._images.split(self.size), shares, strict=True)
+        for part in parts:
+            with self.ranks.reduced_later(self.network):
+                self._run_again(*part)
+        self._run_again(*last)
+
+    def _run_again(self, images: Images, gradients: Sequence[Tensor]) -> None:
+        torch.autograd.backward(_tensors(self.forward(images)), grad_tensors=gradients)
+
+
+def gathered(output: RetrievalOutput, ranks: Ranks) -> RetrievalOutput:
+    """The outputs for the images of all processes, in the order of one process; differentiable."""
+    return _rebuilt(output, ranks.gathered(_tensors(output)))
 
 
 def in_parts(forward: Forward, images: Images, size: int) -> RetrievalOutput:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cdd.data.augmentation import DEVIATION, MEAN, augment, erased, normalise
+from cdd.data.augmentation import DEVIATION, MEAN, augment, draw_views, erased, normalise, seen
 from cdd.recipe import Augmentation
 
 Fill = Literal["mean", "zero"]
@@ -99,6 +99,14 @@ def _after_crops(count: int) -> np.random.Generator:
     for _ in range(2):
         generator.integers(0, 1, count)
     return generator
+
+
+def test_some_images_of_a_batch_are_seen_as_they_are_among_all(images: Tensor) -> None:
+    settings = Augmentation(padding=2)
+    views = draw_views(tuple(images.shape), settings, np.random.default_rng(3))
+    some = np.array([4, 1, 5])
+    found = seen(images[some], views.of(some), settings.padding, "mean")
+    torch.testing.assert_close(found, augmented(images, settings, 3)[some], rtol=0, atol=0)
 
 
 def test_erased_boxes_are_rectangles_with_the_area_and_shape_asked_for() -> None:

@@ -73,7 +73,7 @@ def test_ranks_share_a_batch_by_whole_identities(ranks: int) -> None:
     settings = Batch(identities=8, images=3)
     labels = np.arange(8).repeat(3)
     (batch,) = identity_batches(labels, settings, np.random.default_rng(0))
-    shares = [part_of_rank(batch, settings, rank, ranks) for rank in range(ranks)]
+    shares = [batch[part_of_rank(settings, rank, ranks)] for rank in range(ranks)]
     np.testing.assert_array_equal(np.concatenate(shares), batch)
     identities = [set(labels[share]) for share in shares]
     assert [len(found) for found in identities] == [8 // ranks] * ranks
@@ -83,7 +83,14 @@ def test_ranks_share_a_batch_by_whole_identities(ranks: int) -> None:
 @pytest.mark.parametrize(("rank", "ranks"), [(0, 3), (2, 2), (-1, 2)])
 def test_an_uneven_share_is_refused(rank: int, ranks: int) -> None:
     with pytest.raises(ValueError, match="divides batch.identities"):
-        part_of_rank(np.arange(24), Batch(identities=8, images=3), rank, ranks)
+        part_of_rank(Batch(identities=8, images=3), rank, ranks)
+
+
+def test_random_batches_are_shared_by_images() -> None:
+    shares = [part_of_rank(RandomBatch(size=6), rank, 3) for rank in range(3)]
+    assert [share.tolist() for share in shares] == [[0, 1], [2, 3], [4, 5]]
+    with pytest.raises(ValueError, match=r"batch\.size = 6.*divides batch\.size"):
+        part_of_rank(RandomBatch(size=6), 0, 4)
 
 
 @given(st.integers(2, 40), st.integers(0, 60), st.integers(0, 3))

@@ -48,5 +48,6 @@ def test_networks_pass_through_the_compiler_where_asked(
     training = Training(
         teacher_recipe(), small_dataset(16, 16), {}, torch.device("cpu"), torch.float32, compiled=compiled
     )
+    training.passes.outputs(torch.zeros(2, 3, 16, 16))
     assert seen == ([training.student] if compiled else [])
     assert not any("_orig_mod" in name for name in training.state()["student"])
