@@ -16,7 +16,7 @@ GROUP_WIDTH = 0.8
 
 
 def draw_bars(figure: ChannelBars, material: Material) -> DrawnPicture:
-    """The figure as pdf and png, with its numbers as csv and its caption as md."""
+    """The figure as pdf, png and svg, with its numbers as csv and its caption as md."""
     numbers = _numbers(material)
     sheet = picture_sheet(figure, material, [_block(figure, numbers)], numbers)
     with canvas() as (page, axes):

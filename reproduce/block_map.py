@@ -22,7 +22,7 @@ COLOURS = "cividis"
 
 
 def draw_block_map(figure: BlockMap, material: Material) -> DrawnPicture:
-    """The figure as pdf and png, with its numbers as csv and its caption as md."""
+    """The figure as pdf, png and svg, with its numbers as csv and its caption as md."""
     numbers = numbered(material, figure.metric, "block")
     sheet = picture_sheet(figure, material, [_block(figure, numbers)], numbers)
     with panels(len(figure.curves), height=2.6) as (page, places):

@@ -26,10 +26,15 @@ PUBLICATION_PARTS = 2
 COMMIT_LENGTH = 10
 
 
+def heading(artifact: Artifact) -> str:
+    """The paper's number and caption; the caption alone where the paper has no such artifact."""
+    number = ", ".join(artifact.source.split(", ")[PUBLICATION_PARTS:])
+    return artifact.title if artifact.source == BEYOND else f"{number}. {artifact.title}"
+
+
 def title(artifact: Artifact, scale: Scale, wishes: list[Wish]) -> str:
     """The paper's caption, and what ours is where it is not the paper's setting."""
-    number = ", ".join(artifact.source.split(", ")[PUBLICATION_PARTS:])
-    text = artifact.title if artifact.source == BEYOND else f"{number}. {artifact.title}"
+    text = heading(artifact)
     if scale == "paper":
         return f"{text} (paper scale)"
     names = sorted({wish.recipe.data.name for wish in wishes})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reproduce import cli_claims, cli_data, cli_gallery, cli_runs, cli_study, cli_tools
+from reproduce import cli_claims, cli_data, cli_gallery, cli_report, cli_runs, cli_study, cli_tools
 from reproduce.cli_group import FAILURE, ArtifactGroup
 from reproduce.cli_options import (
     RESULTS,
@@ -248,6 +248,7 @@ def show(
 
 
 app.command(short_help="Whether the sources' claims hold.")(cli_claims.claims)
+app.command(short_help="Everything that was measured, on one page.")(cli_report.report)
 app.command(short_help="What a finished run finds, as a picture.")(cli_gallery.gallery)
 app.command(short_help="One file with a finished run, for another machine.")(cli_runs.export_run)
 app.command(short_help="Take in a run that export-run wrote.")(cli_runs.import_run)

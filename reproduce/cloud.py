@@ -21,7 +21,7 @@ COLUMNS = ["group", "family", "run", "seed", "run_id", "cost", "accuracy", "on_f
 
 
 def draw_cloud(figure: Cloud, material: Material) -> DrawnPicture:
-    """The figure as pdf and png, with its numbers as csv and the front as md."""
+    """The figure as pdf, png and svg, with its numbers as csv and the front as md."""
     numbers = _numbers(figure, material)
     wanted, shown = len(material.wishes), len(numbers)
     fewer = " Not every run was made for every seed." if shown < wanted else ""

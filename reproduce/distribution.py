@@ -22,7 +22,7 @@ SHADES = (0.18, 0.3, 0.45)
 
 
 def draw_distribution(figure: Distribution, material: Material) -> DrawnPicture:
-    """The figure as pdf and png, with its numbers as csv and its caption as md."""
+    """The figure as pdf, png and svg, with its numbers as csv and its caption as md."""
     numbers = numbered(material, figure.metric, "quantile")
     sheet = picture_sheet(figure, material, [_block(figure, numbers)], numbers)
     limits = {wish.label: figure.limit(wish.recipe) for wish in material.wishes}

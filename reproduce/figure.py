@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def draw_figure(figure: Figure, material: Material) -> DrawnPicture:
-    """The figure as pdf and png, with its numbers as csv and its caption as md."""
+    """The figure as pdf, png and svg, with its numbers as csv and its caption as md."""
     numbers, marks = _numbers(figure, material), _marks(figure, material)
     blocks = [_block(figure, column, numbers, marks) for column in figure.columns]
     sheet = picture_sheet(figure, material, blocks, numbers)
@@ -139,6 +139,8 @@ def _block(figure: Figure, column: Column, numbers: pd.DataFrame, marks: list[tu
             [*row, number_text(curve.paper, column.decimals)]
             for row, curve in zip(rows, figure.curves, strict=True)
         ]
+    if not names:
+        names, rows = [NOT_MEASURED], [["-"] for _ in figure.curves]
     index = pd.MultiIndex.from_tuples([(curve.label,) for curve in figure.curves], names=["Method"])
     columns = pd.MultiIndex.from_tuples([(_axis(column), name) for name in names])
     return Block(f"{column.name} after an epoch", pd.DataFrame(rows, index=index, columns=columns))

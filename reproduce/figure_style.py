@@ -31,7 +31,14 @@ SETTINGS: Any = {
     "legend.frameon": False,
     "lines.linewidth": 1.1,
     "savefig.dpi": 200,
+    "svg.hashsalt": "figure",
 }
+METADATA: Any = {
+    ".pdf": {"CreationDate": None},
+    ".png": {"Software": None},
+    ".svg": {"Date": None, "Creator": None},
+}
+"""What the formats say of hour and program is left out, so that a figure drawn again is the same bytes."""
 OWN = "#000000"
 # Okabe and Ito's palette, whose colours keep apart for all common kinds of colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -104,9 +111,9 @@ def pixel_page(width: int, height: int) -> Iterator[tuple["Figure", "Axes"]]:
 
 
 def files(figure: "Figure", *, tight: bool = False) -> dict[str, bytes]:
-    """The figure as pdf and png; the same bytes for the same drawing. Call it where it was made."""
+    """The figure as pdf, png and svg; the same bytes for the same drawing. Call it where it was made."""
     found = {}
-    for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
+    for suffix, metadata in METADATA.items():
         buffer = io.BytesIO()
         figure.savefig(buffer, format=suffix[1:], metadata=metadata, bbox_inches="tight" if tight else None)
         found[suffix] = buffer.getvalue()

@@ -24,7 +24,7 @@ Worths = Mapping[tuple[str, str], Worth]
 
 
 def draw_forest(figure: Forest, material: Material) -> DrawnPicture:
-    """The figure as pdf and png, with its numbers as csv and its tables as md."""
+    """The figure as pdf, png and svg, with its numbers as csv and its tables as md."""
     comparison = Comparison(figure, material)
     worths = {
         (choice.label, column.name): comparison.worth(choice, column)

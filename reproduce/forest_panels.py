@@ -27,7 +27,7 @@ class Line:
 def draw_panels(
     titles: Sequence[str], lines: Sequence[Sequence[Line]], bands: Sequence[float | None]
 ) -> dict[str, bytes]:
-    """The panels as pdf and png.
+    """The panels as pdf, png and svg.
 
     Args:
         titles: of the panels' horizontal axes.

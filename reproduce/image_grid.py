@@ -47,7 +47,7 @@ class Tile:
 
 
 def draw_grid(rows: Sequence[Sequence[Tile]], headings: Sequence[str] = ()) -> dict[str, bytes]:
-    """The grid as pdf and png, as wide as a paper's text up to twelve columns; same bytes for same tiles.
+    """The grid as pdf, png and svg, as wide as a paper's text up to twelve columns; same tiles, same bytes.
 
     Pictures with less pixels than their place are enlarged by a whole factor without smoothing, larger
     ones are reduced to it.

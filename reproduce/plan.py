@@ -178,7 +178,7 @@ class _Planner:
             item = self._item(recipe, item.labels, "run", "finished, but its weights are gone", renew=True)
         if item.state in ("run", "resume"):
             for before in recipe.dependencies:
-                name = f"{_role(before, recipe)} of {item.labels[0]}"
+                name = f"{role(before, recipe)} of {item.labels[0]}"
                 self._add(before, labels, name, weights_needed=True)
         # A run that was planned before its weights were asked for moves behind its own dependencies.
         self.items.pop(recipe.run_id, None)
@@ -235,7 +235,7 @@ class _Planner:
         return bool(self.store and item.stored and self.store.has_file(item.stored.mlflow_id, WEIGHTS))
 
 
-def _role(before: Recipe, recipe: Recipe) -> str:
+def role(before: Recipe, recipe: Recipe) -> str:
     """What a run is to the one that needs it."""
     if before.data.use == "pretraining":
         return "pretraining"

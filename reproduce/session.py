@@ -1,7 +1,8 @@
 """What one command does, from names to files; says nothing itself."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from filelock import Timeout
@@ -14,7 +15,7 @@ from reproduce.artifact import Scale, Table
 from reproduce.calibration import Measure, calibrate
 from reproduce.drawing import draw_artifact
 from reproduce.errors import StoreError, UsageError
-from reproduce.execute import Job, Launch, Outcome, Train, execute, reused
+from reproduce.execute import Job, Launch, Outcome, Train, execute
 from reproduce.finished_run import FinishedRuns
 from reproduce.listener import Listener
 from reproduce.material import Material
@@ -24,6 +25,7 @@ from reproduce.plan import Plan, Wish, make_plan, wishes
 from reproduce.records import read_records, write_record
 from reproduce.seed_noise import recorded_spreads
 from reproduce.source import source
+from reproduce.stored_outcomes import stored_outcomes
 from reproduce.table import Sheet
 from reproduce.tracking import FAILED, FINISHED, KILLED, Store, existing_store, open_store
 from reproduce.workspace import Workspace
@@ -46,12 +48,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Drawn:
-    """One artifact after a command: its sheet, its files, and what became of its runs."""
+    """One artifact after a command: its sheet, its files, what became of its runs, and what they are."""
 
     sheet: Sheet
     files: list[Path]
     outcomes: Mapping[str, Outcome]
     trained: int = 0
+    wishes: tuple[Wish, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -110,7 +113,12 @@ class Session:
         ]
 
     def show(self) -> list[Drawn]:
-        """Draws every artifact from the store and, where it has nothing, from the records; trains nothing."""
+        """Draws every artifact from what is known; trains nothing."""
+        return [self._shown(artifact, self.known) for artifact in self.artifacts]
+
+    @cached_property
+    def known(self) -> dict[str, Outcome]:
+        """What the store and, where it has nothing, the records say of every run."""
         figures = [artifact for artifact in self.artifacts if not isinstance(artifact, Table)]
         known = self.bring_records(
             wish.recipe for figure in figures for wish in self._wishes(figure, self._seeds_shown)
@@ -120,13 +128,13 @@ class Session:
                 known[run_id] = Outcome(
                     state="finished", metrics=record.metrics, environment=record.environment
                 )
-        return [self._shown(artifact, known) for artifact in self.artifacts]
+        return known
 
     def bring_records(self, recipes: Iterable[Recipe]) -> dict[str, Outcome]:
         """What the store knows of all runs; records of these recipes are written where only it has them."""
         try:
             store = existing_store(self.workspace, self.code)
-            known = _stored_outcomes(store)
+            known = stored_outcomes(store)
             if store:
                 self._complete_records(recipes, known, store)
         except StoreError as error:
@@ -178,7 +186,7 @@ class Session:
             else {},
         )
         sheet, files = draw_artifact(artifact, material)
-        return Drawn(sheet, files, outcomes, trained)
+        return Drawn(sheet, files, outcomes, trained, tuple(wanted))
 
     def _run_artifact(self, artifact: Artifact, wanted: list[Wish], store: Store, train: Train) -> Drawn:
         plan = self._plan(wanted, store)
@@ -237,7 +245,7 @@ class Session:
         self._complete_records([item.recipe for item in plan.items], outcomes, job.store)
         drawn = self._draw(artifact, list(plan.wishes), outcomes, len(plan.work))
         # A dependency that failed leaves the table incomplete even where no row shows it.
-        drawn = Drawn(drawn.sheet, drawn.files, outcomes, drawn.trained)
+        drawn = replace(drawn, outcomes=outcomes)
         self._close(job, FINISHED if drawn.complete else FAILED, drawn.files)
         return drawn
 
@@ -280,15 +288,3 @@ def _seeds_with_results(wanted: list[Wish], known: Mapping[str, Outcome], *, who
     having = {wish.recipe.seed for wish in wanted if wish.recipe.run_id in known}
     lacking = {wish.recipe.seed for wish in wanted if wish.recipe.run_id not in known}
     return (having - lacking if whole else set()) or having or {0}
-
-
-def _stored_outcomes(store: Store | None) -> dict[str, Outcome]:
-    """What the store knows of every run: finished, or failed."""
-    found: dict[str, Outcome] = {}
-    for run_id, runs in (store.trainings() if store else {}).items():
-        finished = next((run for run in runs if run.status == FINISHED), None)
-        if finished:
-            found[run_id] = reused(finished)
-        elif runs[0].status == FAILED:
-            found[run_id] = Outcome(state="failed", message=runs[0].tags.get("cdd.message", ""))
-    return found

@@ -29,7 +29,7 @@ class Look:
 
 
 def draw_sweep(sweep: Sweep, material: Material) -> DrawnPicture:
-    """The figure as pdf and png, with its numbers as csv and its table as md."""
+    """The figure as pdf, png and svg, with its numbers as csv and its table as md."""
     table = sweep.table
     cells = measure(table, material.wishes, material.outcomes)
     columns = list(dict.fromkeys(column.name for group in table.groups for column in group.columns))

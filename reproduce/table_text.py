@@ -14,7 +14,7 @@ def markdown(sheet: Sheet) -> str:
     """The sheet for reading on a forge or in a terminal."""
     parts = [f"# {sheet.title}", ""]
     for block in sheet.blocks:
-        parts += [f"**{block.title}**", "", *_grid(block.frame, words=block.words), ""]
+        parts += [f"**{block.title}**", "", *markdown_table(block.frame, words=block.words), ""]
     return "\n".join([*parts, *(f"- {note}" for note in sheet.notes)]) + "\n"
 
 
@@ -61,7 +61,7 @@ def headings(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
     return [*blank, *first], [*map(str, frame.index.names), *(str(column[1]) for column in frame.columns)]
 
 
-def _grid(frame: pd.DataFrame, *, words: bool) -> list[str]:
+def markdown_table(frame: pd.DataFrame, *, words: bool) -> list[str]:
     """Lines of a Markdown table; it has one heading line, so the groups follow as the first row."""
     groups, names = headings(frame)
     lines = [names, [f"**{group}**" if group else "" for group in groups], *sparse(frame)]

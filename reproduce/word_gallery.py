@@ -39,7 +39,7 @@ COLUMNS = ["run_id", "query", "rank", "image", "similarity", "query_class", "ima
 
 
 def draw_word_gallery(figure: WordGallery, material: Material) -> DrawnPicture:
-    """The figure as pdf and png, with what every query found as csv and its caption as md.
+    """The figure as pdf, png and svg, with what every query found as csv and its caption as md.
 
     Where the networks are not at hand, it is drawn from the csv that lies in the folder.
     """

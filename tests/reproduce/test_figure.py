@@ -56,6 +56,13 @@ def drawn(figure: Figure = FIGURE, seeds: tuple[int, ...] = (0, 1), *, run: bool
     return draw_figure(figure, Material(scale="mini", wishes=wanted, outcomes=outcomes, records=records))
 
 
+def test_a_figure_of_which_nothing_was_run_says_so_also_without_numbers_of_the_paper() -> None:
+    curves = tuple(replace(curve, paper=None) for curve in FIGURE.curves)
+    (block,) = drawn(replace(FIGURE, curves=curves), run=False).sheet.blocks
+    assert [column[1] for column in block.frame.columns] == ["not measured"]
+    assert block.frame.to_numpy().tolist() == [["-"], ["-"]]
+
+
 def test_numbers_are_every_measured_epoch_of_every_seed() -> None:
     numbers = drawn().sheet.numbers
     own = numbers[(numbers.curve == "Own") & (numbers.seed == 1)]
@@ -84,7 +91,7 @@ def test_files_are_the_same_bytes_when_drawn_twice() -> None:
 
 def test_text_in_the_pdf_is_text_in_an_embedded_font(tmp_path: Path) -> None:
     paths = drawn().write(tmp_path)
-    assert [path.name for path in paths] == ["figure9.pdf", "figure9.png", "figure9.csv", "figure9.md"]
+    assert [path.name for path in paths] == [f"figure9.{s}" for s in ("pdf", "png", "svg", "csv", "md")]
     content = (tmp_path / "figure9.pdf").read_bytes()
     assert b"/FontFile2" in content
     assert not re.search(rb"/Subtype /Type3", content)

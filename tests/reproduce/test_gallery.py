@@ -24,6 +24,7 @@ from tests.reproduce.said import Said
 from tests.small import DATA, small_dataset
 
 STUDENT, TEACHER = a_student("mini", 0), a_teacher("mini", 0)
+SUFFIXES = (".pdf", ".png", ".svg", ".csv", ".md")
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_a_command_draws_a_finished_run_beside_the_figures_of_its_scale(trained:
     paths = [Path(name) for name in found["files"]]
     assert {path.parent for path in paths} == {trained.resolve() / "mini" / "figures"}
     name = f"gallery-{STUDENT.run_id}"
-    assert [path.name for path in paths] == [f"{name}{suffix}" for suffix in (".pdf", ".png", ".csv", ".md")]
+    assert [path.name for path in paths] == [f"{name}{suffix}" for suffix in SUFFIXES]
     assert [cell["rank"] for cell in found["cells"]] == [0, 1, 2, 3, 4] * 3
     assert found["cells"][0]["similarity"] is None
     lines = pd.read_csv(paths[2])

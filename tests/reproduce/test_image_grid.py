@@ -78,7 +78,7 @@ def test_right_and_wrong_are_apart_without_colour() -> None:
 def test_files_are_the_same_bytes_when_drawn_twice_with_text_in_an_embedded_font() -> None:
     first, second = draw_grid(grid()), draw_grid(grid())
     assert first == second
-    assert list(first) == [".pdf", ".png"]
+    assert list(first) == [".pdf", ".png", ".svg"]
     assert b"/FontFile2" in first[".pdf"]
     assert not re.search(rb"/Subtype /Type3", first[".pdf"])
     assert first[".pdf"].count(b"/Subtype /Image") == 22

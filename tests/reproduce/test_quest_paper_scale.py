@@ -45,7 +45,7 @@ def test_the_figures_train_and_are_drawn(name: str, runs: int, tree: Path, resul
     (drawn,) = Session(request, Listener()).run(run)
     assert drawn.complete
     assert drawn.trained == runs
-    assert {path.suffix for path in drawn.files} == {".pdf", ".png", ".csv", ".md"}
+    assert {path.suffix for path in drawn.files} == {".pdf", ".png", ".svg", ".csv", ".md"}
     assert "paper scale" in drawn.sheet.title
     assert len(drawn.sheet.numbers)
 

@@ -61,7 +61,7 @@ def swept(*, run: bool = True) -> DrawnPicture:
 def test_a_sweep_is_its_table_with_a_picture(tmp_path: Path) -> None:
     found = swept()
     assert [path.name for path in found.write(tmp_path)] == [
-        f"sweep9{s}" for s in (".pdf", ".png", ".csv", ".md")
+        f"sweep9{s}" for s in (".pdf", ".png", ".svg", ".csv", ".md")
     ]
     assert "(sweep9.png)" in (tmp_path / "sweep9.md").read_text()
     means = {(line["row"], line["column"]): line["mean"] for line in found.sheet.numbers.to_dict("records")}

@@ -1,0 +1,37 @@
+"""The verb `report`: one page with everything that was measured, and a text about it."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reproduce.cli_options import RESULTS, OutputFormat, Results, ScaleOption
+
+
+def report(
+    scale: ScaleOption = "mini",
+    out: Annotated[Path | None, typer.Option(help="The page; by default report.html of the scale.")] = None,
+    text: Annotated[Path, typer.Option(help="The text, as Markdown.")] = Path("REPRODUCIBILITY.md"),
+    results: Results = RESULTS,
+    output: OutputFormat = "text",
+) -> None:
+    """Everything that was measured on one page, and a text in the challenge's form; trains nothing.
+
+    python -m reproduce report --scale mini --out report.html
+    """
+    from reproduce.cli_display import Display
+    from reproduce.report import ReportRequest, make_report
+
+    request = ReportRequest(scale=scale, results=results, out=out, text=text)
+    with Display() as display:
+        found = make_report(request, display)
+    page, words = found.files
+    if output == "json":
+        values = {"page": str(page), "bytes": page.stat().st_size, "text": str(words)}
+        counted = {"verdicts": dict(found.verdicts), "artifacts": found.artifacts, "runs": found.runs}
+        typer.echo(json.dumps({**values, **counted}, indent=2))
+        return
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in found.verdicts.items())
+    typer.echo(f"Claims: {verdicts}. {found.artifacts} tables and figures, {found.runs} runs.")
+    typer.echo(f"Written: {page} ({page.stat().st_size / 1e6:.1f} MB), {words}")

@@ -1,0 +1,152 @@
+"""The report of a scale: one page with everything that was measured, and a text about it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reproduce import catalog
+from reproduce.artifact import Scale
+from reproduce.caption import DIGEST_LENGTH, SCALE_TEXTS
+from reproduce.judged_claim import JudgedClaim
+from reproduce.ledger import Ledger, draw_ledger
+from reproduce.ledger_sheet import counts
+from reproduce.listener import Listener
+from reproduce.report_documents import document, sections
+from reproduce.report_exhibits import exhibit_sections
+from reproduce.report_grid import HtmlGrid, html_grid
+from reproduce.report_page import challenge_text, html_page
+from reproduce.report_pictures import galleries, studies
+from reproduce.report_runs import clock, machines, run_lines
+from reproduce.session import Drawn, Request, Session
+from reproduce.source import ROOT
+from reproduce.table_text import markdown_table
+
+DIFFERENCES = ROOT / "DIFFERENCES.md"
+TITLE = "Towards a Smaller Student, reproduced"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportRequest:
+    """What the command line asked for.
+
+    Attributes:
+        out: the page; None for `report.html` in the scale's folder.
+        text: where the text goes.
+    """
+
+    scale: Scale = "mini"
+    results: Path = Path("results")
+    out: Path | None = None
+    text: Path = Path("REPRODUCIBILITY.md")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written, and what it counts."""
+
+    files: tuple[Path, Path]
+    verdicts: Mapping[str, int]
+    artifacts: int
+    runs: int
+
+
+@dataclass(frozen=True)
+class LedgerPart:
+    """The judged claims as the page shows them."""
+
+    grids: tuple[HtmlGrid, ...]
+    notes: tuple[str, ...]
+    command: str
+
+
+def make_report(request: ReportRequest, listener: Listener) -> Report:
+    """Draws everything that is known of a scale, judges it, and writes page and text.
+
+    Raises:
+        UsageError: if the results or the files cannot be written.
+        ValueError: for a damaged record.
+    """
+    names = [summary.name for summary in catalog.summaries()]
+    session = Session(
+        Request(names=names, scale=request.scale, seeds=None, results=request.results), listener
+    )
+    session.workspace.check_writable()
+    drawn = session.show()
+    ledger = draw_ledger(request.scale, None, request.results, listener)
+    values = _values(request, session, drawn, ledger)
+    page = request.out or session.published / "report.html"
+    values["page"] = Path(os.path.relpath(page, request.text.parent)).as_posix()
+    for path, content in ((page, html_page(values)), (request.text, challenge_text(values))):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    return Report((page, request.text), values["counts"], len(drawn), len(values["runs"]))
+
+
+def _values(request: ReportRequest, session: Session, drawn: list[Drawn], ledger: Ledger) -> dict[str, Any]:
+    """Everything that the templates name."""
+    scale, published = request.scale, session.published
+    runs = run_lines(drawn, session.known)
+    shown = [wish for each in drawn for wish in each.wishes if wish.recipe.run_id in each.outcomes]
+    verdicts, parts = counts(ledger.claims), exhibit_sections(drawn, scale)
+    own = f" --scale {scale}" if scale != "mini" else ""
+    return {
+        "title": f"{TITLE}: results at the {scale} scale",
+        "description": _description(scale, verdicts, len(runs)),
+        "scale": scale,
+        "scale_text": SCALE_TEXTS[scale],
+        "data": _data(drawn),
+        "seeds": sorted({wish.recipe.seed for wish in shown}),
+        "runs": runs,
+        "total": clock(sum(run.seconds or 0.0 for run in runs)),
+        "machines": machines(runs),
+        "verdicts": tuple(verdicts),
+        "counts": verdicts,
+        "claims": ledger.claims,
+        "publications": _publications(ledger.claims),
+        "ledger_blocks": [
+            {"title": block.title, "table": "\n".join(markdown_table(block.frame, words=block.words))}
+            for block in ledger.sheet.blocks
+        ],
+        "ledger": LedgerPart(
+            tuple(html_grid(block) for block in ledger.sheet.blocks),
+            ledger.sheet.notes,
+            f"python -m reproduce claims{own}",
+        ),
+        "sections": parts,
+        "galleries": galleries(published),
+        "studies": studies(published),
+        "differences": document(
+            DIFFERENCES, 3, {exhibit.anchor for part in parts for exhibit in part.exhibits}
+        ),
+        "difference_counts": list(sections(DIFFERENCES)),
+        "command": f"python -m reproduce report{own}",
+    }
+
+
+def _description(scale: Scale, verdicts: Mapping[str, int], runs: int) -> str:
+    listed = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+    return f"{sum(verdicts.values())} claims judged at the {scale} scale from {runs} runs: {listed}."
+
+
+def _data(drawn: list[Drawn]) -> list[str]:
+    """Data sets with sizes and digests, as the runs that are shown were evaluated on them."""
+    sizes: dict[tuple[str, str], set[tuple[int, int]]] = {}
+    for each in drawn:
+        for wish in (wish for wish in each.wishes if wish.recipe.run_id in each.outcomes):
+            data, made = wish.recipe.data, each.outcomes[wish.recipe.run_id].environment
+            digest = str(made.get("data_digest", "unknown"))[:DIGEST_LENGTH]
+            sizes.setdefault((data.name, digest), set()).add((data.height, data.width))
+    return [
+        f"{name} at {', '.join(f'{height}x{width}' for height, width in sorted(found))} (digest {digest})"
+        for (name, digest), found in sorted(sizes.items())
+    ]
+
+
+def _publications(claims: list[JudgedClaim]) -> dict[str, list[JudgedClaim]]:
+    """Claims by the table or figure that they come from, in the order of the ledger."""
+    found: dict[str, list[JudgedClaim]] = {}
+    for judged in claims:
+        found.setdefault(judged.source, []).append(judged)
+    return found
