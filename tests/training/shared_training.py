@@ -12,6 +12,7 @@ from torch import nn
 
 from cdd.contract import CODE, PAPER, Fidelity
 from cdd.data.augmentation import normalise, seen
+from cdd.errors import OtherProcessError
 from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
 from cdd.methods.fitnet import FitNet
 from cdd.methods.quantised_embedding import QuEST
@@ -20,7 +21,7 @@ from cdd.recipe import Batch, Objective, RandomBatch, Recipe
 from cdd.training import lessons
 from cdd.training.environment import Machine, prepare
 from cdd.training.loop import Training
-from cdd.training.ranks import join
+from cdd.training.ranks import Ranks, join
 from tests.small import SCHEDULE, small_dataset, student_recipe, teacher_recipe
 
 EPOCHS = 2
@@ -150,7 +151,34 @@ def _record(training: Training, found: Left) -> None:
     training.precision.backward = backward_and_look  # type: ignore[method-assign, assignment]
 
 
+def spoken(ranks: Ranks) -> dict[str, Any]:
+    """What a process hears of the others, errors included."""
+
+    def fails_in(rank: int) -> str:
+        if ranks.rank == rank:
+            raise ValueError(f"told by {rank}")
+        return "done"
+
+    heard: dict[str, Any] = {"each": ranks.each(ranks.rank), "from first": ranks.from_first(ranks.rank)}
+    for name, speak in (("first_does", ranks.first_does), ("all_do", ranks.all_do)):
+        heard[name] = speak(fails_in, 7)
+        for rank in range(2):
+            try:
+                heard[f"{name}, {rank} fails"] = speak(fails_in, rank)
+            except (ValueError, OtherProcessError) as error:
+                heard[f"{name}, {rank} fails"] = f"{type(error).__name__}: {error}"
+    ranks.meet(60)
+    if ranks.is_first:
+        try:
+            ranks.meet(1)
+        except RuntimeError as error:
+            heard["missed"] = str(error)
+    return heard
+
+
 if __name__ == "__main__":
     folder, *names = sys.argv[1:]
     ranks = join(torch.device("cpu"))
-    torch.save({name: vars(left(CASES[name])) for name in names or CASES}, f"{folder}/{ranks.rank}.pt")
+    found: dict[str, Any] = {name: vars(left(CASES[name])) for name in names or CASES}
+    # Last, because a missed meeting leaves the processes out of step.
+    torch.save({**found, "spoken": spoken(ranks)}, f"{folder}/{ranks.rank}.pt")

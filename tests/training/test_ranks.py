@@ -2,18 +2,19 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 
 from cdd.contract import CODE
+from cdd.errors import CheckpointError, RunError
 from cdd.recipe import Batch
 from cdd.run import Result, run
 from cdd.training.classroom import Classroom
+from cdd.training.environment import Machine
 from cdd.training.lessons import Lessons
-from cdd.training.ranks import ALONE, Ranks, join
+from cdd.training.ranks import ALONE, Ranks, join, reunite
 from reproduce.source import ROOT
 from tests.small import small_dataset, teacher_recipe
 from tests.training.shared_training import CASES, Left, case, left
@@ -25,8 +26,8 @@ BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[Left]]]:
-    """What every case left in each of two processes."""
+def stored(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What each of two processes has stored."""
     folder = tmp_path_factory.mktemp("ranks")
     ended = subprocess.run(
         torchrun(2, "tests.training.shared_training", str(folder)),
@@ -39,8 +40,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[
     )
     assert ended.returncode == 0, ended.stderr
     assert "Warning" not in ended.stderr
-    found = [torch.load(folder / f"{rank}.pt") for rank in range(2)]
-    yield {name: [Left(**values[name]) for values in found] for name in CASES}
+    return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+
+
+@pytest.fixture(scope="module")
+def shared(stored: list[dict[str, Any]]) -> dict[str, list[Left]]:
+    """What every case left in each of two processes."""
+    return {name: [Left(**values[name]) for values in stored] for name in CASES}
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +120,41 @@ class TestTwoProcesses:
         close(found.losses, halves.losses)
         close(weights(found.student, *BUFFERS), weights(halves.student, *BUFFERS))
         close(found.distiller, halves.distiller)
+
+    def test_what_fails_in_one_process_fails_in_the_other_with_its_words(self, stored):
+        first, second = (values["spoken"] for values in stored)
+        assert first["each"] == second["each"] == [0, 1]
+        assert first["from first"] == second["from first"] == 0
+        assert {heard[name] for heard in (first, second) for name in ("first_does", "all_do")} == {"done"}
+        assert first["first_does, 0 fails"] == first["all_do, 0 fails"] == "ValueError: told by 0"
+        assert second["first_does, 0 fails"].endswith("stopped this training: ValueError: told by 0")
+        assert second["all_do, 0 fails"] == "OtherProcessError: process 0: ValueError: told by 0"
+        assert first["first_does, 1 fails"] == second["first_does, 1 fails"] == "done"
+        assert first["all_do, 1 fails"] == "OtherProcessError: process 1: ValueError: told by 1"
+        assert "1" in first["missed"]
+
+
+class Other(Ranks):
+    """Stands for the first of two processes, of which the second says something else."""
+
+    count = 2
+
+    def each(self, value: Any) -> list[Any]:
+        return [value, None]
+
+
+def test_processes_whose_students_differ_are_stopped() -> None:
+    layer = torch.nn.Linear(2, 2)
+    reunite(layer, torch.nn.Identity(), ALONE)
+    with pytest.raises(RunError, match="no longer have the same student"):
+        reunite(layer, torch.nn.Identity(), Other())
+
+
+def test_processes_that_start_from_different_points_are_stopped(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("cdd.run.join", lambda device, synchronised_batch_norm: Other())
+    monkeypatch.setattr("cdd.run.load", lambda data, data_root: small_dataset(16, 16))
+    with pytest.raises(CheckpointError, match=r"process 0: \(0, 'small'.*; process 1: None.*the same files"):
+        run(teacher_recipe(), tmp_path, weights={}, machine=Machine(device="cpu"))
 
 
 class Third(Ranks):
