@@ -27,7 +27,10 @@ from tests.reproduce.two_rows import TINY
 from tests.training.torchrun import torchrun
 
 MINUTES = 5
-SHORT = [change.replace("epochs=4", "epochs=2").replace("every=4", "every=2") for change in TINY]
+SHORT = [
+    *(change.replace("epochs=4", "epochs=2").replace("every=4", "every=2") for change in TINY),
+    "initialisation=random",
+]
 
 
 def start(results: Path) -> subprocess.Popen[str]:
@@ -69,7 +72,8 @@ def test_a_killed_command_goes_on_and_ends_with_the_weights_of_an_unbroken_one(
     assert not any(worker.is_running() for worker in workers)
     shutil.copytree(broken, unbroken)
     shutil.rmtree(unbroken / "checkpoints" / student)
-    said = [start(folder).communicate(timeout=60 * MINUTES)[1] for folder in (broken, unbroken)]
+    both = [start(folder) for folder in (broken, unbroken)]
+    said = [command.communicate(timeout=60 * MINUTES)[1] for command in both]
     # The first process alone reports.
     assert [text.count("epoch 2/2") for text in said] == [1, 1], said
     assert ": resume (" in said[0]
