@@ -21,6 +21,7 @@ OWN = "local"
 """Ray's word for a new cluster of this machine alone, which ends with the command."""
 MEMORY = 100 * 2**20  # bytes for what passes between tasks, which is little
 THREADS = "OMP_NUM_THREADS"
+SECONDS_TO_ANSWER = 10.0
 
 
 @contextmanager
@@ -40,16 +41,24 @@ def connected(address: str | None) -> Iterator[None]:
     where = address or os.environ.get("RAY_ADDRESS") or OWN
     own = {"object_store_memory": MEMORY, "include_dashboard": False} if where == OWN else {}
     try:
+        _knock(where)
         ray.init(address=where, log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise UsageError(
-            f"no Ray cluster answers at {where}: start one with `ray start --head`, or leave --address out "
-            "for one of this machine alone"
+            f"no Ray cluster takes us in at {where} ({str(error).partition(chr(10))[0]}): start one with "
+            "`ray start --head`, or leave --address out for one of this machine alone"
         ) from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Finds out at once what Ray would try for minutes: whether anything listens at HOST:PORT."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=SECONDS_TO_ANSWER).close()
 
 
 def check(job: Job) -> None:

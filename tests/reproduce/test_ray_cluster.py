@@ -17,6 +17,7 @@ from reproduce.plan import Plan
 from reproduce.ray_launcher import launch, ray_launcher
 from reproduce.session import Drawn
 from reproduce.tracking import Store
+from tests.reproduce.cluster import free_port
 from tests.reproduce.fakes import FakeTraining, Recorder
 from tests.reproduce.said import Said
 
@@ -60,15 +61,29 @@ def test_without_ray_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPa
         pass
 
 
-def test_an_address_where_no_cluster_is_ends_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    ray = pytest.importorskip("ray")
+def test_an_address_where_nothing_listens_is_refused_at_once_with_what_to_do() -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[cluster]'")
+    address = f"127.0.0.1:{free_port()}"
+    words = rf"no Ray cluster takes us in at {address} \(.*refused\): start one"
+    with pytest.raises(UsageError, match=words), ray_launcher(address):
+        pass
+
+
+@pytest.mark.parametrize("error", [ConnectionError, RuntimeError])
+def test_a_cluster_that_refuses_us_is_a_usage_error(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[cluster]'")
 
     def init(**settings: Any) -> None:
-        raise ConnectionError("nobody")
+        raise error("no token\nand much more")
 
     monkeypatch.setattr(ray, "init", init)
-    with pytest.raises(UsageError, match="no Ray cluster answers at head:6379: start one"):
-        ray_launcher("head:6379").__enter__()
+    with (
+        pytest.raises(UsageError, match=r"takes us in at auto \(no token\): start one"),
+        ray_launcher("auto"),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(

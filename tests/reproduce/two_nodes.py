@@ -53,6 +53,7 @@ def two_nodes() -> Iterator[TwoNodes]:
     node = {"num_cpus": 1, "object_store_memory": MEMORY}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_AUTH_MODE", "disabled")  # whatever token this user has
         patch.setenv("OMP_NUM_THREADS", "1")
         # Else the workers stand behind everything else on this machine, other tests among it.
         patch.setenv("RAY_worker_niceness", "0")
