@@ -32,7 +32,10 @@ def nodes() -> Iterator[TwoNodes]:
 
 
 def store_of(folder: Path) -> Store:
-    return Store(tracking_uri(folder), Workspace(folder.resolve()), CODE)
+    """The folder's own, whatever store a test before has set; commands do not inherit it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        return Store(tracking_uri(folder), Workspace(folder.resolve()), CODE)
 
 
 def stored_runs(folder: Path) -> dict[str, Run]:

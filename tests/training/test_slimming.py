@@ -124,8 +124,11 @@ def test_a_smaller_student_passes_through_the_compiler_anew(monkeypatch: pytest.
         for _ in range(2)
     )
     second.load_state(first.state())
+    for training in (first, second):
+        assert training.passes
     assert (seen, resets) == ([first.student, second.student], [])
     slim(first.student, first.optimiser, [torch.arange(width) > 1 for width in (4, 4, 8, 8)])
     second.load_state(first.state())
+    assert second.passes
     assert (seen[2:], resets) == ([second.student], [None])
     assert [mask.sum() for mask in removed(second.student)] == [2, 2, 6, 6]
