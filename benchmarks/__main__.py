@@ -1,18 +1,21 @@
-"""`python -m benchmarks`: prints the table and writes it as JSON; `--small` leaves out the long lines."""
+"""`python -m benchmarks`: prints the lines, writes them as JSON and Markdown; `--small`: not the long."""
 
 import argparse
 import json
+import os
 import platform
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.evaluation import MEBIBYTE, evaluation
+from benchmarks.evaluation import evaluation
 from benchmarks.line import Line
 from benchmarks.loader import against_the_step, augmenting, reading
+from benchmarks.page import HEAD, cells, page
 from benchmarks.resetting import resetting
 from benchmarks.slimming import slimming_of_a_resnet50, slimming_of_the_small_student
 from benchmarks.start_up import start_up
@@ -50,28 +53,35 @@ def main() -> None:
     lines = [measure() for measure in SMALL]
     lines += [measure(device) for measure in ON_A_DEVICE]
     lines += [measure() for measure in (() if arguments.small else LONG)]
+    stored = described(lines, device)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(described(lines, device), indent=2) + "\n")
+    arguments.out.write_text(json.dumps(stored, indent=2) + "\n")
+    arguments.out.with_suffix(".md").write_text(f"# Benchmarks\n\n{page(stored)}")
     console = Console()
     console.print(table(lines), *(details(line) for line in lines if line.details))
 
 
-def described(lines: list[Line], device: torch.device) -> dict[str, object]:
+def described(lines: list[Line], device: torch.device) -> dict[str, Any]:
     """The lines with the machine and the versions that they were measured on."""
     machine = {"machine": platform.machine(), "python": platform.python_version(), "torch": torch.__version__}
     machine |= {"device": device.type, "device_name": device_name(device)}
-    return {**machine, "threads": torch.get_num_threads(), "lines": [line.as_plain() for line in lines]}
+    counts = {"processor": processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads()}
+    return {**machine, **counts, "lines": [line.as_plain() for line in lines]}
+
+
+def processor() -> str:
+    """Its model where the system tells it, else its kind."""
+    known = Path("/proc/cpuinfo")
+    text = known.read_text() if known.exists() else ""
+    models = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
 
 
 def table(lines: list[Line]) -> Table:
     """What a terminal shows."""
-    found = Table("", "seconds", "times as fast as", "times the limit", "memory (MiB)")
+    found = Table(*HEAD)
     for line in lines:
-        speedup = f"{line.speedup:.1f}, {line.baseline_name}" if line.speedup else "-"
-        limit = f"{line.times_limit:.2f}, {line.limit_name}" if line.times_limit else "-"
-        memory = "-" if line.peak_bytes is None else f"{line.peak_bytes / MEBIBYTE:.0f}"
-        seconds = "not measured" if line.ours is None else f"{line.ours:.3g}"
-        found.add_row(line.name, seconds, speedup, limit, memory)
+        found.add_row(*cells(line.as_plain()))
     return found
 
 

@@ -14,7 +14,6 @@ from cdd.evaluation import evaluate_retrieval
 from cdd.evaluation.scores import BLOCK_BYTES
 
 QUERIES, ROWS, DIMENSIONS, IDENTITIES, CAMERAS = 11_659, 82_161, 512, 3_060, 15
-MEBIBYTE = 2**20
 NOISE = 6.0
 """Deviation of an embedding from its identity's centre, whose coordinates have a deviation of 1."""
 ACCURACY = 1e-9

@@ -1,5 +1,6 @@
 """The README keeps its word: its commands exist, its links lead somewhere, its table is the measured one."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.page import page
 from reproduce.cli import app
 
 PROJECT = Path(__file__).parents[1]
@@ -54,6 +56,14 @@ def test_a_table_is_the_measured_one(name: str) -> None:
     relative = measured.partition("**Relative")[2].partition("**Claims")[0]
     rows = [line for line in relative.splitlines() if line.startswith("|")]
     assert shown == "\n".join(rows).split()
+
+
+def test_the_benchmarks_are_the_measured_ones() -> None:
+    shown = README.partition("<!-- benchmarks -->")[2].partition("<!-- /benchmarks -->")[0]
+    stored = json.loads((PROJECT / "results" / "benchmarks.json").read_text())
+    whole = page(stored)
+    assert (PROJECT / "results" / "benchmarks.md").read_text().endswith(whole)
+    assert shown.strip() == "\n\n".join(whole.split("\n\n")[:2]).strip()
 
 
 def test_the_verdicts_are_those_of_the_ledger() -> None:

@@ -10,6 +10,7 @@ from benchmarks import __main__ as command
 from benchmarks.evaluation import by_sorting, evaluation, retrieval
 from benchmarks.line import Line, best_of
 from benchmarks.loader import against_the_step, augmented, augmenting, one_by_one, reading
+from benchmarks.page import cells, markdown
 from benchmarks.resetting import resetting
 from benchmarks.start_up import start_up
 from benchmarks.together import together
@@ -90,4 +91,19 @@ def test_the_command_writes_what_it_prints(
     stored = json.loads((tmp_path / "lines.json").read_text())
     assert stored["lines"] == [line.as_plain()]
     assert stored["threads"] > 0
+    assert stored["processor"]
     assert "a line" in capsys.readouterr().out
+    written = (tmp_path / "lines.md").read_text()
+    assert "| a line | 0.25    | 4.0, slowly      | -               | 2            |" in written
+    assert f"torch {torch.__version__}" in written
+
+
+def test_what_a_machine_cannot_measure_is_said() -> None:
+    without = Line(name="on a GPU", ours=None, details={"% of it": 12.345}).as_plain()
+    assert cells(without) == ("on a GPU", "not measured", "-", "-", "-")
+    small = Line(name="x", ours=1.0, baseline=0.5, baseline_name="b", limit=0.005, limit_name="l").as_plain()
+    assert cells(small)[2:4] == ("0.50, b", "200, l")
+    assert (
+        markdown([("", "x"), ("% of it", "12.3")])
+        == "|         | x    |\n| ------- | ---- |\n| % of it | 12.3 |"
+    )
