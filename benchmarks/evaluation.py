@@ -81,7 +81,7 @@ def evaluation(share: int, *, with_baseline: bool, repeats: int = 2) -> Line:
 
 
 def _product(query: torch.Tensor, gallery: torch.Tensor) -> None:
-    rows = max(1, BLOCK_BYTES // (8 * len(gallery)))
+    rows = max(1, 2 * BLOCK_BYTES // (8 * len(gallery)))
     buffer = query.new_empty(rows, len(gallery))
     for block in query.split(rows):
         torch.mm(block, gallery.T, out=buffer[: len(block)])

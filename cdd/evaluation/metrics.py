@@ -1,15 +1,17 @@
 """mAP, CMC and mINP of a retrieval."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from cdd.evaluation.ranking import block_ranks
-from cdd.evaluation.scored import Array, Side, scored
+from cdd.evaluation.scored import Array, Scored, Side, scored
 from cdd.evaluation.scores import Distance
 
 
@@ -82,11 +84,7 @@ def evaluate_retrieval(
         raise ValueError(f"ranks is {tuple(ranks)}: give at least one rank, counted from 1.")
     query = Side(query_embeddings, query_identities, query_cameras)
     gallery = Side(gallery_embeddings, gallery_identities, gallery_cameras)
-    found = [
-        ranks
-        for block in scored(query, gallery, distance)
-        for ranks in block_ranks(block.scores, block.matches)
-    ]
+    found = _ranks(scored(query, gallery, distance))
     if not any(map(len, found)):
         others = "" if query_cameras is None else " seen by another camera"
         raise ValueError(
@@ -94,6 +92,19 @@ def evaluate_retrieval(
             f"rows{others}: check identities and cameras."
         )
     return _summary(found, ranks)
+
+
+def _ranks(blocks: Iterator[Scored]) -> list[NDArray[np.int64]]:
+    """Every query's ranks of its matches; those of a block are counted while the next one is multiplied."""
+    if torch.get_num_threads() == 1:
+        return [ranks for block in blocks for ranks in block_ranks(block.scores, block.matches)]
+    found: list[NDArray[np.int64]] = []
+    with ThreadPoolExecutor(1) as pool:
+        counted = pool.submit(list[NDArray[np.int64]])
+        for block in blocks:
+            found += counted.result()
+            counted = pool.submit(block_ranks, block.scores, block.matches)
+        return found + counted.result()
 
 
 def _summary(found: list[NDArray[np.int64]], ranks: Sequence[int]) -> RetrievalMetrics:

@@ -37,7 +37,7 @@ class Scored:
     Attributes:
         first: the row of its first query among the queries.
         scores: as `score_blocks` gives them, larger is nearer; -inf for rows that are left out.
-            Overwritten by the next block.
+            Overwritten by the block after the next.
         matches: per query, ascending gallery rows of its identity that take part.
     """
 

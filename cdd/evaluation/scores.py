@@ -12,7 +12,9 @@ from torch import Tensor
 
 Distance = Literal["cosine", "euclidean"]
 
-BLOCK_BYTES = 256 * 2**20
+BLOCK_BYTES = 128 * 2**20
+# Several blocks even of few queries, so that work on one goes on beside the next one's product.
+BLOCKS, QUERIES_OF_A_BLOCK = 4, 64
 ROWS_SQUARED_AT_ONCE = 1024
 # A product of 512 terms is uncertain by about 1e-16 of its size, float32 input by 6e-8.
 RESOLUTION_BITS = 40
@@ -75,29 +77,34 @@ def score_blocks(
     A score is the cosine, or minus half the squared distance plus a constant of the query, in
     multiples of a fixed step, 2**-40 of the largest possible score: far below what float32
     embeddings can tell apart, far above the rounding noise of the matrix product. So equal gallery
-    rows tie, and integers under euclidean (up to 2**40 squared) are exact. Each block is overwritten
-    by the next.
+    rows tie, and integers under euclidean (up to 2**40 squared) are exact. A block stays while the
+    next is computed, and is overwritten by the one after that.
 
     Args:
         query: as `prepare` leaves it.
         gallery: as `prepare` leaves it.
         distance: "cosine" or "euclidean".
-        block_bytes: upper limit of one block; a block has at least one query.
+        block_bytes: upper limit of one of the two blocks in memory; a block has at least one query.
     """
     half_norms = _half_norms(gallery) if distance == "euclidean" else None
     step = _step(query, half_norms)
     if half_norms is not None:
         half_norms /= step
-    count = max(1, block_bytes // (8 * len(gallery)))
-    # Used again for every block: fresh memory of this size costs as much as the product.
-    buffer = query.new_empty(min(count, len(query)), len(gallery))
+    count = _queries_of_a_block(len(query), block_bytes // (8 * len(gallery)))
+    # Used again for later blocks: fresh memory of this size costs as much as the product.
+    buffers = [query.new_empty(min(count, len(query)), len(gallery)) for _ in range(2)]
     for start in range(0, len(query), count):
         # A power of two changes no digit, and the queries are fewer than the scores.
         rows = query[start : start + count] / step
-        scores = torch.mm(rows, gallery.T, out=buffer[: len(rows)])
+        scores = torch.mm(rows, gallery.T, out=buffers[0][: len(rows)])
+        buffers.reverse()
         if half_norms is not None:
             scores -= half_norms
         yield start, scores.round_()
+
+
+def _queries_of_a_block(queries: int, limit: int) -> int:
+    return max(1, min(limit, max(QUERIES_OF_A_BLOCK, -(-queries // BLOCKS))))
 
 
 def _half_norms(rows: Tensor) -> Tensor:

@@ -159,6 +159,30 @@ def test_blocks_of_any_size_give_the_same_scores():
         assert np.abs(np.concatenate([block for _, block in blocks]) - whole).max() <= 1
 
 
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+def test_counting_beside_the_next_product_changes_nothing(distance, monkeypatch):
+    rng = np.random.default_rng(4)
+    query, gallery = (rng.standard_normal((size, 6)) for size in (700, 900))
+    labels = [rng.integers(0, 40, size) for size in (700, 900)]
+    cameras = [rng.integers(0, 3, size) for size in (700, 900)]
+    found = []
+    for threads in (1, 2):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        found.append(evaluate_retrieval(query, gallery, *labels, *cameras, distance=distance))
+    assert len(list(score_blocks(*(prepared(v, distance) for v in (query, gallery)), distance))) == 4
+    assert np.array_equal(found[0].average_precision, found[1].average_precision)
+    assert np.array_equal(found[0].first_rank, found[1].first_rank)
+
+
+def test_a_block_stays_while_the_next_is_computed():
+    query, gallery = (prepared(value, "cosine") for value in data(1)[:2])
+    blocks = score_blocks(query, gallery, "cosine", block_bytes=7 * 8 * len(gallery))
+    _, first = next(blocks)
+    before = first.clone()
+    next(blocks)
+    assert torch.equal(first, before)
+
+
 def sorted_ranks(scores, positives):
     """Where a stable sort puts these rows."""
     order = np.argsort(-scores, kind="stable").tolist()

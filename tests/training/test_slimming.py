@@ -125,10 +125,10 @@ def test_a_smaller_student_passes_through_the_compiler_anew(monkeypatch: pytest.
     )
     second.load_state(first.state())
     for training in (first, second):
-        assert training.passes
+        assert training.passes is not None
     assert (seen, resets) == ([first.student, second.student], [])
     slim(first.student, first.optimiser, [torch.arange(width) > 1 for width in (4, 4, 8, 8)])
     second.load_state(first.state())
-    assert second.passes
+    assert second.passes is not None
     assert (seen[2:], resets) == ([second.student], [None])
     assert [mask.sum() for mask in removed(second.student)] == [2, 2, 6, 6]
