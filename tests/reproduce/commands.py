@@ -17,8 +17,10 @@ TWO_ROWS = "tests.reproduce.two_rows"
 
 
 def command(results: Path, *words: str, verb: str = "run", suite: str = TWO_ROWS) -> list[str]:
-    """The words of a command on tiny trainings."""
-    changes = [word for change in TINY for word in ("--set", change)]
+    """The words of a command on tiny trainings, where the words given do not set the same fields."""
+    given = {word.partition("=")[0] for word in words}
+    tiny = [change for change in TINY if change.partition("=")[0] not in given]
+    changes = [word for change in tiny for word in ("--set", change)]
     own = [sys.executable, "-m", suite, verb, "table1", "--results", str(results)]
     return [*own, "--device", "cpu", *changes, *words]
 
