@@ -57,7 +57,7 @@ def two_nodes() -> Iterator[TwoNodes]:
         patch.setenv("OMP_NUM_THREADS", "1")
         # Else the workers stand behind everything else on this machine, other tests among it.
         patch.setenv("RAY_worker_niceness", "0")
-        # Ray cancels tasks by Ctrl-C, which what a script starts in its background ignores, and its children too.
+        # Ray cancels by Ctrl-C, which what a script starts in its background, and its children, ignore.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
         try:
