@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.evaluation import evaluation
+from benchmarks.evaluation import TRAINED, UNTRAINED, evaluation
 from benchmarks.line import Line
 from benchmarks.loader import against_the_step, augmenting, reading
 from benchmarks.page import HEAD, cells, page
@@ -26,7 +26,8 @@ from cdd.training.environment import device_name, select_device
 SMALL: tuple[Callable[[], Line], ...] = (
     lambda: start_up("--help"),
     lambda: start_up("list"),
-    lambda: evaluation(10, with_baseline=True),
+    lambda: evaluation(10, TRAINED, with_baseline=True),
+    lambda: evaluation(10, UNTRAINED, with_baseline=True),
     resetting,
     reading,
     augmenting,
@@ -39,7 +40,10 @@ ON_A_DEVICE: tuple[Callable[[torch.device], Line], ...] = (
     slimming_of_the_small_student,
     slimming_of_a_resnet50,
 )
-LONG: tuple[Callable[[], Line], ...] = (lambda: evaluation(1, with_baseline=False, repeats=1),)
+LONG: tuple[Callable[[], Line], ...] = (
+    lambda: evaluation(1, TRAINED, with_baseline=False, repeats=1),
+    lambda: evaluation(1, UNTRAINED, with_baseline=False, repeats=1),
+)
 
 
 def main() -> None:

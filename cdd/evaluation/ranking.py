@@ -29,12 +29,12 @@ def block_ranks(
         return device_ranks(scores, positives)
     values, workers = scores.numpy(), torch.get_num_threads()
     if workers == 1:
-        return list(map(positive_ranks, values, positives))
+        return _host_ranks(values, positives)
     # One part per thread: a query alone is done too soon to be handed over.
     cuts = np.linspace(0, len(values), workers + 1).astype(int)
     parts = [slice(*pair) for pair in zip(cuts[:-1], cuts[1:], strict=True)]
     with ThreadPoolExecutor(workers) as pool:
-        found = pool.map(lambda part: [*map(positive_ranks, values[part], positives[part])], parts)
+        found = pool.map(_host_ranks, [values[part] for part in parts], [positives[part] for part in parts])
         return list(chain.from_iterable(found))
 
 
@@ -50,40 +50,86 @@ def positive_ranks(
         scores: of one query; rows that do not take part have -inf.
         positives: indices of the rows wanted, without repetition, finite scores.
     """
-    if len(positives) >= SORT_FROM_POSITIVES:
-        order = np.argsort(-scores, kind="stable")
-        wanted = np.zeros(len(scores), dtype=bool)
-        wanted[positives] = True
-        return np.flatnonzero(wanted[order]) + 1
-    reach = scores >= scores[positives].min(initial=np.inf)
-    if 2 * np.count_nonzero(reach) < len(scores):
-        # What lies behind the last positive changes no rank.
-        places = np.flatnonzero(reach)
-        positives = np.searchsorted(places, positives)
-        scores = scores[places]
-    ranks = 1 + _rows_ahead(scores, positives)
-    ranks.sort()
-    return ranks
+    return _host_ranks(scores[None], [positives])[0]
 
 
-def _rows_ahead(scores: NDArray[np.float64], positives: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number of rows that come before each positive.
+def _host_ranks(
+    scores: NDArray[np.float64], positives: Sequence[Int[np.ndarray, " _"]]
+) -> list[NDArray[np.int64]]:
+    """`positive_ranks` of every query; what is short is done for all at once, as threads wait for it."""
+    sizes = np.array([len(rows) for rows in positives], dtype=np.int64)
+    own = np.repeat(np.arange(len(sizes)), sizes)
+    wanted = scores[own, np.concatenate([*positives, np.empty(0, dtype=np.int64)])]
+    lowest = np.full(len(sizes), np.inf)
+    np.minimum.at(lowest, own, wanted)
+    rounded = wanted.astype(np.float32)[:, None]
+    ahead = np.empty(len(own), dtype=np.int64)
+    ends = np.cumsum(sizes)
+    starts = (ends - sizes).tolist()
+    counting = _Counting(scores.shape[1])
+    for row, rows, start, least in zip(scores, positives, starts, lowest.tolist(), strict=True):
+        part = slice(start, start + len(rows))
+        counting.rows_ahead(row, rows, rounded[part], least, ahead[part])
+    ahead += 1
+    found = np.split(ahead, ends[:-1]) if len(ends) else []
+    for ranks in found:
+        ranks.sort()
+    return found
+
+
+class _Counting:
+    """Counts the rows that come before each positive of a query.
 
     Rounding to float32 keeps the order or makes scores equal, and compares twice as fast: only rows
     that equal a positive there are compared again.
     """
-    ahead = np.empty(len(positives), dtype=np.int64)
-    rounded = scores.astype(np.float32)
-    at_once = max(1, COMPARED_AT_ONCE // max(1, len(scores)))
-    for start in range(0, len(positives), at_once):
-        part = slice(start, start + at_once)
-        rows = positives[part]
-        wanted = rounded[rows, None]
-        ahead[part] = [np.count_nonzero(above) for above in rounded > wanted]
-        level = rounded == wanted
-        if np.count_nonzero(level) > len(rows):
-            ahead[part] += _ahead_of_level(scores, rows, level)
-    return ahead
+
+    def __init__(self, rows: int) -> None:
+        # Used again for every query: threads that take fresh memory wait for each other.
+        self._reach = np.empty(rows, dtype=np.bool_)
+        self._rounded = np.empty(rows, dtype=np.float32)
+        self._cells = np.empty(max(rows, COMPARED_AT_ONCE), dtype=np.bool_)
+
+    def rows_ahead(
+        self,
+        scores: NDArray[np.float64],
+        positives: NDArray[np.int64],
+        wanted: NDArray[np.float32],
+        least: float,
+        ahead: NDArray[np.int64],
+    ) -> None:
+        """Writes the numbers into `ahead`; `wanted` are the positives' scores, `least` the smallest."""
+        if len(positives) >= SORT_FROM_POSITIVES:
+            place = np.empty(len(scores), dtype=np.int64)
+            place[np.argsort(-scores, kind="stable")] = np.arange(len(scores))
+            ahead[:] = place[positives]
+            return
+        np.greater_equal(scores, least, out=self._reach)
+        if 2 * np.count_nonzero(self._reach) < len(scores):
+            # What lies behind the last positive comes before none.
+            places = np.flatnonzero(self._reach)
+            positives = np.searchsorted(places, positives)
+            scores = scores[places]
+        rounded = self._rounded[: len(scores)]
+        rounded[:] = scores
+        at_once = max(1, len(self._cells) // max(1, len(scores)))
+        for start in range(0, len(positives), at_once):
+            part = slice(start, start + at_once)
+            bounds = wanted[part]
+            cells = self._cells[: len(bounds) * len(scores)].reshape(len(bounds), -1)
+            _count(np.greater(rounded, bounds, out=cells), ahead[part])
+            level = np.equal(rounded, bounds, out=cells)
+            if np.count_nonzero(level) > len(level):
+                ahead[part] += _ahead_of_level(scores, positives[part], level)
+
+
+def _count(cells: NDArray[np.bool_], found: NDArray[np.int64]) -> None:
+    """Writes the number of true cells of each row."""
+    if cells.shape[1] > np.iinfo(np.uint16).max:
+        found[:] = [np.count_nonzero(row) for row in cells]
+    else:
+        # One call, during which other threads work; 16 bits add up faster than more.
+        np.add.reduce(cells.view(np.uint8), axis=1, dtype=np.uint16, out=found)
 
 
 def _ahead_of_level(

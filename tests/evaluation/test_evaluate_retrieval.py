@@ -245,6 +245,12 @@ def test_counting_and_sorting_give_the_same_ranks():
     assert together.tolist() == singly
 
 
+@pytest.mark.parametrize("rows", [2**16 - 1, 2**16, 2**16 + 1])
+def test_the_last_of_many_rows_has_the_last_rank(rows):
+    scores = np.arange(rows, 0, -1, dtype=np.float64)
+    assert positive_ranks(scores, np.array([0, rows - 1])).tolist() == [1, rows]
+
+
 def test_queries_without_a_match_are_left_out_and_named():
     query, gallery, labels, gallery_labels, *_ = data(2)
     labels[[0, 4]] = 99
