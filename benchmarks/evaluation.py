@@ -17,7 +17,8 @@ QUERIES, ROWS, DIMENSIONS, IDENTITIES, CAMERAS = 11_659, 82_161, 512, 3_060, 15
 TRAINED, UNTRAINED = 2.5, 6.0
 """Deviations of an embedding from its identity's centre, whose coordinates have a deviation of 1.
 
-At MSMT17's size: an mAP as published for it, and one of chance, where most matches rank far behind.
+The first comes to an mAP of 31 % at MSMT17's size and 57 % at a tenth, about what networks reach there; the
+second ranks by chance, so that a query's last match, up to which all must be compared, is far behind.
 """
 ACCURACY = 1e-9
 """Largest difference of mAP from the baseline's."""

@@ -1,8 +1,10 @@
 """mAP, CMC and mINP of a retrieval."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -95,16 +97,16 @@ def evaluate_retrieval(
 
 
 def _ranks(blocks: Iterator[Scored]) -> list[NDArray[np.int64]]:
-    """Every query's ranks of its matches; those of a block are counted while the next one is multiplied."""
-    if torch.get_num_threads() == 1:
-        return [ranks for block in blocks for ranks in block_ranks(block.scores, block.matches)]
+    """Every query's ranks of its matches; several threads count a block's while the next is multiplied."""
+    threads = torch.get_num_threads()
     found: list[NDArray[np.int64]] = []
-    with ThreadPoolExecutor(1) as pool:
-        counted = pool.submit(list[NDArray[np.int64]])
+    counted: Iterable[list[NDArray[np.int64]]] = ()
+    with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
         for block in blocks:
-            found += counted.result()
-            counted = pool.submit(block_ranks, block.scores, block.matches)
-        return found + counted.result()
+            found.extend(chain.from_iterable(counted))
+            counted = block_ranks(block.scores, block.matches, pool)
+        found.extend(chain.from_iterable(counted))
+    return found
 
 
 def _summary(found: list[NDArray[np.int64]], ranks: Sequence[int]) -> RetrievalMetrics:

@@ -1,8 +1,7 @@
 """Ranks of the true matches in the rankings of a block of queries, and the rows that one begins with."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 
 import numpy as np
 import torch
@@ -17,25 +16,24 @@ COMPARED_AT_ONCE = 2**18
 
 
 def block_ranks(
-    scores: Float[Tensor, "queries rows"], positives: Sequence[Int[np.ndarray, " _"]]
-) -> list[NDArray[np.int64]]:
-    """`positive_ranks` of every query, on the device of the scores, which waits once for the block.
+    scores: Float[Tensor, "queries rows"], positives: Sequence[Int[np.ndarray, " _"]], pool: Executor | None
+) -> Iterable[list[NDArray[np.int64]]]:
+    """`positive_ranks` of every query, in parts of the block; a GPU's block is one, whose device waits once.
 
     Args:
-        scores: one row per query; gallery rows that do not take part have -inf.
+        scores: one row per query; gallery rows that do not take part have -inf. They must stay
+            until the last part has been taken.
         positives: per query, as in `positive_ranks`.
+        pool: counts the parts, one for each of torch's threads; without it all are counted here and now.
     """
+    each = pool.map if pool else lambda *work: list(map(*work))
     if scores.device.type != "cpu":
-        return device_ranks(scores, positives)
-    values, workers = scores.numpy(), torch.get_num_threads()
-    if workers == 1:
-        return _host_ranks(values, positives)
-    # One part per thread: a query alone is done too soon to be handed over.
-    cuts = np.linspace(0, len(values), workers + 1).astype(int)
+        return each(device_ranks, [scores], [positives])
+    # A query alone is done too soon to be handed over.
+    cuts = np.linspace(0, len(scores), torch.get_num_threads() + 1).astype(int)
     parts = [slice(*pair) for pair in zip(cuts[:-1], cuts[1:], strict=True)]
-    with ThreadPoolExecutor(workers) as pool:
-        found = pool.map(_host_ranks, [values[part] for part in parts], [positives[part] for part in parts])
-        return list(chain.from_iterable(found))
+    values = scores.numpy()
+    return each(_host_ranks, [values[part] for part in parts], [positives[part] for part in parts])
 
 
 def positive_ranks(

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -210,7 +212,8 @@ def test_ranks_are_those_of_a_stable_sort(values, compared_at_once, seed):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranking, "COMPARED_AT_ONCE", compared_at_once)
         assert [positive_ranks(*pair).tolist() for pair in zip(scores, positives, strict=True)] == expected
-    assert [ranks.tolist() for ranks in block_ranks(torch.from_numpy(scores), positives)] == expected
+    parts = block_ranks(torch.from_numpy(scores), positives, None)
+    assert [ranks.tolist() for part in parts for ranks in part] == expected
     assert [ranks.tolist() for ranks in device_ranks(torch.from_numpy(scores), positives)] == expected
 
 
@@ -221,9 +224,11 @@ def test_threads_share_the_queries_and_change_nothing(queries, monkeypatch):
     positives = [np.sort(rng.choice(90, size, replace=False)) for size in rng.integers(0, 9, queries)]
     for threads in (1, 3):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-        found = block_ranks(torch.from_numpy(scores), positives)
         expected = [sorted_ranks(*pair) for pair in zip(scores, positives, strict=True)]
-        assert [ranks.tolist() for ranks in found] == expected
+        with ThreadPoolExecutor(threads) as pool:
+            parts = list(block_ranks(torch.from_numpy(scores), positives, pool))
+        assert len(parts) == threads
+        assert [ranks.tolist() for part in parts for ranks in part] == expected
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
