@@ -37,7 +37,6 @@ from reproduce.spreads import Spreads
 
 SIZE_TOLERANCE = 0.1
 MOST_SEEDS_NAMED = 10
-COPIED = "the paper copied the figures of"
 Sides = tuple[RunEvidence, RunEvidence | None]
 
 
@@ -76,9 +75,9 @@ def _judged(claim: PublishedClaim, evidence: Evidence, seeds: Sequence[int], spr
 def _compared(
     claim: PublishedClaim, pair: Pair, evidence: Evidence, seeds: Sequence[int], spreads: Spreads
 ) -> JudgedPair:
-    copied = [run.row for run in pair.runs if evidence.recipe(run, 0) is None]
+    copied = _copied(pair, evidence)
     if copied:
-        missing = f"{COPIED} {copied[0]} from a publication; nothing can be trained"
+        missing = f"the paper copied the figures of {copied[0]} from a publication; nothing can be trained"
         return JudgedPair(pair=pair, verdict=NOT_TESTED, missing=missing)
     sides = {seed: both for seed in seeds if (both := _both(pair, evidence, seed))}
     found = _differences(claim.measure, sides) if claim.measure else {}
@@ -150,9 +149,14 @@ def _together(found: JudgedClaim) -> str:
     return REPRODUCED if low <= found.size <= high else DIRECTION
 
 
+def _copied(pair: Pair, evidence: Evidence) -> list[str]:
+    """Rows of the pair that have no recipe."""
+    return [run.row for run in pair.runs if evidence.recipe(run, 0) is None]
+
+
 def _command(found: JudgedClaim, evidence: Evidence) -> str:
     """What trains the missing runs, or the seeds that an unclear claim needs; empty where nothing would."""
-    lacking = [each.pair for each in found.pairs if each.missing and not each.missing.startswith(COPIED)]
+    lacking = [each.pair for each in found.pairs if each.missing and not _copied(each.pair, evidence)]
     seeds = ""
     if not lacking and found.more_seeds and found.weakest and found.interval:
         wanted = found.interval.seeds + found.more_seeds

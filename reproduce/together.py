@@ -1,6 +1,5 @@
 """Does what a plan says with students that see the same lessons side by side, in this process."""
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ from reproduce.errors import UsageError
 from reproduce.execute import Execution, Job, Launch, Outcome, execute, outcome_of, reused, skipped
 from reproduce.listener import Listener
 from reproduce.plan import Item, Plan
+from reproduce.processes import are_several
 
 
 def launcher(most: int) -> Launch:
@@ -20,7 +20,7 @@ def launcher(most: int) -> Launch:
     """
     if most == 1:
         return execute
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and "TORCHELASTIC_RUN_ID" in os.environ:
+    if are_several():
         raise UsageError(
             f"--together {most} puts students side by side in one process, torchrun puts one student into "
             "several: choose one of the two"
