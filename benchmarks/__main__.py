@@ -26,8 +26,8 @@ from cdd.training.environment import device_name, select_device
 SMALL: tuple[Callable[[], Line], ...] = (
     lambda: start_up("--help"),
     lambda: start_up("list"),
-    lambda: evaluation(10, TRAINED, with_baseline=True),
-    lambda: evaluation(10, UNTRAINED, with_baseline=True),
+    lambda: evaluation(10, TRAINED),
+    lambda: evaluation(10, UNTRAINED),
     resetting,
     reading,
     augmenting,
@@ -41,8 +41,8 @@ ON_A_DEVICE: tuple[Callable[[torch.device], Line], ...] = (
     slimming_of_a_resnet50,
 )
 LONG: tuple[Callable[[], Line], ...] = (
-    lambda: evaluation(1, TRAINED, with_baseline=False, repeats=1),
-    lambda: evaluation(1, UNTRAINED, with_baseline=False, repeats=1),
+    lambda: evaluation(1, TRAINED, repeats=1),
+    lambda: evaluation(1, UNTRAINED, repeats=1),
 )
 
 

@@ -39,7 +39,7 @@ def test_the_sorting_baseline_is_the_same_accuracy() -> None:
 
 
 def test_every_line_has_its_ratios() -> None:
-    found = evaluation(400, UNTRAINED, with_baseline=True, repeats=1)
+    found = evaluation(400, UNTRAINED, repeats=1)
     assert found.speedup is not None
     assert found.times_limit is not None
     assert found.peak_bytes is not None
@@ -71,7 +71,7 @@ def test_both_ways_to_augment_do_the_same_where_nothing_is_drawn() -> None:
 def test_a_baseline_with_another_result_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.evaluation.by_sorting", lambda data: 0.5)
     with pytest.raises(ValueError, match=r"the baseline comes to mAP 0.5"):
-        evaluation(400, UNTRAINED, with_baseline=True, repeats=1)
+        evaluation(400, UNTRAINED, repeats=1)
     monkeypatch.setattr("benchmarks.resetting.step_by_step", lambda *given: {-1})
     with pytest.raises(ValueError, match="other channels"):
         resetting(batch=8, gallery=64)
