@@ -39,10 +39,10 @@ def resetting(batch: int = BATCH, gallery: int = GALLERY) -> Line:
             raise ValueError(f"the baseline resets other channels of {width}")
     return Line(
         name=f"RGGR of a ResNet-101, batch {batch}, gallery {gallery:,}",
-        ours=best_of(2, lambda: masks.update(students, teachers)),
+        ours=best_of(5, lambda: masks.update(students, teachers)),
         baseline=baseline,
         baseline_name="step by step: float64 similarity, full sorts, sets",
-        limit=best_of(2, lambda: [teacher @ rows.T for _, teacher, rows in blocks]),
+        limit=best_of(5, lambda: [teacher @ rows.T for _, teacher, rows in blocks]),
         limit_name="the products with the galleries in float32",
     )
 
