@@ -53,7 +53,7 @@ def retrieval(share: int, deviation: float) -> Retrieval:
     return Retrieval(query, gallery, (identities[0], identities[1]), (cameras[0], cameras[1]))
 
 
-def evaluation(share: int, deviation: float, *, repeats: int = 5) -> Line:
+def evaluation(share: int, deviation: float, *, repeats: int = 15) -> Line:
     """Our evaluator on `1 / share` of MSMT17's numbers.
 
     The baseline is timed on some of the queries, and must come to the same mAP of these.
@@ -68,21 +68,23 @@ def evaluation(share: int, deviation: float, *, repeats: int = 5) -> Line:
     def ours() -> None:
         found.append(evaluate_retrieval(data.query, data.gallery, *data.identities, *data.cameras))
 
-    seconds = best_of(repeats, ours)
+    query, gallery = data.query.double(), data.gallery.double()
+    # By turns, so that a busy moment of the machine meets both.
+    turns = [(best_of(1, ours), best_of(1, lambda: _product(query, gallery))) for _ in range(repeats)]
+    seconds, product = map(min, zip(*turns, strict=True))
     peak = peak_bytes(ours)
     timed = min(QUERIES_SORTED, len(data.query))
     baseline = best_of(1, lambda: wanted.append(by_sorting(data, timed))) * len(data.query) / timed
     own = float(found[0].average_precision[found[0].query_index < timed].mean())
     if abs(wanted[0] - own) > ACCURACY:
         raise ValueError(f"the baseline comes to mAP {wanted[0]}, our evaluator to {own}")
-    query, gallery = data.query.double(), data.gallery.double()
     return Line(
         name=f"evaluation, {len(query):,} queries, {len(gallery):,} gallery images, "
         f"mAP {found[0].mean_average_precision:.0%}",
         ours=seconds,
         baseline=baseline,
         baseline_name="every ranking sorted",
-        limit=best_of(repeats, lambda: _product(query, gallery)),
+        limit=product,
         limit_name="the product of the matrices in float64, block by block",
         peak_bytes=peak,
     )
