@@ -5,7 +5,9 @@ from string import ascii_lowercase
 from typing import Any
 
 from cdd.architecture import Network, SmallNetwork, VisionTransformer
+from reproduce.against_reference import note as compared_with_reference
 from reproduce.artifact import BEYOND, Scale, Table
+from reproduce.execute import Outcome
 from reproduce.material import Material
 from reproduce.picture import Artifact
 from reproduce.plan import Wish
@@ -18,6 +20,11 @@ SCALE_TEXTS = {
 COUNTS = (
     "MP: parameters of the deployed network without the identity classifier. FLOPs: multiply-adds of one "
     "image as the paper counts them; true FLOPs are twice as many."
+)
+REFERENCE = "Reference: measured and committed by this project. "
+MIXED_THREADS = (
+    "Runs with different numbers of threads are rounded differently and go different ways: their numbers "
+    "differ as those of two seeds do."
 )
 VERSIONS = ("python", "torch", "torchvision", "mlflow", "numpy")
 DIGEST_LENGTH = 12
@@ -67,8 +74,7 @@ def caption(artifact: Artifact, material: Material) -> list[str]:
         material.overrides,
     )
     shown = [wish for wish in wishes if wish.recipe.run_id in outcomes]
-    made = [outcomes[wish.recipe.run_id].environment for wish in shown]
-    made = [environment for environment in made if environment]
+    made = _environments(wishes, outcomes)
     notes = [
         f"{_origin(artifact)} Ours: scale {scale}, {SCALE_TEXTS[scale]}.",
         _protocols(artifact),
@@ -81,15 +87,31 @@ def caption(artifact: Artifact, material: Material) -> list[str]:
     if scale != "paper":
         notes.append(_networks(wishes))
     if not made:
-        return [*notes, "None of these runs has finished."]
+        return [*notes, "None of these runs has finished.", *_reference(artifact, material)]
     seeds = sorted({wish.recipe.seed for wish in shown})
     spread = "; ± is the standard deviation over seeds" if len(seeds) > 1 else ""
     data = _listed(sorted({_data(wish, outcomes[wish.recipe.run_id].environment) for wish in shown}))
     return [
         *notes,
         f"Data: {data}. Seeds: {_listed(seeds)}{spread}.",
-        made_with(made),
+        f"{REFERENCE if material.origin == 'reference' else ''}{made_with(made)}",
+        *_reference(artifact, material),
     ]
+
+
+def _environments(wishes: Iterable[Wish], outcomes: Mapping[str, Outcome]) -> list[Mapping[str, Any]]:
+    found = (outcomes[wish.recipe.run_id].environment for wish in wishes if wish.recipe.run_id in outcomes)
+    return [environment for environment in found if environment]
+
+
+def _reference(artifact: Artifact, material: Material) -> list[str]:
+    """What the reference beside the user's numbers is, and whether those lie within its spread."""
+    if material.reference is None:
+        return []
+    found = material.reference
+    seeds = sorted({wish.recipe.seed for wish in found.wishes if wish.recipe.run_id in found.outcomes})
+    made = made_with(_environments(found.wishes, found.outcomes))
+    return [*compared_with_reference(artifact, material), f"{REFERENCE}Seeds: {_listed(seeds)}. {made}"]
 
 
 def _origin(artifact: Artifact) -> str:
@@ -150,12 +172,16 @@ def made_with(made: Sequence[Mapping[str, Any]]) -> str:
         if any(name in environment for environment in made)
     ]
     commits = _listed(sorted({_commit(environment) for environment in made}))
-    return f"Made on {devices} with {', '.join(versions)}; git commit {commits}."
+    threads = {environment.get("threads") for environment in made if environment.get("device") == "cpu"}
+    mixed = f" {MIXED_THREADS}" if len(threads) > 1 else ""
+    return f"Made on {devices} with {', '.join(versions)}; git commit {commits}.{mixed}"
 
 
 def _device(environment: Mapping[str, Any]) -> str:
     name, precision = environment.get("device_name"), environment.get("autocast")
-    details = ", ".join(str(detail) for detail in (name, precision) if detail)
+    threads = environment.get("threads") if environment.get("device") == "cpu" else None
+    counted = f"{threads} thread{'' if threads == 1 else 's'}" if threads else None
+    details = ", ".join(str(detail) for detail in (name, precision, counted) if detail)
     return f"{environment.get('device', 'unknown device')}{f' ({details})' if details else ''}"
 
 

@@ -16,10 +16,10 @@ from rich.table import Table as Grid
 
 from cdd.run import Epoch
 from cdd.run import Progress as Step
+from reproduce.drawer import Drawn
 from reproduce.estimate import total
 from reproduce.listener import Listener
 from reproduce.plan import Item, Plan
-from reproduce.session import Drawn
 from reproduce.table import Block, Sheet
 
 PLAIN_WIDTH = 120
@@ -225,6 +225,8 @@ def _plan_sum(plan: Plan) -> str:
     text = f"{len(plan.work)} of {len(plan.items)} runs to do"
     if unknown < len(plan.work):
         text += f", about {_duration(seconds)}"
+    if any("reference" in item.estimate.basis for item in plan.work):
+        text += " (as on the machine of the reference)"
     text += f", {unknown} of unknown length (plan --calibrate measures)" if unknown else ""
     return f"{text}. {_needs(plan)}"
 

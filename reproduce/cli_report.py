@@ -12,7 +12,10 @@ from reproduce.cli_options import RESULTS, OutputFormat, Results, ScaleOption
 def report(
     scale: ScaleOption = "mini",
     out: Annotated[Path | None, typer.Option(help="The page; by default report.html of the scale.")] = None,
-    text: Annotated[Path, typer.Option(help="The text, as Markdown.")] = Path("REPRODUCIBILITY.md"),
+    text: Annotated[
+        Path | None,
+        typer.Option(help="The text (Markdown); by default beside the page."),
+    ] = None,
     results: Results = RESULTS,
     output: OutputFormat = "text",
 ) -> None:

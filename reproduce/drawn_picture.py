@@ -1,7 +1,7 @@
 """A figure after drawing: what a terminal shows of it, and its files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +10,9 @@ from reproduce.caption import caption, title
 from reproduce.material import Material
 from reproduce.picture import Picture
 from reproduce.table import Block, Sheet
+
+TEXTS = (".csv", ".md")
+"""Suffixes of what stands beside the pictures."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,29 @@ def picture_sheet(
     return Sheet(picture.name, heading, tuple(blocks), tuple(caption(picture, material)), numbers)
 
 
-def with_caption(sheet: Sheet, drawn: Mapping[str, bytes]) -> DrawnPicture:
-    """The drawn pages with the numbers as csv and a caption that shows the picture as md."""
+def beside_reference(picture: DrawnPicture, reference: DrawnPicture) -> DrawnPicture:
+    """The figure of the user whose page also shows the same figure of the committed runs."""
+    name = picture.sheet.name
+    blocks = [replace(block, title=f"Reference: {block.title}") for block in reference.sheet.blocks]
+    sheet = replace(picture.sheet, blocks=(*picture.sheet.blocks, *blocks))
+    pictures = {suffix: content for suffix, content in picture.files.items() if suffix not in TEXTS}
+    shown = {f"-reference{suffix}": reference.files[suffix] for suffix in pictures}
+    texts = with_caption(sheet, {}, (f"![Reference]({name}-reference.png)",)).files
+    return DrawnPicture(sheet, {**pictures, **shown, **texts})
+
+
+def with_caption(sheet: Sheet, drawn: Mapping[str, bytes], more: Sequence[str] = ()) -> DrawnPicture:
+    """The drawn pages with the numbers as csv and a caption that shows the picture as md.
+
+    Args:
+        sheet: what is drawn.
+        drawn: the pages by suffix.
+        more: further pictures, in Markdown.
+    """
     from reproduce.table_text import markdown
 
     image = f"![{sheet.title}]({sheet.name}.png)"
-    text = markdown(sheet).replace("\n\n", f"\n\n{image}\n\n", 1)
+    images = "\n\n".join([image, *more])
+    text = markdown(sheet).replace("\n\n", f"\n\n{images}\n\n", 1)
     csv = sheet.numbers.to_csv(index=False, lineterminator="\n")
     return DrawnPicture(sheet, {**drawn, ".csv": csv.encode(), ".md": text.encode()})

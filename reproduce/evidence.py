@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cdd.data.catalog import EMBEDDED, load
 from cdd.recipe import Data, Recipe
 from cdd.training.appraisal import query_identities
-from reproduce.answers import Answers, read_answers, read_identities, write_identities
+from reproduce.answers import Answers, read_answers, read_identities
 from reproduce.artifact import Scale, Table
 from reproduce.claim import RunOf
 from reproduce.material import FIGURES
@@ -128,5 +128,5 @@ def _identities(folder: Path, data: Data, digest: str) -> dict[str, NDArray[np.i
     dataset = load(data)
     if dataset.digest != digest:
         return None
-    write_identities(folder, data, digest, query_identities(dataset, data.use))
-    return read_identities(folder, data, digest)
+    found = query_identities(dataset, data.use)
+    return {name: np.asarray(identities, np.int64) for name, identities in found.items()}

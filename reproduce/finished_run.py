@@ -37,7 +37,7 @@ class FinishedRun:
         metrics: of the deployed network; fractions.
         environment: what it was made with, the digest of its data among it.
         scale: None where neither a record nor the store says it.
-        published: folder of its record; tables and figures of its scale or study stand there, too.
+        published: folder of the user's tables and figures of its scale or study; her records lie there, too.
     """
 
     run_id: str
@@ -126,7 +126,8 @@ class FinishedRuns:
 
     @cached_property
     def _records(self) -> dict[str, Path]:
-        return record_files(self.workspace.results)
+        """The user's records before the committed ones."""
+        return {**record_files(self.workspace.reference), **record_files(self.workspace.results)}
 
     @cached_property
     def _store(self) -> Store | None:
@@ -153,14 +154,16 @@ class FinishedRuns:
 
 
 def _recorded(run_id: str, path: Path, workspace: Workspace) -> FinishedRun:
-    record = read_record(path)
+    record, folder = read_record(path), path.parent.parent
+    if folder.is_relative_to(workspace.reference):
+        folder = workspace.results / folder.relative_to(workspace.reference)
     return FinishedRun(
         run_id=run_id,
         recipe=_recipe(run_id, record.recipe),
         metrics=record.metrics,
         environment=record.environment,
-        scale=next(name for name in SCALES if path.is_relative_to(workspace.results / name)),
-        published=path.parent.parent,
+        scale=next(name for name in SCALES if folder.is_relative_to(workspace.results / name)),
+        published=folder,
     )
 
 

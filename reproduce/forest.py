@@ -7,13 +7,13 @@ from statistics import fmean, stdev
 import pandas as pd
 
 from reproduce.artifact import Column
-from reproduce.cells import NOT_RUN
+from reproduce.cells import NOT_RUN, number_text
 from reproduce.drawn_picture import DrawnPicture, picture_sheet, with_caption
 from reproduce.forest_panels import Line, draw_panels
 from reproduce.material import Material
 from reproduce.paired_bootstrap import CONFIDENCE, Interval
 from reproduce.picture import Choice, Forest
-from reproduce.table import Block, decimals_for, number_text
+from reproduce.table import Block, decimals_for
 from reproduce.worth import Comparison, Worth
 
 PERCENT_DECIMALS = 1

@@ -8,10 +8,11 @@ import pandas as pd
 
 from reproduce.artifact import Scale
 from reproduce.caption import SCALE_TEXTS
+from reproduce.cells import number_text
 from reproduce.judged_claim import UNCLEAR, VERDICTS, JudgedClaim
 from reproduce.judgement import SIZE_TOLERANCE
 from reproduce.paired_bootstrap import CONFIDENCE
-from reproduce.table import Block, Sheet, number_text
+from reproduce.table import Block, Sheet
 
 NAME = "claims"
 ALL = "all"

@@ -137,7 +137,7 @@ def make_plan(
     """
     trainings = store.trainings() if store else {}
     known = calibrated(workspace.results, device_name(device))
-    speed = Speed.measured(trainings, device.type, known)
+    speed = Speed.measured(trainings, device.type, known, workspace.reference)
     return _Planner(trainings, store, workspace, speed, fresh).plan(wanted)
 
 

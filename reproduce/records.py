@@ -1,7 +1,9 @@
 """Each finished run's record: what was run, what came out, with what; small enough to be committed."""
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +68,35 @@ def read_records(folder: Path) -> dict[str, Record]:
     return {record.run_id: record for record in records}
 
 
+class RecordFolder(Mapping[str, Record]):
+    """Records below `folder/runs` by run id, each read when it is asked for.
+
+    Reading raises ValueError naming a record that cannot be read.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder, self._read = folder / "runs", cache(read_record)
+
+    def __getitem__(self, run_id: str) -> Record:
+        if run_id not in self:
+            raise KeyError(run_id)
+        return self._read(self._path(run_id))
+
+    def __contains__(self, run_id: object) -> bool:
+        return self._path(str(run_id)).exists()
+
+    def __iter__(self) -> Iterator[str]:
+        return (path.stem for path in sorted(self._folder.glob("*.json")))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _path(self, run_id: str) -> Path:
+        return self._folder / f"{run_id}.json"
+
+
 def record_files(results: Path) -> dict[str, Path]:
-    """Every record below the results, of every scale, by run id; a scale's own before others of the id."""
+    """Every record below a folder of scales, by run id; a scale's own before others of the id."""
     paths = [path for scale in SCALES for path in (results / scale).glob("**/runs/*.json")]
     deepest_first = sorted(paths, key=lambda path: (-len(path.parts), path))
     return {path.stem: path for path in deepest_first}

@@ -9,17 +9,19 @@ from typing import Any
 from reproduce import catalog
 from reproduce.artifact import Scale
 from reproduce.caption import DIGEST_LENGTH, SCALE_TEXTS
+from reproduce.drawer import Drawn
 from reproduce.judged_claim import JudgedClaim
 from reproduce.ledger import Ledger, draw_ledger
 from reproduce.ledger_sheet import counts
 from reproduce.listener import Listener
+from reproduce.material import Origin
 from reproduce.report_documents import document, sections
 from reproduce.report_exhibits import exhibit_sections
 from reproduce.report_grid import HtmlGrid, html_grid
 from reproduce.report_page import challenge_text, html_page
 from reproduce.report_pictures import galleries, studies
 from reproduce.report_runs import clock, machines, run_lines
-from reproduce.session import Drawn, Request, Session
+from reproduce.session import Request, Session
 from reproduce.source import ROOT
 from reproduce.table_text import markdown_table
 
@@ -33,13 +35,15 @@ class ReportRequest:
 
     Attributes:
         out: the page; None for `report.html` in the scale's folder.
-        text: where the text goes.
+        text: the text; None for `REPRODUCIBILITY.md` beside the page.
+        origin: `reference` for the committed runs alone.
     """
 
     scale: Scale = "mini"
     results: Path = Path("results")
     out: Path | None = None
-    text: Path = Path("REPRODUCIBILITY.md")
+    text: Path | None = None
+    origin: Origin = "yours"
 
 
 @dataclass(frozen=True)
@@ -70,24 +74,26 @@ def make_report(request: ReportRequest, listener: Listener) -> Report:
     """
     names = [summary.name for summary in catalog.summaries()]
     session = Session(
-        Request(names=names, scale=request.scale, seeds=None, results=request.results), listener
+        Request(names=names, scale=request.scale, seeds=None, results=request.results, origin=request.origin),
+        listener,
     )
     session.workspace.check_writable()
     drawn = session.show()
-    ledger = draw_ledger(request.scale, None, request.results, listener)
-    values = _values(request, session, drawn, ledger)
-    page = request.out or session.published / "report.html"
-    values["page"] = Path(os.path.relpath(page, request.text.parent)).as_posix()
-    for path, content in ((page, html_page(values)), (request.text, challenge_text(values))):
+    ledger = draw_ledger(request.scale, None, request.results, listener, request.origin)
+    values = _values(request.scale, session, drawn, ledger)
+    page = request.out or session.drawer.folder / "report.html"
+    text = request.text or page.with_name("REPRODUCIBILITY.md")
+    values["page"] = Path(os.path.relpath(page, text.parent)).as_posix()
+    for path, content in ((page, html_page(values)), (text, challenge_text(values))):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
-    return Report((page, request.text), values["counts"], len(drawn), len(values["runs"]))
+    return Report((page, text), values["counts"], len(drawn), len(values["runs"]))
 
 
-def _values(request: ReportRequest, session: Session, drawn: list[Drawn], ledger: Ledger) -> dict[str, Any]:
+def _values(scale: Scale, session: Session, drawn: list[Drawn], ledger: Ledger) -> dict[str, Any]:
     """Everything that the templates name."""
-    scale, published = request.scale, session.published
-    runs = run_lines(drawn, session.known)
+    folders = (session.drawer.folder, session.drawer.reference_folder)
+    runs = run_lines(drawn)
     shown = [wish for each in drawn for wish in each.wishes if wish.recipe.run_id in each.outcomes]
     verdicts, parts = counts(ledger.claims), exhibit_sections(drawn, scale)
     own = f" --scale {scale}" if scale != "mini" else ""
@@ -115,8 +121,8 @@ def _values(request: ReportRequest, session: Session, drawn: list[Drawn], ledger
             f"python -m reproduce claims{own}",
         ),
         "sections": parts,
-        "galleries": galleries(published),
-        "studies": studies(published),
+        "galleries": next(filter(None, map(galleries, folders)), []),
+        "studies": next(filter(None, map(studies, folders)), []),
         "differences": document(
             DIFFERENCES, 3, {exhibit.anchor for part in parts for exhibit in part.exhibits}
         ),

@@ -7,10 +7,10 @@ from itertools import groupby
 from reproduce import catalog
 from reproduce.artifact import BEYOND, Scale, Table
 from reproduce.caption import PUBLICATION_PARTS, heading
+from reproduce.drawer import Drawn
 from reproduce.picture import Artifact, Forest
 from reproduce.report_grid import HtmlGrid, html_grid
 from reproduce.report_images import Image, image
-from reproduce.session import Drawn
 
 BEYOND_TITLES = (
     "Points that the text leaves open",

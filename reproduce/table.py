@@ -10,8 +10,8 @@ import pandas as pd
 
 from reproduce.artifact import Column, Table
 from reproduce.caption import caption, letters, row_notes, title
-from reproduce.cells import Cell, CellKey, measure, relative
-from reproduce.material import Material
+from reproduce.cells import Cell, CellKey, measure, number_text, relative
+from reproduce.material import Material, Origin
 from reproduce.paired_bootstrap import CONFIDENCE, Spread
 from reproduce.seed_noise import MARK, NOTE, is_noise
 from reproduce.side_by_side import side_by_side
@@ -19,7 +19,8 @@ from reproduce.verdict import Verdict, judge, ordering
 
 MOST_DECIMALS = 5
 SIGNIFICANT_DIGITS = 4
-MINUS = "\u2212"
+Lines = dict[Origin, dict[CellKey, Cell]]
+"""The cells of one table by whose runs they are, in reading order."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,15 @@ class Sheet:
 
 
 def draw(table: Table, material: Material) -> Sheet:
-    """The table with ours, the paper's and the gap, relative to its reference row, and its claims judged."""
-    cells = measure(table, material.wishes, material.outcomes)
+    """The table with measured and published numbers, relative to its reference row, and its claims judged."""
+    lines = _lines(table, material)
+    cells = next(iter(lines.values()))
     compared = relative(table, cells)
     headings = {group.title: group.heading(material.scale) for group in table.groups}
     notes = row_notes(table, material.wishes, material.overrides)
-    grids = [("Ours, the paper's, and the gap between them", _absolute(table, cells, headings, notes))]
+    grids = [("Measured, the paper's, and the gap between them", _absolute(table, lines, headings, notes))]
     if table.reference:
-        grids.append((_relative_title(table), _relative(table, compared, headings, material.noise)))
+        grids.append((_relative_title(table), _relative(table, lines, headings, material.noise)))
     if table.side_by_side:
         grids = [(name, side_by_side(grid)) for name, grid in grids]
     blocks = [Block(name, grid) for name, grid in grids]
@@ -66,7 +68,7 @@ def draw(table: Table, material: Material) -> Sheet:
         title=title(table, material.scale, material.wishes),
         blocks=tuple(blocks),
         notes=(*caption(table, material), *([NOTE] if _is_marked(blocks) else [])),
-        numbers=_numbers(table, cells, compared),
+        numbers=_numbers(table, lines),
     )
 
 
@@ -93,22 +95,27 @@ def write(sheet: Sheet, folder: Path) -> list[Path]:
 
 def _absolute(
     table: Table,
-    cells: Mapping[CellKey, Cell],
+    lines: Lines,
     headings: Mapping[str, str],
     notes: Mapping[str, list[str]],
 ) -> pd.DataFrame:
     rows: dict[tuple[str, ...], list[str]] = {}
+    cells = next(iter(lines.values()))
     decimals = {name: _decimals(name, table, cells) for name in {key[2] for key in cells}}
     marks = letters(notes)
     for row in table.rows:
-        mine = [(column, cells[row.label, group.title, column.name]) for group, column in _columns(table)]
+        mine = _row_of(table, row.label, cells)
         mark = "".join(f" [{marks[note]}]" for note in notes[row.label])
         texts = (row.label + mark, *row.texts)
         published = [number_text(cell.paper, column.decimals) for column, cell in mine]
         if row.reported:
             rows[(*texts, "reported")] = published
             continue
-        rows[(*texts, _ours(mine))] = [_measured(cell, decimals[column.name]) for column, cell in mine]
+        for origin, each in lines.items():
+            line = _row_of(table, row.label, each)
+            rows[(*texts, _counted(origin, line))] = [
+                _measured(cell, decimals[column.name]) for column, cell in line
+            ]
         rows[(*texts, "paper")] = published
         rows[(*texts, "gap")] = [number_text(cell.gap, column.decimals, signed=True) for column, cell in mine]
     names = [(headings[group.title], f"{column.name} ({column.unit})") for group, column in _columns(table)]
@@ -117,7 +124,7 @@ def _absolute(
 
 def _relative(
     table: Table,
-    cells: Mapping[CellKey, Cell],
+    lines: Lines,
     headings: Mapping[str, str],
     noise: Mapping[str, Spread],
 ) -> pd.DataFrame:
@@ -125,16 +132,17 @@ def _relative(
     for row in table.rows:
         if row.label == table.reference or row.reported:
             continue
-        mine = [(column, cells[row.label, group.title, column.name]) for group, column in _columns(table)]
         keys = [group.metric(column) for group, column in _columns(table)]
-        rows[row.label, _ours(mine)] = [
-            _measured(cell, 1, signed=_is_difference(column))
-            + (MARK if is_noise(cell, column, noise.get(key)) else "")
-            for key, (column, cell) in zip(keys, mine, strict=True)
-        ]
-        rows[row.label, "paper"] = [
-            number_text(cell.paper, 1, signed=_is_difference(column)) for column, cell in mine
-        ]
+        for origin, cells in lines.items():
+            mine = _row_of(table, row.label, relative(table, cells))
+            rows[row.label, _counted(origin, mine)] = [
+                _measured(cell, 1, signed=_is_difference(column))
+                + (MARK if is_noise(cell, column, noise.get(key)) else "")
+                for key, (column, cell) in zip(keys, mine, strict=True)
+            ]
+            rows[row.label, "paper"] = [
+                number_text(cell.paper, 1, signed=_is_difference(column)) for column, cell in mine
+            ]
     names = [(headings[group.title], _relative_name(column)) for group, column in _columns(table)]
     return _frame(rows, names, (table.headings[0], ""))
 
@@ -158,12 +166,23 @@ def _frame(
     )
 
 
-def _numbers(table: Table, cells: Mapping[CellKey, Cell], compared: Mapping[CellKey, Cell]) -> pd.DataFrame:
+def _numbers(table: Table, lines: Lines) -> pd.DataFrame:
     """One line per cell, for programs: unrounded values to six significant digits."""
-    lines: list[dict[str, Any]] = []
+    (_, cells), *others = lines.items()
+    compared = relative(table, cells)
+    found: list[dict[str, Any]] = []
     for key, cell in cells.items():
         other = compared.get(key, Cell())
-        lines.append(
+        beside = {
+            f"{origin}_{name}": value
+            for origin, each in others
+            for name, value in (
+                ("seeds", len(each[key].values)),
+                ("mean", _short(each[key].mean)),
+                ("std", _short(each[key].deviation)),
+            )
+        }
+        found.append(
             {
                 "row": key[0],
                 "group": key[1],
@@ -177,21 +196,35 @@ def _numbers(table: Table, cells: Mapping[CellKey, Cell], compared: Mapping[Cell
                 "relative_mean": _short(other.mean),
                 "relative_std": _short(other.deviation),
                 "relative_paper": _short(other.paper),
+                **beside,
             }
         )
-    return pd.DataFrame(lines)
+    return pd.DataFrame(found)
 
 
 def _columns(table: Table) -> list[tuple[Any, Column]]:
     return [(group, column) for group in table.groups for column in group.columns]
 
 
-def _ours(cells: list[tuple[Column, Cell]]) -> str:
+def _lines(table: Table, material: Material) -> Lines:
+    """The cells of whoever's runs are drawn, then those of the reference."""
+    found = {material.origin: measure(table, material.wishes, material.outcomes)}
+    if material.reference:
+        found["reference"] = measure(table, material.reference.wishes, material.reference.outcomes)
+    return found
+
+
+def _row_of(table: Table, label: str, cells: Mapping[CellKey, Cell]) -> list[tuple[Column, Cell]]:
+    return [(column, cells[label, group.title, column.name]) for group, column in _columns(table)]
+
+
+def _counted(origin: Origin, cells: list[tuple[Column, Cell]]) -> str:
+    """Whose numbers a line has, and of how many seeds."""
     counts = sorted({len(cell.values) for _, cell in cells if cell.values})
     if not counts:
-        return "ours"
+        return origin
     seeds = " or ".join(str(count) for count in counts)
-    return f"ours ({seeds} seed{'' if seeds == '1' else 's'})"
+    return f"{origin} ({seeds} seed{'' if seeds == '1' else 's'})"
 
 
 def _measured(cell: Cell, decimals: int, *, signed: bool = False) -> str:
@@ -199,13 +232,6 @@ def _measured(cell: Cell, decimals: int, *, signed: bool = False) -> str:
         return cell.state
     deviation = "" if cell.deviation is None else f" ± {cell.deviation:.{decimals}f}"
     return number_text(cell.mean, decimals, signed=signed) + deviation
-
-
-def number_text(value: float | None, decimals: int, *, signed: bool = False) -> str:
-    """The number as it is printed, with a real minus; a dash for none."""
-    if value is None:
-        return "-"
-    return f"{value:{'+' if signed else ''}.{decimals}f}".replace("-", MINUS)
 
 
 def decimals_for(column: Column, values: Iterable[float | None]) -> int:

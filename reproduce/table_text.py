@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from reproduce.table import MINUS, Sheet
+from reproduce.cells import MINUS
+from reproduce.table import Sheet
 
 LATEX_ESCAPES = {"%": r"\%", "&": r"\&", "_": r"\_", "#": r"\#", MINUS: "$-$", "±": r"$\pm$", "≥": r"$\geq$"}
 LATEX_ESCAPES |= {"†": r"\dag{}"}

@@ -68,7 +68,7 @@ def _known(name: str, recipe: Recipe, material: Material) -> pd.DataFrame:
     try:
         return _asked(recipe, material)
     except (UsageError, RunError):
-        path = material.folder / FIGURES / f"{name}.csv"
+        path = material.records_folder / FIGURES / f"{name}.csv"
         stored = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=COLUMNS)
         return stored[stored.run_id == recipe.run_id]
 

@@ -136,13 +136,13 @@ class Comparison:
         return np.mean(found, axis=0), identities
 
     def _answers(self, record: Record, name: str, protocol: str) -> NDArray[np.float64] | None:
-        answers = read_answers(self.material.folder / "runs" / f"{record.run_id}.json")
+        answers = read_answers(self.material.records_folder / "runs" / f"{record.run_id}.json")
         return None if answers is None else answers_by_metric(answers).get(name, {}).get(protocol)
 
     def _identities(self, label: str, protocol: str) -> NDArray[np.int64] | None:
         wish = next(wish for wish in self.material.wishes if wish.label == label)
         digest = str(self.records[label][wish.recipe.seed].environment.get("data_digest", "unknown"))
-        return (read_identities(self.material.folder, wish.recipe.data, digest) or {}).get(protocol)
+        return (read_identities(self.material.records_folder, wish.recipe.data, digest) or {}).get(protocol)
 
     def _key(self, column: Column) -> str:
         return self.figure.group.metric(column)

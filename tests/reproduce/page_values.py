@@ -26,7 +26,7 @@ MADE = Made(
 
 def _block(title: str, columns: int, first: str) -> Block:
     index = pd.MultiIndex.from_tuples(
-        [(f"A row with a long name {row}", kind) for row in range(4) for kind in ("ours", "paper", "gap")],
+        [(f"A row with a long name {row}", kind) for row in range(4) for kind in ("yours", "paper", "gap")],
         names=["Method", ""],
     )
     names = [

@@ -204,7 +204,7 @@ def test_a_run_of_a_study_or_with_overrides_keeps_its_place(
 ) -> None:
     changed = session(changes=["schedule.epochs=4"])
     changed.run(training)
-    (path,) = [p for p in (changed.published / "runs").glob("*.json") if "CapacityD" in p.read_text()]
+    (path,) = [p for p in (changed.drawer.folder / "runs").glob("*.json") if "CapacityD" in p.read_text()]
     out = cluster.parent / "changed.zip"
     Said("export-run", path.stem, "--results", cluster, "--out", out)
     imported(laptop, out)

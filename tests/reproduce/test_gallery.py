@@ -14,9 +14,10 @@ from cdd.data.catalog import EMBEDDED
 from cdd.models.deployed import Embedder
 from reproduce.artifact import Table
 from reproduce.catalog import Summary
+from reproduce.drawer import Drawn
 from reproduce.finished_run import FinishedRuns
 from reproduce.run_ids import only_run
-from reproduce.session import Drawn, Session
+from reproduce.session import Session
 from reproduce.tracking import Store
 from reproduce.workspace import Workspace
 from tests.reproduce.fakes import CODE, FakeTraining, a_student, a_teacher
@@ -132,7 +133,7 @@ def test_a_run_with_overrides_is_drawn_in_their_folder(
 ) -> None:
     changed = session(changes=["schedule.epochs=4"])
     changed.run(training)
-    own = changed.published
+    own = changed.drawer.folder
     (path,) = [p for p in (own / "runs").glob("*.json") if json.loads(p.read_text())["recipe"]["teacher"]]
     if not with_record:
         shutil.rmtree(own)

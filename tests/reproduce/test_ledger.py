@@ -18,7 +18,7 @@ from tests.reproduce.fakes import CODE, FakeTraining, Recorder
 from tests.reproduce.recorded import COST, claim, evidence, pair_of_records
 
 PROJECT = Path(__file__).parents[2]
-COMMITTED = PROJECT / "results" / "mini"
+COMMITTED = PROJECT / "results" / "reference" / "mini"
 
 
 @pytest.fixture
@@ -90,8 +90,8 @@ def test_the_command_answers_scripts(two_claims: None, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.committed
 def test_the_committed_ledger_is_that_of_the_committed_records(tmp_path: Path, listener: Recorder) -> None:
-    shutil.copytree(COMMITTED, tmp_path / "mini")
     drawn = draw_ledger("mini", None, tmp_path, listener)
     for path in drawn.files:
         assert path.read_bytes() == (COMMITTED / path.name).read_bytes(), path.name

@@ -14,8 +14,8 @@ from optuna.trial import TrialState
 
 from cdd.recipe import Recipe
 from reproduce.artifact import Scale, Table
+from reproduce.drawer import Drawn
 from reproduce.errors import StoreError
-from reproduce.session import Drawn
 from reproduce.study_turn import DatabaseTurn
 from reproduce.tracked_model import log_deployed
 from reproduce.tracking import INVOCATION, Store

@@ -9,12 +9,13 @@ import pytest
 
 from reproduce.artifact import BEYOND, Table
 from reproduce.catalog import Summary
+from reproduce.cells import number_text
 from reproduce.claim import Final, Pair, PublishedClaim, RunOf
+from reproduce.drawer import Drawn
 from reproduce.listener import Listener
 from reproduce.picture import Curve, Figure
 from reproduce.report import ReportRequest, make_report
-from reproduce.session import Drawn, Session
-from reproduce.table import number_text
+from reproduce.session import Session
 from tests.reproduce.fakes import (
     ACCURACY,
     GROUP,
@@ -173,7 +174,7 @@ def test_numbers_are_those_of_show(trained: Path) -> None:
     columns = {"MP": 2, "mAP": 3}
     checked = 0
     for cell in (cell for cell in cells if cell["state"] == "measured"):
-        (line,) = [line for line in lines if line[0] == cell["row"] and line[1].startswith("ours")]
+        (line,) = [line for line in lines if line[0] == cell["row"] and line[1].startswith("yours")]
         assert line[columns[cell["column"]]].startswith(number_text(cell["mean"], 2))
         (line,) = [line for line in lines if line[0] == cell["row"] and line[1] == "paper"]
         assert line[columns[cell["column"]]] == number_text(cell["paper"], 2)

@@ -13,11 +13,12 @@ import pytest
 
 from cdd.architecture import SmallNetwork
 from reproduce.artifact import Scale, Table
+from reproduce.cells import MINUS
 from reproduce.execute import Outcome
 from reproduce.material import Material
 from reproduce.overrides import parse
 from reproduce.plan import wishes
-from reproduce.table import MINUS, Sheet, draw, write
+from reproduce.table import Sheet, draw, write
 from reproduce.table_text import latex, markdown
 from tests.reproduce.fakes import CLAIM, GROUP, STUDENT, TEACHER, row, table
 from tests.small import teacher_recipe
@@ -69,18 +70,18 @@ def line(sheet: Sheet, block: int, label: str, second: str) -> list[str]:
 
 def test_a_row_shows_ours_the_papers_and_the_gap() -> None:
     sheet = drawn()
-    assert line(sheet, 0, "Teacher", "ours (3 seeds)") == ["48.00 ± 0.00", "74.00 ± 4.00"]
+    assert line(sheet, 0, "Teacher", "yours (3 seeds)") == ["48.00 ± 0.00", "74.00 ± 4.00"]
     assert line(sheet, 0, "Teacher", "paper") == ["40.00", "80.00"]
     assert line(sheet, 0, "Teacher", "gap") == ["+8.00", f"{MINUS}6.00"]
 
 
 def test_one_seed_has_no_deviation() -> None:
-    assert line(drawn(seeds=(0,)), 0, "Student", "ours (1 seed)") == ["12.00", "69.00"]
+    assert line(drawn(seeds=(0,)), 0, "Student", "yours (1 seed)") == ["12.00", "69.00"]
 
 
 def test_relative_rows_are_shares_or_differences() -> None:
     sheet = drawn()
-    assert line(sheet, 1, "Student", "ours") == ["25.0 ± 0.0", f"{MINUS}1.0 ± 0.0"]
+    assert line(sheet, 1, "Student", "yours") == ["25.0 ± 0.0", f"{MINUS}1.0 ± 0.0"]
     assert line(sheet, 1, "Student", "paper") == ["25.0", f"{MINUS}0.5"]
     assert "Relative to Teacher: MP in percent of it, mAP as difference" in sheet.blocks[1].title
 
@@ -96,7 +97,7 @@ def test_a_claim_is_judged_below() -> None:
 
 def test_what_was_never_run_says_so_and_keeps_the_papers_numbers_apart() -> None:
     sheet = drawn(run=False)
-    assert line(sheet, 0, "Teacher", "ours") == ["not run", "not run"]
+    assert line(sheet, 0, "Teacher", "yours") == ["not run", "not run"]
     assert line(sheet, 0, "Teacher", "paper") == ["40.00", "80.00"]
     assert line(sheet, 0, "Teacher", "gap") == ["-", "-"]
     assert sheet.numbers["mean"].isna().all()
@@ -119,7 +120,7 @@ def test_small_values_get_the_decimals_they_need() -> None:
     small = replace(GROUP.columns[0], factor=1e-9)
     group = replace(GROUP, columns=(small, GROUP.columns[1]))
     sheet = drawn(replace(TABLE, groups=(group,)))
-    assert line(sheet, 0, "Student", "ours")[0] == "0.01200 ± 0.00000"
+    assert line(sheet, 0, "Student", "yours")[0] == "0.01200 ± 0.00000"
 
 
 def test_the_title_names_scale_and_stand_in() -> None:
