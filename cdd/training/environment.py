@@ -3,6 +3,7 @@
 import os
 import platform
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,19 @@ def has_native_bfloat16(device: torch.device) -> bool:
 
 
 def device_name(device: torch.device) -> str:
-    """The device's name for people."""
+    """The device's name for people: the model of the GPU or of the processor."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return platform.processor() or platform.machine()
+    return processor()
+
+
+@cache
+def processor() -> str:
+    """Model of the processor where the system tells it, else its kind."""
+    known = Path("/proc/cpuinfo")
+    text = known.read_text(encoding="utf-8", errors="replace") if known.exists() else ""
+    models = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
 
 
 def describe(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
