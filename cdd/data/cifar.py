@@ -156,5 +156,6 @@ def _is_number(value: object) -> bool:
 
 
 def _said(value: object) -> str:
-    is_array = isinstance(value, np.ndarray)
-    return f"an array of {value.dtype}, {value.shape}" if is_array else f"a {type(value).__name__}"
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype}, {value.shape}"
+    return f"a {type(value).__name__}"

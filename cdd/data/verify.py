@@ -6,10 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from cdd.data.arrays import Arrays
-from cdd.data.image_files import UNREADABLE
+from cdd.data.colour import UnreadableImageError, in_colour
 from cdd.data.listing import Listing
 from cdd.data.published import PUBLISHED, Count
 from cdd.data.records import ImageRecord, Split
@@ -129,8 +127,7 @@ def _unreadable(listing: Listing, report: Callable[[int, int], None]) -> dict[st
 
 def _problem(path: Path) -> str | None:
     try:
-        with Image.open(path) as image:
-            image.convert("RGB")
-    except UNREADABLE as error:
-        return str(error).replace(str(path), path.name)
+        in_colour(path)
+    except UnreadableImageError as error:
+        return error.reason
     return None
