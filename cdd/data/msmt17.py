@@ -99,7 +99,9 @@ def _listed(folder: Path, part: str, name: str) -> list[tuple[str, int, int]]:
         raise DataError(f"{source} is empty: copy it again")
     if len(identities) < len(lines):
         wrong = next(words for words in lines if len(words) != 2 or number_of(words[1]) is None)
-        raise DataError(f"{source} is damaged: expected lines of path and identity, got {' '.join(wrong)[:80]!r}")
+        raise DataError(
+            f"{source} is damaged: expected lines of path and identity, got {' '.join(wrong)[:80]!r}"
+        )
     paths = [f"{part}/{path_in(path, source)}" for path, _ in rows]
     require_present(paths, folder, [part], name)
     cameras = [int(match[1]) - 1 for match in matched(paths, CAMERA, folder)]
