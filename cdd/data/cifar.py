@@ -66,11 +66,9 @@ def cifar100(root: Path) -> Arrays:
 
 
 def _read(kind: _Kind, root: Path) -> Arrays:
-    from torchvision.datasets.utils import check_integrity
-
     folder = _folder(kind, root)
     # Before anything is read. A copy with other bytes is worth a remark: small trees can be read as well.
-    altered = tuple(name for name, known in kind.sums.items() if not check_integrity(folder / name, known))
+    altered = _altered(kind, folder)
     meta = kind.reader.meta
     classes = _of_file(kind, folder, meta["filename"], lambda content: len(content[meta["key"]]))
 
@@ -90,6 +88,16 @@ def _read(kind: _Kind, root: Path) -> Arrays:
         altered=altered,
         remarks=(f"MD5 differs from the published: {', '.join(altered)}",) if altered else (),
     )
+
+
+def _altered(kind: _Kind, folder: Path) -> tuple[str, ...]:
+    """The files whose content is not the published one."""
+    from torchvision.datasets.utils import check_integrity
+
+    try:
+        return tuple(name for name, known in kind.sums.items() if not check_integrity(folder / name, known))
+    except OSError as error:
+        raise DataError(f"{kind.title} in {folder} cannot be read: {error}") from error
 
 
 def _of_file(kind: _Kind, folder: Path, name: str, use: Callable[[Any], Found]) -> Found:

@@ -50,7 +50,10 @@ def veri776(root: Path, data: Data) -> Listing:
 def _listing(folder: Path, layout: str, found: dict[Split, list[str]]) -> Listing:
     sources: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
-    if layout == "official" and all((folder / name).is_file() for name in LISTS.values()):
+    there = [name for name in LISTS.values() if (folder / name).is_file()]
+    if layout == "official" and 0 < len(there) < len(LISTS):
+        remarks = (f"{' and '.join(there)} alone, without the other lists, is not followed",)
+    elif layout == "official" and there:
         layout, sources = "official, by its lists", tuple(LISTS.values())
         found = {}
         for part, name in LISTS.items():

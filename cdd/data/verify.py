@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cdd.data.arrays import Arrays
 from cdd.data.colour import UnreadableImageError, in_colour
-from cdd.data.listing import Listing
+from cdd.data.listing import Listing, readable
 from cdd.data.published import PUBLISHED, Count
 from cdd.data.records import ImageRecord, Split
 
@@ -72,7 +72,7 @@ def _verification(
     published = PUBLISHED[found.name]
     return Verification(
         name=found.name,
-        folder=str(found.folder),
+        folder=readable(str(found.folder)),
         layout=found.layout,
         digest=found.digest,
         splits=tuple(_counted(found.records, split, known) for split, known in published.splits.items()),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cdd.data.colour import FORMATS, UnreadableImageError, in_colour
+from cdd.data.colour import FORMATS, UnreadableImageError, _converted, in_colour
 from cdd.data.image_files import ImageFiles
 from cdd.errors import DataError
 
@@ -38,6 +38,13 @@ def test_grey_of_16_bits_is_divided_by_257(mode, kind, tmp_path):
     values = (RAMP.astype(np.int64) * 257).astype(types.get(mode, np.uint16))
     path = saved(Image.fromarray(values), tmp_path / "a.png", kind)
     np.testing.assert_array_equal(grey(path), RAMP)
+
+
+def test_grey_of_12_bits_is_divided_by_its_own_white():
+    image = Image.fromarray(np.array([[0, 2048, 4095]], dtype=np.uint16))
+    # As TIFF files have it, which Pillow does not write.
+    image.tag_v2 = {258: (12,)}
+    assert np.asarray(_converted(image))[0, :, 0].tolist() == [0, 128, 255]
 
 
 def test_grey_of_16_bits_is_rounded(tmp_path):

@@ -147,6 +147,16 @@ def test_identities_that_are_no_numbers_are_named(kind, number, tmp_path):
         find()
 
 
+@pytest.mark.parametrize("gone", ["name_train.txt", "name_test.txt"])
+def test_lists_of_veri776_that_are_not_followed_are_remarked(gone, tmp_path):
+    find, path = written("veri776", tmp_path)
+    before = find()
+    path.with_name(gone).unlink()
+    found = find()
+    assert found.records == before.records
+    assert any("without the other lists, is not followed" in remark for remark in found.remarks)
+
+
 def test_hand_worked_lines_and_paths(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes("\ufeff a b \r\n\n\t\nc\u2028d\n".encode())
