@@ -119,8 +119,9 @@ class Recipe(Settings):
     compactors: Literal[False, True, "both"] = False
     """Whether a 1x1 compactor stands behind every 3x3 convolution of the student; `both`: behind the
     1x1 convolution before it as well, as in ResRep."""
-    initialisation: "Literal['random', 'imagenet'] | Recipe" = "imagenet"
-    """A recipe here is a run whose backbone the student starts from: a pretraining run, or, where it was
+    initialisation: "Literal['random', 'imagenet', 'tiny-imagenet'] | Recipe" = "imagenet"
+    """`imagenet`: torchvision's weights; `tiny-imagenet`: those that are shipped, for a few small networks.
+    A recipe here is a run whose backbone the student starts from: a pretraining run, or, where it was
     trained on the same identities, a base that neck and classifier come from too. Of a base with
     compactors, a student without any is the deployed network: pruned, folded, trained further as it is."""
     teacher: "Recipe | None" = None

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cdd.architecture import Backbone, Network, SmallNetwork, VisionTransformer
 from cdd.errors import DataError
-from cdd.models.network import build_backbone
+from cdd.models.fit import check_fit
 from cdd.models.zoo import BACKBONES
 from cdd.torchvision_guard import install
 
@@ -42,7 +42,7 @@ def imagenet_weights(backbone: Network, path: Path | None = None) -> dict[str, T
     weights = {name: value for name, value in stored.items() if not name.startswith(("fc.", "heads."))}
     if isinstance(backbone, VisionTransformer):
         weights = _resized(weights, backbone)
-    _check_fit(weights, backbone, f"the ImageNet weights of {names[0]}" if path is None else str(path))
+    check_fit(weights, backbone, f"the ImageNet weights of {names[0]}" if path is None else str(path))
     return weights
 
 
@@ -107,22 +107,3 @@ def _read(path: Path) -> dict[str, Tensor]:
     if not isinstance(stored, dict) or not all(isinstance(value, Tensor) for value in stored.values()):
         raise DataError(f"{path} holds no state dict: expected names and tensors, as torchvision writes them")
     return stored
-
-
-def _check_fit(weights: dict[str, Tensor], backbone: Network, origin: str) -> None:
-    with torch.device("meta"):
-        expected = {name: value.shape for name, value in build_backbone(backbone).state_dict().items()}
-    # Files from before batch norms counted their batches do not have these counters.
-    needed = {name for name in expected if not name.endswith("num_batches_tracked")}
-    known = expected.keys() & weights.keys()
-    problems = {
-        "lacks": needed - weights.keys(),
-        "also holds": weights.keys() - expected.keys(),
-        "has other shapes for": {name for name in known if weights[name].shape != expected[name]},
-    }
-    for what, names in problems.items():
-        if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            raise DataError(
-                f"{origin} belongs to another network: it {what} {', '.join(sorted(names)[:3])}{more}"
-            )

@@ -11,6 +11,7 @@ from cdd.compactor.insert import insert_compactors
 from cdd.errors import DataError
 from cdd.models.imagenet import imagenet_weights
 from cdd.models.network import RetrievalNetwork, initialise
+from cdd.models.tiny_imagenet import tiny_imagenet_weights
 from cdd.recipe import Recipe
 
 IMAGENET = "imagenet"
@@ -20,9 +21,9 @@ IMAGENET = "imagenet"
 def build_student(recipe: Recipe, identities: int, weights: Mapping[str, Path]) -> RetrievalNetwork:
     """The student before its first step.
 
-    The neck and the classifier start at random; the backbone starts at random, from ImageNet, or from
-    the backbone of the pretraining run. A base trained on the same identities gives all three; one that
-    was pruned, its deployed network. Compactors start as the identity.
+    The neck and the classifier start at random; the backbone starts at random, from ImageNet, from Tiny
+    ImageNet, or from the backbone of the pretraining run. A base trained on the same identities gives all
+    three; one that was pruned, its deployed network. Compactors start as the identity.
 
     Args:
         identities: outputs of the classifier.
@@ -43,6 +44,8 @@ def build_student(recipe: Recipe, identities: int, weights: Mapping[str, Path]) 
             network.backbone.load_state_dict(backbone)
     elif recipe.initialisation == "imagenet":
         network.backbone.load_state_dict(imagenet_weights(recipe.student, weights.get(IMAGENET)), strict=True)
+    elif recipe.initialisation == "tiny-imagenet":
+        network.backbone.load_state_dict(tiny_imagenet_weights(recipe.student), strict=True)
     if recipe.compactors:
         insert_compactors(network, both=recipe.compactors == "both")
     return network
