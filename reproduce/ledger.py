@@ -6,12 +6,13 @@ from pathlib import Path
 
 from reproduce import catalog, ledger_sheet
 from reproduce.artifact import Scale
-from reproduce.evidence import Evidence
+from reproduce.evidence import evidence_of, runs_of
 from reproduce.judged_claim import JudgedClaim
-from reproduce.judgement import judged
+from reproduce.judgement import SEEDS, judged
 from reproduce.listener import Listener
-from reproduce.session import SEEDS_SHOWN, Request, Session
-from reproduce.table import Sheet, write
+from reproduce.session import Request, Session
+from reproduce.sheet import Sheet
+from reproduce.table import write
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,6 @@ class Ledger:
     claims: list[JudgedClaim]
     sheet: Sheet
     files: list[Path]
-
-
-def evidence_of(folder: Path, scale: Scale) -> Evidence:
-    """The records of a scale's folder, for all runs that claims compare."""
-    runs = [run for claim in catalog.claims() for pair in claim.pairs for run in pair.runs]
-    return Evidence(folder, scale, {name: catalog.find(name) for name in {run.artifact for run in runs}})
 
 
 def draw_ledger(scale: Scale, seeds: Sequence[int] | None, results: Path, listener: Listener) -> Ledger:
@@ -39,11 +34,11 @@ def draw_ledger(scale: Scale, seeds: Sequence[int] | None, results: Path, listen
         ValueError: for a damaged record.
     """
     session = Session(Request(names=[], scale=scale, seeds=None, results=results), listener)
-    evidence = evidence_of(session.published, scale)
-    used = list(SEEDS_SHOWN if seeds is None else seeds)
-    runs = [run for claim in catalog.claims() for pair in claim.pairs for run in pair.runs]
-    recipes = (evidence.recipe(run, seed) for run in runs for seed in used)
+    declared = catalog.claims()
+    evidence = evidence_of(session.published, scale, declared)
+    used = list(SEEDS if seeds is None else seeds)
+    recipes = (evidence.recipe(run, seed) for run in runs_of(declared) for seed in used)
     session.bring_records({recipe.run_id: recipe for recipe in recipes if recipe}.values())
-    claims = judged(catalog.claims(), evidence, used)
+    claims = judged(declared, evidence, used)
     drawn = ledger_sheet.sheet(claims, scale)
     return Ledger(claims, drawn, write(drawn, session.published))

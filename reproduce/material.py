@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from cdd.training.environment import Machine
 from reproduce.artifact import Scale
 from reproduce.execute import Outcome
-from reproduce.paired_bootstrap import Spread
 from reproduce.plan import Wish
 from reproduce.records import Record
 
 if TYPE_CHECKING:
     from reproduce.finished_run import FinishedRuns
+    from reproduce.judged_claim import JudgedClaim
 
 FIGURES = "figures"
 
@@ -26,7 +26,8 @@ class Material:
         folder: where the artifact's files go, tables and figures in folders of their own.
         files: where pictures of images find the networks of runs.
         machine: where they find the images, and compute.
-        noise: by metric, how far runs lie apart over seeds.
+        judged: the claims about the artifact, as the ledger judges them.
+        within_noise: cells of a table whose difference from its reference row may be none.
     """
 
     scale: Scale
@@ -37,4 +38,5 @@ class Material:
     folder: Path = Path("results")
     files: "FinishedRuns | None" = None
     machine: Machine = Machine()
-    noise: Mapping[str, Spread] = field(default_factory=dict)
+    judged: "tuple[JudgedClaim, ...]" = ()
+    within_noise: frozenset[tuple[str, str, str]] = frozenset()

@@ -11,7 +11,7 @@ from reproduce.artifact import Scale
 from reproduce.caption import DIGEST_LENGTH, SCALE_TEXTS
 from reproduce.judged_claim import JudgedClaim
 from reproduce.ledger import Ledger, draw_ledger
-from reproduce.ledger_sheet import counts
+from reproduce.ledger_sheet import counts, counts_text
 from reproduce.listener import Listener
 from reproduce.report_documents import document, sections
 from reproduce.report_exhibits import exhibit_sections
@@ -22,6 +22,7 @@ from reproduce.report_runs import clock, machines, run_lines
 from reproduce.session import Drawn, Request, Session
 from reproduce.source import ROOT
 from reproduce.table_text import markdown_table
+from reproduce.verdicts import CODES, EXPLANATION
 
 DIFFERENCES = ROOT / "DIFFERENCES.md"
 TITLE = "Towards a Smaller Student, reproduced"
@@ -101,8 +102,10 @@ def _values(request: ReportRequest, session: Session, drawn: list[Drawn], ledger
         "runs": runs,
         "total": clock(sum(run.seconds or 0.0 for run in runs)),
         "machines": machines(runs),
-        "verdicts": tuple(verdicts),
+        "verdicts": CODES,
         "counts": verdicts,
+        "counts_text": counts_text(verdicts),
+        "meanings": EXPLANATION,
         "claims": ledger.claims,
         "publications": _publications(ledger.claims),
         "ledger_blocks": [
@@ -126,8 +129,8 @@ def _values(request: ReportRequest, session: Session, drawn: list[Drawn], ledger
 
 
 def _description(scale: Scale, verdicts: Mapping[str, int], runs: int) -> str:
-    listed = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
-    return f"{sum(verdicts.values())} claims judged at the {scale} scale from {runs} runs: {listed}."
+    total = sum(verdicts.values())
+    return f"{total} claims judged at the {scale} scale from {runs} runs: {counts_text(verdicts)}."
 
 
 def _data(drawn: list[Drawn]) -> list[str]:

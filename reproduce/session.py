@@ -13,20 +13,23 @@ from cdd.training.environment import Machine, device_name, select_device
 from reproduce import catalog
 from reproduce.artifact import Scale, Table
 from reproduce.calibration import Measure, calibrate
+from reproduce.cells import CellKey
 from reproduce.drawing import draw_artifact
 from reproduce.errors import StoreError, UsageError
+from reproduce.evidence import Evidence
 from reproduce.execute import Job, Launch, Outcome, Train, execute
 from reproduce.finished_run import FinishedRuns
+from reproduce.judgement import judged_rows
 from reproduce.listener import Listener
 from reproduce.material import Material
+from reproduce.noise import within_noise
 from reproduce.overrides import Overrides, parse
 from reproduce.picture import Artifact, Cloud, Sweep
 from reproduce.plan import Plan, Wish, make_plan, wishes
 from reproduce.records import read_records, write_record
-from reproduce.seed_noise import recorded_spreads
+from reproduce.sheet import Sheet
 from reproduce.source import source
 from reproduce.stored_outcomes import stored_outcomes
-from reproduce.table import Sheet
 from reproduce.tracking import FAILED, FINISHED, KILLED, Store, existing_store, open_store
 from reproduce.workspace import Workspace
 
@@ -119,9 +122,8 @@ class Session:
     @cached_property
     def known(self) -> dict[str, Outcome]:
         """What the store and, where it has nothing, the records say of every run."""
-        figures = [artifact for artifact in self.artifacts if not isinstance(artifact, Table)]
         known = self.bring_records(
-            wish.recipe for figure in figures for wish in self._wishes(figure, self._seeds_shown)
+            wish.recipe for artifact in self.artifacts for wish in self._wishes(artifact, self._seeds_shown)
         )
         for run_id, record in read_records(self.published).items():
             if run_id not in known or known[run_id].state == "failed":
@@ -181,12 +183,16 @@ class Session:
             folder=self.published,
             files=FinishedRuns(self.workspace, self.code),
             machine=self.request.machine,
-            noise=recorded_spreads(self._wishes(artifact, list(SEEDS_SHOWN)), self.published)
-            if isinstance(artifact, Table | Sweep)
-            else {},
+            judged=judged_rows(artifact.name, self.published, self.request.scale, self.overrides),
+            within_noise=self._within_noise(artifact, wanted),
         )
         sheet, files = draw_artifact(artifact, material)
         return Drawn(sheet, files, outcomes, trained, tuple(wanted))
+
+    def _within_noise(self, artifact: Artifact, wanted: list[Wish]) -> frozenset[CellKey]:
+        table = artifact.table if isinstance(artifact, Sweep) else artifact
+        evidence = Evidence(self.published, self.request.scale, {})
+        return within_noise(table, wanted, evidence) if isinstance(table, Table) else frozenset()
 
     def _run_artifact(self, artifact: Artifact, wanted: list[Wish], store: Store, train: Train) -> Drawn:
         plan = self._plan(wanted, store)

@@ -14,7 +14,7 @@ from reproduce.listener import Listener
 from reproduce.picture import Curve, Figure
 from reproduce.report import ReportRequest, make_report
 from reproduce.session import Drawn, Session
-from reproduce.table import number_text
+from reproduce.sheet import number_text
 from tests.reproduce.fakes import (
     ACCURACY,
     GROUP,
