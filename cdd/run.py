@@ -74,6 +74,7 @@ class Result:
             0 per image, right or wrong.
         first_is_right: per protocol and valid query, 1 or 0: whether the first image is of its identity.
         query_identities: per protocol, what each valid query shows.
+        chance_precision: per protocol, the average precision of each valid query under random rankings.
         environment: versions, device, threads, precision in force, data digest, seconds; `companions`, where
             a student shared lessons: with how many others at most, for then its seconds are its share.
     """
@@ -85,6 +86,7 @@ class Result:
     average_precision: dict[str, list[float]] = field(default_factory=dict)
     first_is_right: dict[str, list[int]] = field(default_factory=dict)
     query_identities: dict[str, list[int]] = field(default_factory=dict)
+    chance_precision: dict[str, list[float]] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
@@ -258,6 +260,7 @@ class _Run:
             average_precision=accuracy.by_query,
             first_is_right=accuracy.first_is_right,
             query_identities=appraiser.query_identities(),
+            chance_precision=appraiser.chance_precision(),
             environment=self._environment(),
         )
 

@@ -1,16 +1,17 @@
 """Claims from Table 1: what the compactor and the gradient resetting add, and what the abstract promises."""
 
 from experiments.columns import MEAN_AVERAGE_PRECISION, MULTIPLY_ADDS, PARAMETERS, RANK_1
-from experiments.table1 import ACCURACY_ALLOWANCE
 from reproduce.claim import Final, Pair, Printed, PublishedClaim, RunOf
 
 TABLE = "Xie et al., CVPR 2023, Table 1"
 ABSTRACT = "Abstract; Section 4.3"
+ACCURACY_ALLOWANCE = 0.5
+"""Percentage points of mAP up to which the text says "without loss"; its own largest loss is 0.44."""
 TEACHER, BARE, CDD, RGGR = (
     RunOf("table1", row, "VeRi-776") for row in ("Teacher", "CDD w/o DGC", "CDD", "CDD+RGGR")
 )
 CLOTHES_CDD, CLOTHES_RGGR = RunOf("table1", "CDD", "In-Shop"), RunOf("table1", "CDD+RGGR", "In-Shop")
-CLOTHES_TEACHER = RunOf("table1", "Teacher", "In-Shop")
+CLOTHES_TEACHER, CLOTHES_BARE = (RunOf("table1", row, "In-Shop") for row in ("Teacher", "CDD w/o DGC"))
 
 ABLATION = (
     PublishedClaim(
@@ -30,6 +31,14 @@ ABLATION = (
         measure=Final(RANK_1),
         pairs=(Pair(TEACHER, BARE),),
         printed=(Printed("3.15 % R1", 3.15, "Section 4.3"),),
+    ),
+    PublishedClaim(
+        name="bare-loses-map-in-shop",
+        text="Distilling and pruning the same filters costs accuracy (In-Shop)",
+        source=TABLE,
+        where="Section 4.3",
+        measure=Final(MEAN_AVERAGE_PRECISION),
+        pairs=(Pair(CLOTHES_TEACHER, CLOTHES_BARE),),
     ),
     PublishedClaim(
         name="compactor-map",
@@ -66,6 +75,30 @@ ABLATION = (
         measure=Final(MULTIPLY_ADDS),
         pairs=(Pair(CDD, BARE),),
         printed=(Printed("6.19 G", 100 * 6.19 / 11.96, "Section 4.3"),),
+    ),
+    PublishedClaim(
+        name="compactor-map-in-shop",
+        text="The compactor keeps more accuracy (In-Shop)",
+        source=TABLE,
+        where="Section 4.3",
+        measure=Final(MEAN_AVERAGE_PRECISION),
+        pairs=(Pair(CLOTHES_CDD, CLOTHES_BARE),),
+    ),
+    PublishedClaim(
+        name="compactor-parameters-in-shop",
+        text="The compactor prunes more parameters (In-Shop)",
+        source=TABLE,
+        where="Section 4.3",
+        measure=Final(PARAMETERS),
+        pairs=(Pair(CLOTHES_CDD, CLOTHES_BARE),),
+    ),
+    PublishedClaim(
+        name="compactor-multiply-adds-in-shop",
+        text="The compactor prunes more multiply-adds (In-Shop)",
+        source=TABLE,
+        where="Section 4.3",
+        measure=Final(MULTIPLY_ADDS),
+        pairs=(Pair(CLOTHES_CDD, CLOTHES_BARE),),
     ),
     PublishedClaim(
         name="resetting-parameters-in-shop",
@@ -141,6 +174,14 @@ ABLATION = (
         measure=Final(MULTIPLY_ADDS),
         pairs=(Pair(RGGR, TEACHER),),
         printed=(Printed("65.67 %", 65.67, "Abstract"),),
+    ),
+    PublishedClaim(
+        name="teacher-parameters-in-shop",
+        text="The student is smaller than its teacher (In-Shop)",
+        source=TABLE,
+        where=ABSTRACT,
+        measure=Final(PARAMETERS),
+        pairs=(Pair(CLOTHES_RGGR, CLOTHES_TEACHER),),
     ),
     PublishedClaim(
         name="teacher-map-veri",

@@ -127,12 +127,28 @@ COMPARISON = (
         pairs=(Pair(VEHICLES, RunOf("table3", "ViT-Base", "VeRi-776")),),
     ),
     PublishedClaim(
+        name="vit-rank1-veri",
+        text="Better at rank 1 than ViT-Base (VeRi-776)",
+        source=VERI_TABLE,
+        where=WHERE,
+        measure=Final(RANK_1),
+        pairs=(Pair(VEHICLES, RunOf("table3", "ViT-Base", "VeRi-776")),),
+    ),
+    PublishedClaim(
         name="pven-map-veri",
         text="More accurate than PVEN, which is not compressed (VeRi-776)",
         source=VERI_TABLE,
         where=WHERE,
         measure=Final(MEAN_AVERAGE_PRECISION),
         pairs=(Pair(VEHICLES, RunOf("table3", "PVEN", "VeRi-776")),),
+    ),
+    PublishedClaim(
+        name="light-parameters-veri",
+        text="Smaller than a distilled light student (VeRi-776)",
+        source=VERI_TABLE,
+        where=WHERE,
+        measure=Final(PARAMETERS),
+        pairs=(Pair(VEHICLES, RunOf("table3", "RKD", "VeRi-776")),),
     ),
     PublishedClaim(
         name="light-multiply-adds-veri",
@@ -172,6 +188,14 @@ COMPARISON = (
         pairs=(Pair(MEDIUM, RunOf("table3", "VKD", "VeRi-776")),),
         relation="no less",
         margin=0.5,
+    ),
+    PublishedClaim(
+        name="medium-resrep-map-veri",
+        text="With ResNet-50, more accurate than ResRep (VeRi-776)",
+        source=VERI_TABLE,
+        where=WHERE,
+        measure=Final(MEAN_AVERAGE_PRECISION),
+        pairs=(Pair(MEDIUM, RunOf("table3", "ResRep, ResNet50", "VeRi-776")),),
     ),
     PublishedClaim(
         name="best-map-msmt17",

@@ -25,6 +25,7 @@ EARLY = 0.2
 AFTER_START = 0.05
 """The share of the epochs in which the fall is looked for: it says "transient", and no number."""
 MOST, LEAST = RunOf("figure4", "p = 70", "In-Shop"), RunOf("figure4", "p = 40", "In-Shop")
+VEHICLES_MOST, VEHICLES_LEAST = (RunOf("figure4", f"p = {share}", "VeRi-776") for share in (70, 40))
 K1, K2, K3, K4, K5, K6 = (RunOf("figure5", f"K = {count}", "VeRi-776") for count in range(1, 7))
 COST_K1, COST_K2, COST_K3, COST_K4, COST_K5, COST_K6 = (
     RunOf("supp-figure2", f"K = {count}", "VeRi-776") for count in range(1, 7)
@@ -84,6 +85,32 @@ FIGURES = (
         where="Section 4.5.2",
         measure=Final(PARAMETERS),
         pairs=(Pair(MOST, LEAST),),
+    ),
+    PublishedClaim(
+        name="ratio-map-veri",
+        text="A larger p costs little accuracy (VeRi-776)",
+        source=FIGURE_4,
+        where="Section 4.5.2",
+        measure=Final(MEAN_AVERAGE_PRECISION),
+        pairs=(Pair(VEHICLES_MOST, VEHICLES_LEAST),),
+        relation="no less",
+        margin=0.5,
+    ),
+    PublishedClaim(
+        name="ratio-multiply-adds-veri",
+        text="A larger p prunes more multiply-adds (VeRi-776)",
+        source=FIGURE_4,
+        where="Section 4.5.2",
+        measure=Final(MULTIPLY_ADDS),
+        pairs=(Pair(VEHICLES_MOST, VEHICLES_LEAST),),
+    ),
+    PublishedClaim(
+        name="ratio-parameters-veri",
+        text="A larger p prunes more parameters (VeRi-776)",
+        source=FIGURE_4,
+        where="Section 4.5.2",
+        measure=Final(PARAMETERS),
+        pairs=(Pair(VEHICLES_MOST, VEHICLES_LEAST),),
     ),
     PublishedClaim(
         name="retrieval-helps",

@@ -36,4 +36,12 @@ TWO_STAGES = (
         measure=Final(MEAN_AVERAGE_PRECISION),
         pairs=(Pair(IN_TWO_STAGES, PRUNED),),
     ),
+    PublishedClaim(
+        name="self-distillation-rank1",
+        text="Self-distillation helps ResRep at rank 1, too (MSMT17)",
+        source=TABLE,
+        where=WHERE,
+        measure=Final(RANK_1),
+        pairs=(Pair(IN_TWO_STAGES, PRUNED),),
+    ),
 )

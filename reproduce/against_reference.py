@@ -7,12 +7,13 @@ from math import sqrt
 from scipy.special import stdtrit
 
 from reproduce.artifact import Column
-from reproduce.cells import Cell, CellKey, number_text, values_by_seed
+from reproduce.cells import Cell, CellKey, values_by_seed
 from reproduce.execute import Outcome
 from reproduce.material import Material
 from reproduce.paired_bootstrap import CONFIDENCE, Spread, pooled
 from reproduce.picture import Artifact
 from reproduce.plan import Wish
+from reproduce.sheet import number_text
 
 NAMED = 4
 """Numbers outside that a note names."""

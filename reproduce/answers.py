@@ -22,6 +22,7 @@ DECIMALS = 4
 PRECISION, FIRST = "average_precision", "first_is_right"
 QUERIES = "queries"
 DIGEST_LENGTH = 12
+CHANCE_DECIMALS = 6
 
 
 @dataclass(frozen=True)
@@ -88,18 +89,9 @@ def write_identities(folder: Path, data: Data, digest: str, identities: Mapping[
         folder: of the scale.
         data: whose use says which images are asked for.
         digest: of the data set.
+        identities: by protocol.
     """
-    path = _identity_file(folder, data, digest)
-    if path.exists() or not identities:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [
-        f"{json.dumps(name)}: {json.dumps(found, separators=(',', ':'))}"
-        for name, found in identities.items()
-    ]
-    partial = path.with_suffix(".partial")
-    partial.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-    partial.replace(path)
+    _write_once(_identity_file(folder, data, digest), identities)
 
 
 def read_identities(folder: Path, data: Data, digest: str) -> dict[str, Int[np.ndarray, " queries"]] | None:
@@ -108,13 +100,47 @@ def read_identities(folder: Path, data: Data, digest: str) -> dict[str, Int[np.n
     Raises:
         ValueError: naming a file that cannot be read.
     """
-    path = _identity_file(folder, data, digest)
+    return _read_by_protocol(_identity_file(folder, data, digest), np.int64)
+
+
+def write_chance(folder: Path, data: Data, digest: str, precision: Mapping[str, list[float]]) -> None:
+    """Writes the precision of each valid query under random rankings, as `write_identities` does."""
+    rounded = {name: [round(value, CHANCE_DECIMALS) for value in found] for name, found in precision.items()}
+    _write_once(_chance_file(folder, data, digest), rounded)
+
+
+def read_chance(folder: Path, data: Data, digest: str) -> dict[str, Float[np.ndarray, " queries"]] | None:
+    """Precision of each valid query under random rankings, by protocol; None where it was not written.
+
+    Raises:
+        ValueError: naming a file that cannot be read.
+    """
+    return _read_by_protocol(_chance_file(folder, data, digest), np.float64)
+
+
+def _write_once(path: Path, values: Mapping[str, list[Any]]) -> None:
+    if path.exists() or not values:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [
+        f"{json.dumps(name)}: {json.dumps(found, separators=(',', ':'))}" for name, found in values.items()
+    ]
+    partial = path.with_suffix(".partial")
+    partial.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    partial.replace(path)
+
+
+def _read_by_protocol(path: Path, kind: type[Any]) -> dict[str, NDArray[Any]] | None:
     if not path.exists():
         return None
     try:
-        return {name: np.asarray(found, np.int64) for name, found in json.loads(path.read_text()).items()}
-    except (ValueError, AttributeError) as error:
+        return {name: np.asarray(found, kind) for name, found in json.loads(path.read_text()).items()}
+    except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged: {error}. Restore it with git, or delete it.") from error
+
+
+def _chance_file(folder: Path, data: Data, digest: str) -> Path:
+    return _identity_file(folder, data, digest).with_suffix(".chance.json")
 
 
 def _identity_file(folder: Path, data: Data, digest: str) -> Path:

@@ -42,7 +42,6 @@ class Cell:
         return None if self.mean is None or self.paper is None else self.mean - self.paper
 
 
-MINUS = "\u2212"
 CellKey = tuple[str, str, str]
 """Row label, group title, column name."""
 
@@ -119,10 +118,3 @@ def _compared(column: Column, cell: Cell, reference: Cell) -> Cell:
 def compare(column: Column, value: float, reference: float) -> float:
     """A value relative to the reference: percent of it, or the difference from it."""
     return 100 * value / reference if column.relative == "percent" else value - reference
-
-
-def number_text(value: float | None, decimals: int, *, signed: bool = False) -> str:
-    """The number as it is printed, with a real minus; a dash for none."""
-    if value is None:
-        return "-"
-    return f"{value:{'+' if signed else ''}.{decimals}f}".replace("-", MINUS)

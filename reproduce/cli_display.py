@@ -20,7 +20,7 @@ from reproduce.drawer import Drawn
 from reproduce.estimate import total
 from reproduce.listener import Listener
 from reproduce.plan import Item, Plan
-from reproduce.table import Block, Sheet
+from reproduce.sheet import Block, Sheet
 
 PLAIN_WIDTH = 120
 LONGEST_SILENCE = 60.0

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from reproduce.cells import NOT_RUN, number_text
+from reproduce.cells import NOT_RUN
 from reproduce.drawn_picture import DrawnPicture, picture_sheet, with_caption
 from reproduce.figure_style import COLOURS, OWN, files, panels, say
 from reproduce.material import Material
 from reproduce.pareto_front import pareto_front
 from reproduce.picture import Cloud
-from reproduce.table import Block, decimals_for
+from reproduce.sheet import Block, number_text
+from reproduce.table import decimals_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

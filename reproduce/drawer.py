@@ -8,21 +8,24 @@ from pathlib import Path
 from cdd.recipe import Recipe
 from cdd.training.environment import Machine
 from reproduce.artifact import Scale, Table
+from reproduce.cells import CellKey
 from reproduce.drawing import draw_artifact
 from reproduce.errors import StoreError
+from reproduce.evidence import Evidence, evidence_of
 from reproduce.execute import Outcome
 from reproduce.finished_run import FinishedRuns
+from reproduce.judgement import judged_rows
 from reproduce.known_runs import KnownRuns
 from reproduce.listener import Listener
 from reproduce.material import Material, Origin, ReferenceRuns
+from reproduce.noise import within_noise
 from reproduce.overrides import Overrides
 from reproduce.picture import Artifact, Cloud, Sweep
 from reproduce.plan import Wish, wishes
 from reproduce.records import RecordFolder
-from reproduce.seed_noise import recorded_spreads
+from reproduce.sheet import Sheet
 from reproduce.source import Source
 from reproduce.stored_outcomes import stored_outcomes
-from reproduce.table import Sheet
 from reproduce.tracking import Store, existing_store
 from reproduce.workspace import Workspace
 
@@ -143,7 +146,14 @@ class Drawer:
         runs = KnownRuns(self.workspace, self.reference_folder, self.listener)
         known = runs.outcomes(_with_dependencies(wish.recipe for wish in wanted))
         shown = _with_results(artifact, wanted, known) if chosen else wanted
-        return ReferenceRuns(shown, known, self.reference_folder)
+        evidence = self._reference_evidence
+        return ReferenceRuns(
+            shown,
+            known,
+            self.reference_folder,
+            judged_rows(artifact.name, evidence),
+            _within_noise(artifact, shown, evidence),
+        )
 
     def _material(
         self, artifact: Artifact, wanted: list[Wish], known: Mapping[str, Outcome], source: Path
@@ -159,10 +169,20 @@ class Drawer:
             source=source,
             files=FinishedRuns(self.workspace, self.code),
             machine=self.machine,
-            noise=recorded_spreads(self.wishes(artifact, SEEDS_SHOWN), source)
-            if isinstance(artifact, Table | Sweep)
-            else {},
+            judged=judged_rows(artifact.name, self._evidence(source)),
+            within_noise=_within_noise(artifact, wanted, self._evidence(source)),
         )
+
+    def _evidence(self, folder: Path) -> Evidence:
+        return self._reference_evidence if folder == self.reference_folder else self._evidence_of(folder)
+
+    @cached_property
+    def _reference_evidence(self) -> Evidence:
+        """Read once: nothing changes it while a command runs."""
+        return self._evidence_of(self.reference_folder)
+
+    def _evidence_of(self, folder: Path) -> Evidence:
+        return evidence_of(folder, self.scale, self.overrides)
 
 
 def _drawn(artifact: Artifact, material: Material, known: Mapping[str, Outcome]) -> Drawn:
@@ -170,6 +190,11 @@ def _drawn(artifact: Artifact, material: Material, known: Mapping[str, Outcome])
     return Drawn(
         sheet, files, material.outcomes, wishes=tuple(material.wishes), known=known, origin=material.origin
     )
+
+
+def _within_noise(artifact: Artifact, shown: list[Wish], evidence: Evidence) -> frozenset[CellKey]:
+    table = artifact.table if isinstance(artifact, Sweep) else artifact
+    return within_noise(table, shown, evidence) if isinstance(table, Table) else frozenset()
 
 
 def _with_dependencies(recipes: Iterable[Recipe]) -> Iterator[Recipe]:

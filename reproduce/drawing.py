@@ -24,8 +24,9 @@ from reproduce.picture import (
     Sweep,
     WordGallery,
 )
+from reproduce.sheet import Sheet
 from reproduce.sweep import draw_sweep
-from reproduce.table import Sheet, draw, write
+from reproduce.table import draw, write
 from reproduce.word_gallery import draw_word_gallery
 
 DRAWN_BY: Mapping[type, Callable[[Any, Material], DrawnPicture]] = {

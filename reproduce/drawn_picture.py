@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from reproduce.caption import caption, title
+from reproduce.ledger_sheet import verdict_blocks, verdict_notes
 from reproduce.material import Material
 from reproduce.picture import Picture
-from reproduce.table import Block, Sheet
+from reproduce.sheet import Block, Sheet
 
 TEXTS = (".csv", ".md")
 """Suffixes of what stands beside the pictures."""
@@ -33,9 +34,10 @@ class DrawnPicture:
 def picture_sheet(
     picture: Picture, material: Material, blocks: Sequence[Block], numbers: pd.DataFrame
 ) -> Sheet:
-    """The sheet of a figure under its title, with what is said of it and its runs."""
+    """The sheet of a figure under its title, with what is said of it and its runs, and what is claimed."""
     heading = title(picture, material.scale, material.wishes)
-    return Sheet(picture.name, heading, tuple(blocks), tuple(caption(picture, material)), numbers)
+    notes = (*caption(picture, material), *verdict_notes(material.judged))
+    return Sheet(picture.name, heading, (*blocks, *verdict_blocks(material.judged)), notes, numbers)
 
 
 def beside_reference(picture: DrawnPicture, reference: DrawnPicture) -> DrawnPicture:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from reproduce.artifact import Column
-from reproduce.cells import NOT_MEASURED, number_text
+from reproduce.cells import NOT_MEASURED
 from reproduce.drawn_picture import DrawnPicture, picture_sheet, with_caption
 from reproduce.figure_style import OWN, STYLES, canvas, files, legend_below, panels, say, whole_numbers
 from reproduce.histories import measured
 from reproduce.material import Material
 from reproduce.picture import Curve, Figure
-from reproduce.table import Block, decimals_for
+from reproduce.sheet import Block, number_text
+from reproduce.table import decimals_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,14 +7,14 @@ from pathlib import Path
 from cdd.recipe import Recipe
 from reproduce import catalog, ledger_sheet
 from reproduce.artifact import Scale
-from reproduce.drawer import SEEDS_SHOWN
-from reproduce.evidence import Evidence
+from reproduce.evidence import evidence_of, runs_of
 from reproduce.judged_claim import JudgedClaim
-from reproduce.judgement import judged
+from reproduce.judgement import SEEDS, judged
 from reproduce.listener import Listener
 from reproduce.material import Origin
 from reproduce.session import Request, Session
-from reproduce.table import Sheet, write
+from reproduce.sheet import Sheet
+from reproduce.table import write
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,11 @@ class Ledger:
     files: list[Path]
 
 
-def evidence_of(folder: Path, scale: Scale) -> Evidence:
-    """The records of a scale's folder, for all runs that claims compare."""
-    runs = [run for claim in catalog.claims() for pair in claim.pairs for run in pair.runs]
-    return Evidence(folder, scale, {name: catalog.find(name) for name in {run.artifact for run in runs}})
-
-
 def claimed_recipes(scale: Scale, seeds: Iterable[int]) -> list[Recipe]:
     """Every run that a claim compares, once."""
-    evidence, used = evidence_of(Path(), scale), list(seeds)
-    runs = [run for claim in catalog.claims() for pair in claim.pairs for run in pair.runs]
-    recipes = (evidence.recipe(run, seed) for run in runs for seed in used)
+    declared, used = catalog.claims(), list(seeds)
+    evidence = evidence_of(Path(), scale)
+    recipes = (evidence.recipe(run, seed) for run in runs_of(declared) for seed in used)
     return list({recipe.run_id: recipe for recipe in recipes if recipe}.values())
 
 
@@ -61,9 +55,10 @@ def draw_ledger(
     """
     request = Request(names=[], scale=scale, seeds=None, results=results, origin=origin)
     drawer = Session(request, listener).drawer
-    used = list(SEEDS_SHOWN if seeds is None else seeds)
+    declared, used = catalog.claims(), list(SEEDS if seeds is None else seeds)
     known = drawer.known(claimed_recipes(scale, used))
-    evidence = evidence_of(drawer.folder if known else drawer.reference_folder, scale)
-    claims = judged(catalog.claims(), evidence, used)
-    drawn = ledger_sheet.sheet(claims, scale)
+    reference = evidence_of(drawer.reference_folder, scale)
+    own = evidence_of(drawer.folder, scale) if known else reference
+    claims = judged(declared, own, used)
+    drawn = ledger_sheet.sheet(claims, scale, judged(declared, reference) if known else ())
     return Ledger(claims, drawn, write(drawn, drawer.folder))

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal
 from cdd.training.environment import Machine
 from reproduce.artifact import Scale
 from reproduce.execute import Outcome
-from reproduce.paired_bootstrap import Spread
 from reproduce.plan import Wish
 from reproduce.records import Record, RecordFolder
 
 if TYPE_CHECKING:
     from reproduce.finished_run import FinishedRuns
+    from reproduce.judged_claim import JudgedClaim
 
 FIGURES = "figures"
 
@@ -24,11 +24,13 @@ Origin = Literal["yours", "reference"]
 
 @dataclass(frozen=True)
 class ReferenceRuns:
-    """The committed runs behind an artifact, for all seeds that have them."""
+    """The committed runs behind an artifact, for all seeds that have them; attributes as of `Material`."""
 
     wishes: list[Wish]
     outcomes: Mapping[str, Outcome]
     folder: Path
+    judged: "tuple[JudgedClaim, ...]" = ()
+    within_noise: frozenset[tuple[str, str, str]] = frozenset()
 
     @property
     def records(self) -> Mapping[str, Record]:
@@ -47,7 +49,8 @@ class Material:
         source: the folder that has the records of these runs; None for `folder`.
         files: where pictures of images find the networks of runs.
         machine: where they find the images, and compute.
-        noise: by metric, how far runs lie apart over seeds.
+        judged: the claims about the artifact, as the ledger judges them.
+        within_noise: cells of a table whose difference from its reference row may be none.
     """
 
     scale: Scale
@@ -61,7 +64,8 @@ class Material:
     source: Path | None = None
     files: "FinishedRuns | None" = None
     machine: Machine = Machine()
-    noise: Mapping[str, Spread] = field(default_factory=dict)
+    judged: "tuple[JudgedClaim, ...]" = ()
+    within_noise: frozenset[tuple[str, str, str]] = frozenset()
 
     def of_reference(self) -> "Material":
         """The reference's own runs, to be drawn as these are."""
@@ -76,6 +80,8 @@ class Material:
             origin="reference",
             reference=None,
             source=found.folder,
+            judged=found.judged,
+            within_noise=found.within_noise,
         )
 
     @property

@@ -33,8 +33,8 @@ class Record:
 def write_record(folder: Path, recipe: Recipe, result: Result, environment: dict[str, Any]) -> Path:
     """Writes the record below `folder/runs`, complete or not at all; one file per run id.
 
-    The answers to single queries stand beside it where there are too many, and what the queries show stands
-    below `folder/queries`, once for all runs.
+    The answers to single queries stand beside it where there are too many, and what the queries show, and
+    what chance gives them, stands below `folder/queries`, once for all runs.
     """
     values: dict[str, Any] = {
         "run_id": result.run_id,
@@ -52,6 +52,7 @@ def write_record(folder: Path, recipe: Recipe, result: Result, environment: dict
         answers.write_beside(path, result)
     digest = str(environment.get("data_digest", "unknown"))
     answers.write_identities(folder, recipe.data, digest, result.query_identities)
+    answers.write_chance(folder, recipe.data, digest, result.chance_precision)
     partial = path.with_suffix(".partial")
     partial.write_text(text)
     partial.replace(path)

@@ -12,7 +12,7 @@ from reproduce.caption import DIGEST_LENGTH, SCALE_TEXTS
 from reproduce.drawer import Drawn
 from reproduce.judged_claim import JudgedClaim
 from reproduce.ledger import Ledger, draw_ledger
-from reproduce.ledger_sheet import counts
+from reproduce.ledger_sheet import counts, counts_text
 from reproduce.listener import Listener
 from reproduce.material import Origin
 from reproduce.report_documents import document, sections
@@ -24,6 +24,7 @@ from reproduce.report_runs import clock, machines, run_lines
 from reproduce.session import Request, Session
 from reproduce.source import ROOT
 from reproduce.table_text import markdown_table
+from reproduce.verdicts import CODES, EXPLANATION
 
 DIFFERENCES = ROOT / "DIFFERENCES.md"
 TITLE = "Towards a Smaller Student, reproduced"
@@ -107,8 +108,10 @@ def _values(scale: Scale, session: Session, drawn: list[Drawn], ledger: Ledger) 
         "runs": runs,
         "total": clock(sum(run.seconds or 0.0 for run in runs)),
         "machines": machines(runs),
-        "verdicts": tuple(verdicts),
+        "verdicts": CODES,
         "counts": verdicts,
+        "counts_text": counts_text(verdicts),
+        "meanings": EXPLANATION,
         "claims": ledger.claims,
         "publications": _publications(ledger.claims),
         "ledger_blocks": [
@@ -132,8 +135,8 @@ def _values(scale: Scale, session: Session, drawn: list[Drawn], ledger: Ledger) 
 
 
 def _description(scale: Scale, verdicts: Mapping[str, int], runs: int) -> str:
-    listed = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
-    return f"{sum(verdicts.values())} claims judged at the {scale} scale from {runs} runs: {listed}."
+    total = sum(verdicts.values())
+    return f"{total} claims judged at the {scale} scale from {runs} runs: {counts_text(verdicts)}."
 
 
 def _data(drawn: list[Drawn]) -> list[str]:

@@ -25,6 +25,7 @@ from reproduce.execute import PRUNED, Job, Outcome, Train, execute
 from reproduce.listener import Listener
 from reproduce.overrides import parse
 from reproduce.plan import Wish, make_plan
+from reproduce.sheet import Sheet
 from reproduce.source import source
 from reproduce.study_report import Words, progress, report
 from reproduce.study_row import COST, StudyRequest, find_row, judgement_of
@@ -32,7 +33,6 @@ from reproduce.study_space import SPACES
 from reproduce.study_storage import answering, open_storage, usable
 from reproduce.study_turn import turn
 from reproduce.study_watcher import Watcher
-from reproduce.table import Sheet
 from reproduce.tracked_run import Placement
 from reproduce.tracked_trial import COMPLETE, FAIL, INTERRUPTED, open_trial
 from reproduce.tracking import FAILED, FINISHED, KILLED, Store, open_store

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from reproduce.cells import number_text
+from reproduce.sheet import Block, Sheet, number_text
 from reproduce.study_plots import FACTORS, plots
-from reproduce.table import Block, Sheet
 from reproduce.table_text import markdown
 
 if TYPE_CHECKING:

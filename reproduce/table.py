@@ -1,8 +1,8 @@
 """From cells to what is printed: blocks of text cells under a title and a caption, and their files."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,12 @@ import pandas as pd
 
 from reproduce.artifact import Column, Table
 from reproduce.caption import caption, letters, row_notes, title
-from reproduce.cells import Cell, CellKey, measure, number_text, relative
+from reproduce.cells import Cell, CellKey, measure, relative
+from reproduce.ledger_sheet import verdict_blocks, verdict_notes
 from reproduce.material import Material, Origin
-from reproduce.paired_bootstrap import CONFIDENCE, Spread
-from reproduce.seed_noise import MARK, NOTE, is_noise
+from reproduce.noise import MARK, NOTE
+from reproduce.sheet import Block, Sheet, number_text
 from reproduce.side_by_side import side_by_side
-from reproduce.verdict import Verdict, judge, ordering
 
 MOST_DECIMALS = 5
 SIGNIFICANT_DIGITS = 4
@@ -23,51 +23,22 @@ Lines = dict[Origin, dict[CellKey, Cell]]
 """The cells of one table by whose runs they are, in reading order."""
 
 
-@dataclass(frozen=True)
-class Block:
-    """A grid of text cells. Index levels are text columns; column levels are group and heading.
-
-    Attributes:
-        words: whether the cells are words, which begin on the left, and not numbers.
-    """
-
-    title: str
-    frame: pd.DataFrame
-    words: bool = False
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A drawn table: what every file format shows."""
-
-    name: str
-    title: str
-    blocks: tuple[Block, ...]
-    notes: tuple[str, ...]
-    numbers: pd.DataFrame
-
-
 def draw(table: Table, material: Material) -> Sheet:
-    """The table with measured and published numbers, relative to its reference row, and its claims judged."""
+    """The table with measured and published numbers, relative to its reference row, and its verdicts."""
     lines = _lines(table, material)
-    cells = next(iter(lines.values()))
-    compared = relative(table, cells)
     headings = {group.title: group.heading(material.scale) for group in table.groups}
     notes = row_notes(table, material.wishes, material.overrides)
-    grids = [("Measured, the paper's, and the gap between them", _absolute(table, lines, headings, notes))]
+    blocks = [_absolute(table, lines, headings, notes)]
     if table.reference:
-        grids.append((_relative_title(table), _relative(table, lines, headings, material.noise)))
+        blocks.append(_relative(table, lines, headings, _noise(material)))
     if table.side_by_side:
-        grids = [(name, side_by_side(grid)) for name, grid in grids]
-    blocks = [Block(name, grid) for name, grid in grids]
-    verdicts = judge(table, compared) if table.reference else []
-    if verdicts:
-        blocks.append(Block(_verdict_title(verdicts), _verdicts(table, verdicts, headings)))
+        blocks = [replace(block, frame=side_by_side(block.frame)) for block in blocks]
+    marked, reference = [NOTE] if _is_marked(blocks) else [], material.reference
     return Sheet(
         name=table.name,
         title=title(table, material.scale, material.wishes),
-        blocks=tuple(blocks),
-        notes=(*caption(table, material), *([NOTE] if _is_marked(blocks) else [])),
+        blocks=(*blocks, *verdict_blocks(material.judged, reference.judged if reference else ())),
+        notes=(*caption(table, material), *marked, *verdict_notes(material.judged)),
         numbers=_numbers(table, lines),
     )
 
@@ -98,7 +69,7 @@ def _absolute(
     lines: Lines,
     headings: Mapping[str, str],
     notes: Mapping[str, list[str]],
-) -> pd.DataFrame:
+) -> Block:
     rows: dict[tuple[str, ...], list[str]] = {}
     cells = next(iter(lines.values()))
     decimals = {name: _decimals(name, table, cells) for name in {key[2] for key in cells}}
@@ -119,51 +90,34 @@ def _absolute(
         rows[(*texts, "paper")] = published
         rows[(*texts, "gap")] = [number_text(cell.gap, column.decimals, signed=True) for column, cell in mine]
     names = [(headings[group.title], f"{column.name} ({column.unit})") for group, column in _columns(table)]
-    return _frame(rows, names, (*table.headings, ""))
+    return Block.of("Measured, the paper's, and the gap between them", rows, (*table.headings, ""), names)
 
 
 def _relative(
     table: Table,
     lines: Lines,
     headings: Mapping[str, str],
-    noise: Mapping[str, Spread],
-) -> pd.DataFrame:
+    noise: Mapping[Origin, Collection[CellKey]],
+) -> Block:
     rows: dict[tuple[str, ...], list[str]] = {}
     for row in table.rows:
         if row.label == table.reference or row.reported:
             continue
-        keys = [group.metric(column) for group, column in _columns(table)]
         for origin, cells in lines.items():
             mine = _row_of(table, row.label, relative(table, cells))
+            marks = [
+                MARK if (row.label, group.title, column.name) in noise[origin] else ""
+                for group, column in _columns(table)
+            ]
             rows[row.label, _counted(origin, mine)] = [
-                _measured(cell, 1, signed=_is_difference(column))
-                + (MARK if is_noise(cell, column, noise.get(key)) else "")
-                for key, (column, cell) in zip(keys, mine, strict=True)
+                _measured(cell, 1, signed=_is_difference(column)) + (mark if cell.values else "")
+                for mark, (column, cell) in zip(marks, mine, strict=True)
             ]
             rows[row.label, "paper"] = [
                 number_text(cell.paper, 1, signed=_is_difference(column)) for column, cell in mine
             ]
     names = [(headings[group.title], _relative_name(column)) for group, column in _columns(table)]
-    return _frame(rows, names, (table.headings[0], ""))
-
-
-def _verdicts(table: Table, verdicts: list[Verdict], headings: Mapping[str, str]) -> pd.DataFrame:
-    rows: dict[tuple[str, ...], list[str]] = {}
-    for found in verdicts:
-        cells = [found.outcome, found.numbers, number_text(found.paper, 2, signed=True)]
-        rows.setdefault((found.claim.text, ordering(table, found.claim)), []).extend(cells)
-    names = [(headings[group.title], name) for group in table.groups for name in ("verdict", "ours", "paper")]
-    return _frame(rows, names, ("Claim of the paper", "as an ordering"))
-
-
-def _frame(
-    rows: Mapping[tuple[str, ...], list[str]], names: list[tuple[str, str]], headings: tuple[str, ...]
-) -> pd.DataFrame:
-    return pd.DataFrame(
-        list(rows.values()),
-        index=pd.MultiIndex.from_tuples(list(rows), names=headings),
-        columns=pd.MultiIndex.from_tuples(names),
-    )
+    return Block.of(_relative_title(table), rows, (table.headings[0], ""), names)
 
 
 def _numbers(table: Table, lines: Lines) -> pd.DataFrame:
@@ -214,6 +168,11 @@ def _lines(table: Table, material: Material) -> Lines:
     return found
 
 
+def _noise(material: Material) -> dict[Origin, Collection[CellKey]]:
+    found: dict[Origin, Collection[CellKey]] = {material.origin: material.within_noise}
+    return found | ({"reference": material.reference.within_noise} if material.reference else {})
+
+
 def _row_of(table: Table, label: str, cells: Mapping[CellKey, Cell]) -> list[tuple[Column, Cell]]:
     return [(column, cells[label, group.title, column.name]) for group, column in _columns(table)]
 
@@ -262,12 +221,6 @@ def _relative_title(table: Table) -> str:
     words = [f"{' and '.join(shares)} in percent of it"] if shares else []
     words += [f"{' and '.join(differences)} as difference in points"] if differences else []
     return f"Relative to {table.reference}: {', '.join(words)}"
-
-
-def _verdict_title(verdicts: list[Verdict]) -> str:
-    interval = f"± is the {CONFIDENCE:.0%} interval of the mean over paired seeds"
-    seeds = max((found.seeds for found in verdicts), default=0)
-    return f"Claims, judged on the relative figures{f'; {interval}' if seeds > 1 else ''}"
 
 
 def _short(value: float | None) -> float | None:

@@ -2,8 +2,7 @@
 
 import pandas as pd
 
-from reproduce.cells import MINUS
-from reproduce.table import Sheet
+from reproduce.sheet import MINUS, Sheet
 
 LATEX_ESCAPES = {"%": r"\%", "&": r"\&", "_": r"\_", "#": r"\#", MINUS: "$-$", "±": r"$\pm$", "≥": r"$\geq$"}
 LATEX_ESCAPES |= {"†": r"\dag{}"}

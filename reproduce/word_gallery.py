@@ -28,7 +28,7 @@ from reproduce.finished_run import FinishedRuns
 from reproduce.image_grid import Frame, Tile, draw_grid
 from reproduce.material import FIGURES, Material
 from reproduce.picture import WordGallery
-from reproduce.table import Block
+from reproduce.sheet import Block
 
 QUERIES, SHOWN, TOP = 200, 6, 10
 """Queries that are asked, queries that are drawn, images beside each of them."""

@@ -11,9 +11,9 @@ from reproduce.report_grid import html_grid
 from reproduce.report_images import Image
 from reproduce.report_pictures import Gallery, Plot, StudyPart
 from reproduce.report_runs import Made, RunLine
-from reproduce.table import Block
+from reproduce.sheet import Block
+from reproduce.verdicts import CODES, VERDICTS
 
-VERDICTS = ("reproduced", "direction only", "indistinguishable", "contradicted", "not tested")
 PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJ"
     "RU5ErkJggg=="
@@ -80,7 +80,7 @@ VALUES: dict[str, Any] = {
     ],
     "total": "0:01:01",
     "machines": [(MADE, 1, "0:01:01")],
-    "verdicts": VERDICTS,
+    "verdicts": CODES,
     "counts": dict.fromkeys(VERDICTS, 3),
     "claims": [None] * 15,
     "ledger": LedgerPart(

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from reproduce import ledger_sheet
 from reproduce.cli import app
-from reproduce.judged_claim import NOT_TESTED, VERDICTS
 from reproduce.judgement import judged
 from reproduce.ledger import draw_ledger
+from reproduce.verdicts import NOT_TESTED, VERDICTS
 from reproduce.workspace import Workspace
 from tests.reproduce.fakes import CODE, FakeTraining, Recorder
 from tests.reproduce.recorded import COST, claim, evidence, pair_of_records

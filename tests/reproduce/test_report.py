@@ -9,13 +9,13 @@ import pytest
 
 from reproduce.artifact import BEYOND, Table
 from reproduce.catalog import Summary
-from reproduce.cells import number_text
 from reproduce.claim import Final, Pair, PublishedClaim, RunOf
 from reproduce.drawer import Drawn
 from reproduce.listener import Listener
 from reproduce.picture import Curve, Figure
 from reproduce.report import ReportRequest, make_report
 from reproduce.session import Session
+from reproduce.sheet import number_text
 from tests.reproduce.fakes import (
     ACCURACY,
     GROUP,
