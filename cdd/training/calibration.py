@@ -18,6 +18,7 @@ from cdd.evaluation.cost import cost
 from cdd.models.deployed import Embedder
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Batch, RandomBatch, Recipe
+from cdd.tensor_files import write_tensors
 from cdd.training.environment import Machine, autocast_dtype, prepare
 from cdd.training.loop import Training
 
@@ -89,7 +90,7 @@ def _is_large(recipe: Recipe) -> bool:
 
 def _teacher_file(teacher: Recipe, identities: int, folder: Path) -> Path:
     path = folder / "weights.pt"
-    torch.save(RetrievalNetwork(teacher.student, identities).state_dict(), path)
+    write_tensors(path, RetrievalNetwork(teacher.student, identities).state_dict())
     return path
 
 
