@@ -6,7 +6,7 @@ class RunError(RuntimeError):
 
 
 class DivergenceError(RunError):
-    """A loss became NaN or infinite."""
+    """A loss became NaN or infinite, though the weights that the training began with were finite."""
 
 
 class CheckpointError(RunError):

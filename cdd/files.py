@@ -10,12 +10,20 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from cdd.errors import DataError, WriteError
 
 Kind = TypeVar("Kind")
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _as_given(value: float, handler: ValidatorFunctionWrapHandler) -> float:
+    handler(value)
+    return value
+
+
+Finite = Annotated[float, WrapValidator(_as_given), Field(allow_inf_nan=False)]
+"""A number; a whole one stays an integer."""
 PARTIAL = ".partial"
 """Ends the name of a file that is being written."""
 SECONDS_UNTIL_ABANDONED = 3600.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cdd.files import atomic_write
 from reproduce import catalog
 from reproduce.artifact import Scale
 from reproduce.caption import DIGEST_LENGTH, SCALE_TEXTS
@@ -79,8 +80,7 @@ def make_report(request: ReportRequest, listener: Listener) -> Report:
     page = request.out or session.published / "report.html"
     values["page"] = Path(os.path.relpath(page, request.text.parent)).as_posix()
     for path, content in ((page, html_page(values)), (request.text, challenge_text(values))):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
+        atomic_write(path, content)
     return Report((page, request.text), values["counts"], len(drawn), len(values["runs"]))
 
 

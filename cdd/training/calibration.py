@@ -5,11 +5,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
 from cdd.data.augmentation import normalise
@@ -30,6 +32,9 @@ LARGEST_STEP = 1e11
 """Multiply-adds of a batch's forward pass above which a CPU measures with a small batch."""
 
 
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
 @dataclass(frozen=True)
 class Pace:
     """What a few steps took.
@@ -40,9 +45,9 @@ class Pace:
         peak_memory: bytes of device memory at most; None where torch does not count them.
     """
 
-    seconds_per_step: float
-    seconds_per_image: float
-    peak_memory: int | None
+    seconds_per_step: Seconds
+    seconds_per_image: Seconds
+    peak_memory: Annotated[int, Field(ge=0)] | None
 
 
 def measure_pace(recipe: Recipe, machine: Machine) -> Pace:
