@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from cdd.errors import DataError
-from cdd.files import Finite, atomic_write, read_json
+from cdd.files import Finite, atomic_write, parse_json
 
 RESULT = "result.json"
 Share = Annotated[float, Field(ge=-1e-6, le=1 + 1e-6)]
@@ -78,10 +78,24 @@ def load_result(folder: Path) -> Result | None:
         f"Delete the folder {folder} and give the same command again: it fetches the run from the tracking "
         "store, or trains this run anew, and no other."
     )
-    found = read_json(path, Result, remedy)
+    try:
+        return parse_result(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}. {remedy}") from error
+    except ValueError as error:
+        raise DataError(f"{path} is damaged: {error}. {remedy}") from error
+
+
+def parse_result(content: bytes) -> Result:
+    """What `save` wrote.
+
+    Raises:
+        ValueError: saying in one line what is wrong with it.
+    """
+    found = parse_json(content, Result)
     problem = _inconsistent(found)
     if problem:
-        raise DataError(f"{path} is damaged: {problem}. {remedy}")
+        raise ValueError(problem)
     return found
 
 

@@ -38,7 +38,7 @@ def write_record(folder: Path, recipe: Recipe, result: Result, environment: dict
     values: dict[str, Any] = {
         "run_id": result.run_id,
         "recipe": recipe.to_json(),
-        "metrics": _rounded(result.metrics),
+        "metrics": rounded(result.metrics),
         "channels": result.channels,
         "environment": environment,
         "history": columns(result.history),
@@ -112,7 +112,7 @@ def columns(history: list[Epoch]) -> dict[str, list[float | None]]:
     names = sorted({name for epoch in history for name in epoch.metrics})
     return {
         "epoch": [epoch.number for epoch in history],
-        **{name: [_rounded(epoch.metrics.get(name)) for epoch in history] for name in names},
+        **{name: [rounded(epoch.metrics.get(name)) for epoch in history] for name in names},
     }
 
 
@@ -124,10 +124,11 @@ def _compact(values: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """The value with every number as a record has it."""
     if isinstance(value, dict):
-        return {key: _rounded(inner) for key, inner in value.items()}
+        return {key: rounded(inner) for key, inner in value.items()}
     if isinstance(value, float):
-        rounded = float(f"{value:.{SIGNIFICANT_DIGITS}g}")
-        return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded
+        short = float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+        return int(short) if short.is_integer() and abs(short) < 1e15 else short
     return value

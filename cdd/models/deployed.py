@@ -82,13 +82,15 @@ def save_deployed(network: RetrievalNetwork, backbone: Network, path: Path) -> N
     write_tensors(path, values)
 
 
-def load_deployed_network(path: Path) -> RetrievalNetwork:
-    """The folded network that `save_deployed` wrote, classifier included.
+def load_deployed_network(path: Path, backbone: Network | None = None) -> RetrievalNetwork:
+    """The folded network that `save_deployed` wrote, classifier included; of this backbone, if one is given.
 
     Raises:
         DataError: naming the file if it is damaged, or something else.
     """
     stored = _checked(read_tensors(path, "which should be a deployed network", AGAIN), path)
+    if backbone is not None and stored.backbone != backbone:
+        raise DataError(f"{path} is the deployed network of another run. {AGAIN}")
     check_state(stored.state, path, "a deployed network", AGAIN)
     with torch.device("meta"):
         expected = _shapes(_built(stored, path).state_dict())
