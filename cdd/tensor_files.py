@@ -3,6 +3,7 @@
 import hashlib
 import io
 import re
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -129,7 +130,9 @@ def loaded(content: bytes) -> Any:
     if problem:
         raise ValueError(problem)
     try:
-        return torch.load(io.BytesIO(whole), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Of old formats, whoever reads the file can do nothing about.
+            return torch.load(io.BytesIO(whole), map_location="cpu", weights_only=True)
     except Exception as error:  # Damaged pickles raise whatever their bytes happen to mean.
         cut = "" if whole.startswith(_ZIP) else "is damaged or cut off, or "
         raise ValueError(
@@ -141,6 +144,8 @@ def loaded(content: bytes) -> Any:
 def _unsealed(content: bytes) -> bytes:
     comment = _SEALED.fullmatch(content[-_SEAL_BYTES:])
     if comment is None:
+        if SEAL in content[-_SEAL_BYTES:]:
+            raise ValueError("is damaged or cut off")
         return content
     whole = content[: -_SEAL_BYTES - 2] + b"\0\0"
     if hashlib.sha256(whole).hexdigest().encode() != comment[1]:

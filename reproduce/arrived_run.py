@@ -71,13 +71,13 @@ def _recipe(folder: Path, manifest: Manifest) -> Recipe:
         run_id = recipe.run_id
     except NO_RECIPE as error:
         raise ValueError(
-            f"it holds what this version cannot read, its {RECIPE}: {_line(error)}; import it with the version "
-            "that wrote it"
+            f"it holds what this version cannot read, its {RECIPE}: {_line(error)}; import it with the "
+            "version that wrote it"
         ) from error
     if run_id != manifest.run_id:
         raise ValueError(
-            f"it calls itself run {manifest.run_id}, but its recipe is that of run {run_id}: it was put together "
-            "by hand, or written by a version with other defaults"
+            f"it calls itself run {manifest.run_id}, but its recipe is that of run {run_id}: it was put "
+            "together by hand, or written by a version with other defaults"
         )
     for one in _all(recipe):
         if not NAME.fullmatch(one.data.name):
@@ -123,16 +123,12 @@ def _odd(environment: Mapping[str, Any]) -> str:
 
 
 def _copy(folder: Path, manifest: Manifest, result: Result) -> Snapshot:
-    copy = (
-        _part(folder, TRACKING, lambda content: Snapshot.load(folder))
-        if (folder / TRACKING).exists()
-        else None
-    )
-    if copy is None:
+    if not (folder / TRACKING).exists():
         experiment = f"imported-{manifest.published.partition('/')[0] or 'runs'}"
         return Snapshot(
             name=manifest.label, experiment=experiment, started=None, ended=None, tags={}, metrics={}
         )
+    copy: Snapshot = _part(folder, TRACKING, lambda content: parse_json(content, Snapshot))
     problem = copy.problem(result)
     if problem:
         raise ValueError(f"its {TRACKING} is damaged: {problem}")

@@ -93,7 +93,8 @@ class _Gathered:
         self.result = load_result(self.folder)
         if self.result is None or self.result.run_id != self.run.run_id:
             raise UsageError(
-                f"the {RESULT} of run {self.run.run_id} is another run's: train it again before it is exported"
+                f"the {RESULT} of run {self.run.run_id} is another run's: train it again before it is "
+                "exported"
             )
         origin = self.runs.workspace.folder(self.run.run_id) if here else "the tracking store"
         self.environment = self._made_with(self.result, here=here)
@@ -122,13 +123,12 @@ class _Gathered:
         if record is None:
             return
         alike = same_numbers(rounded(result.metrics), record.metrics)
-        if not alike or record.environment.get(COMMIT) != self.environment.get(COMMIT):
-            ours, other = (
-                str(made.get(COMMIT, "unknown"))[:12] for made in (self.environment, record.environment)
-            )
+        made = (self.environment, record.environment)
+        ours, other = (str(each.get(COMMIT, "unknown")) for each in made)
+        if not alike or ours != other:
             self.said.append(
-                f"the record {path} (commit {other}) is of another training of this run: packed is that of "
-                f"{origin} (commit {ours}), with its own numbers"
+                f"the record {path} (commit {other[:12]}) is of another training of this run: packed is that "
+                f"of {origin} (commit {ours[:12]}), with its own numbers"
             )
 
     def tracked(self) -> tuple[Store, StoredRun] | None:

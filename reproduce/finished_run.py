@@ -119,7 +119,7 @@ class FinishedRuns:
 
         Raises: as `read`.
         """
-        found = self.in_store(run.run_id)
+        folder, found = self.workspace.folder(run.run_id), self.in_store(run.run_id)
         if found is None and run.run_id in self._trainings:
             raise self._unfinished(run.run_id)
         with tempfile.TemporaryDirectory() as place:
@@ -130,14 +130,14 @@ class FinishedRuns:
             except DataError as error:
                 text = str(error).replace(f"{place}/", "")
                 raise RunError(
-                    f"of run {run.run_id} in the tracking store: {text} That copy cannot be mended: train the "
-                    "run again"
+                    f"of run {run.run_id} in the tracking store: {text} That copy cannot be mended: train "
+                    "the run again"
                 ) from error
         artifacts = ", ".join(dict.fromkeys(artifact for _, artifact in run.rows))
         again = f"an artifact that shows it ({artifacts})" if artifacts else "the command that made it"
         raise UsageError(
-            f"only the numbers of run {run.run_id} are known: its file {name} is neither in "
-            f"{self.workspace.folder(run.run_id)} nor in the tracking store. Bring that folder or the store here, or train the run again with "
+            f"only the numbers of run {run.run_id} are known: its file {name} is neither in {folder} "
+            "nor in the tracking store. Bring that folder or the store here, or train the run again with "
             f"{again}"
         )
 
