@@ -4,11 +4,11 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
@@ -102,7 +102,7 @@ def parse_json(content: bytes | str, kind: type[Kind]) -> Kind:
         ValueError: saying in one line what is wrong, and where.
     """
     try:
-        found: Kind = _adapter(kind).validate_json(content, strict=True)
+        found: Kind = _adapter(cast("Hashable", kind)).validate_json(content, strict=True)
         return found
     except ValidationError as error:
         raise ValueError(first_problem(error)) from error
@@ -129,7 +129,7 @@ def inside(folder: Path, name: str) -> Path:
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
