@@ -66,7 +66,7 @@ def read_tensors(path: Path, what: str, remedy: str) -> Any:
     A file without a digest, as torch alone and older versions write it, is read as well.
 
     Args:
-        what: the file should be, for people.
+        what: the file should hold, for people.
         remedy: what to do, as a sentence, where it is not.
 
     Raises:
@@ -76,10 +76,10 @@ def read_tensors(path: Path, what: str, remedy: str) -> Any:
         content = path.read_bytes()
         return loaded(content)
     except OSError as error:
-        problem = f"cannot be read ({error.strerror or error})"
+        problem = error.strerror or str(error)
     except ValueError as error:
-        problem = str(error)
-    raise DataError(f"{path}, {what}, {problem}. {remedy}")
+        problem = f"it {error}"
+    raise DataError(f"{what} in {path} cannot be read: {problem}. {remedy}")
 
 
 def read_state(path: Path, what: str, remedy: str, *, finite: bool = True) -> dict[str, Tensor]:
@@ -102,14 +102,14 @@ def check_state(stored: Any, path: Path, what: str, remedy: str, *, finite: bool
     """
     if not isinstance(stored, dict) or not all(_is_plain(*item) for item in stored.items()):
         raise DataError(
-            f"{path}, {what}, holds no state dict: expected names and tensors, found {_described(stored)}. "
-            f"{remedy}"
+            f"{what} in {path} cannot be read: it holds no state dict: expected names and tensors, found "
+            f"{_described(stored)}. {remedy}"
         )
     flawed = not_finite(stored) if finite else []
     if flawed:
         raise DataError(
-            f"{path}, {what}, holds values that are no numbers (NaN or infinite) in {some(flawed)}: no "
-            f"learning rate or precision mends that. {remedy}"
+            f"{what} in {path} cannot be used: values in {some(flawed)} are no numbers (NaN or infinite), "
+            f"which no learning rate or precision mends. {remedy}"
         )
 
 

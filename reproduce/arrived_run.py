@@ -52,7 +52,7 @@ def arrived_run(path: Path, folder: Path) -> Arrived:
             if (folder / name).exists():
                 check_network(folder / name, recipe)
     except DataError as error:
-        raise refusal(path, str(error).partition(". ")[0].replace(f"{folder}/", "")) from error
+        raise refusal(path, str(error).replace(f"{folder}/", "").partition(". ")[0]) from error
     except ValueError as error:
         raise refusal(path, str(error)) from error
     return Arrived(

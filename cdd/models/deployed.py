@@ -17,7 +17,7 @@ from cdd.models.resnet import Images, full_channels
 from cdd.models.small.staged import StagedBackbone
 from cdd.tensor_files import check_state, read_tensors, some, write_tensors
 
-AGAIN = "Delete that file, so that it is fetched from the tracking store, or train its run again."
+AGAIN = "Delete the file, so that it is fetched from the tracking store, or train its run again."
 """What to do about a deployed network that cannot be read."""
 
 
@@ -88,10 +88,10 @@ def load_deployed_network(path: Path, backbone: Network | None = None) -> Retrie
     Raises:
         DataError: naming the file if it is damaged, or something else.
     """
-    stored = _checked(read_tensors(path, "which should be a deployed network", AGAIN), path)
+    stored = _checked(read_tensors(path, "the network", AGAIN), path)
     if backbone is not None and stored.backbone != backbone:
         raise DataError(f"{path} is the deployed network of another run. {AGAIN}")
-    check_state(stored.state, path, "a deployed network", AGAIN)
+    check_state(stored.state, path, "the network", AGAIN)
     with torch.device("meta"):
         expected = _shapes(_built(stored, path).state_dict())
     found = _shapes(stored.state)

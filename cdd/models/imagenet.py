@@ -97,7 +97,7 @@ def _file(path: Path, name: str) -> Path:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    stored = read_state(path, "given as --weights", f"Give a file of torchvision's {VERSION} weights.")
+    stored = read_state(path, "the weights of --weights", f"Give a file of torchvision's {VERSION} weights.")
     named = _HASHED_NAME.search(path.name)
     if named and not hashlib.sha256(path.read_bytes()).hexdigest().startswith(named[1]):
         raise DataError(f"{path} is damaged: its SHA-256 does not begin with {named[1]}. Copy it again.")
