@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import time
 from pathlib import Path
 
@@ -114,3 +115,19 @@ def test_a_whole_number_stays_one() -> None:
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot be read: Is a directory\. Delete it\."):
         read_json(tmp_path, dict[str, Finite], "Delete it.")
+
+
+def test_every_other_file_is_written_by_these_helpers() -> None:
+    root = Path(__file__).parents[1]
+    in_place = re.compile(r"\.write_(text|bytes)\(|torch\.(save|load)\(|\.open\(\"[wx]|np\.savez?\(")
+    helpers = {"cdd/files.py", "cdd/tensor_files.py"}
+    exempt = {*helpers, "cdd/data/prepared.py", "reproduce/run_archive.py"}  # They rename, too.
+    found = {
+        f"{path.relative_to(root)}: {line.strip()}"
+        for package in ("cdd", "reproduce")
+        for path in (root / package).rglob("*.py")
+        if str(path.relative_to(root)) not in exempt
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if in_place.search(line)
+    }
+    assert not found, "use cdd.files.atomic_write or cdd.tensor_files"
