@@ -1,8 +1,7 @@
 """`run(recipe, folder)`: the only entry point that trains."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ from cdd.data.records import Dataset
 from cdd.errors import CheckpointError
 from cdd.models.deployed import channels_of, save_deployed
 from cdd.recipe import Recipe
+from cdd.result import RESULT, Epoch, Result, load_result
+from cdd.tensor_files import write_tensors
 from cdd.training import checkpoint
 from cdd.training.appraisal import Appraiser, require_equal
 from cdd.training.classroom import ALONE as BY_ITSELF
@@ -24,9 +25,10 @@ from cdd.training.loop import Training
 from cdd.training.networks import IMAGENET, placed
 from cdd.training.ranks import Ranks, join, started
 
-RESULT, WEIGHTS, DEPLOYED = "result.json", "weights.pt", "deployed.pt"
+WEIGHTS, DEPLOYED = "weights.pt", "deployed.pt"
 DISTILLER = "distiller.pt"
 """What the distiller of a method with a preparation has learnt."""
+__all__ = ["RESULT", "Epoch", "Observer", "Progress", "Result", "load_result", "run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +42,6 @@ class Progress:
     loss: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Epoch:
-    """What one finished epoch measured, by metric name; epochs count from 1."""
-
-    number: int
-    metrics: Mapping[str, float]
-
-
 class Observer:
     """Is told how a training goes; the base class listens to nothing."""
 
@@ -59,50 +53,6 @@ class Observer:
 
     def epoch_finished(self, epoch: Epoch) -> None:
         """After every epoch, before its checkpoint is written; told again, for all epochs, on resume."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """What a finished run measured.
-
-    Attributes:
-        metrics: of the deployed network, by name; accuracies are fractions.
-        history: every epoch's metrics.
-        channels: channels left behind each 3x3 convolution, or behind the first and the 3x3 convolution
-            of each bottleneck where both are pruned; None where the method does not prune.
-        average_precision: per protocol, one value per valid query, in query order; of classification, 1 or
-            0 per image, right or wrong.
-        first_is_right: per protocol and valid query, 1 or 0: whether the first image is of its identity.
-        query_identities: per protocol, what each valid query shows.
-        chance_precision: per protocol, the average precision of each valid query under random rankings.
-        environment: versions, device, threads, precision in force, data digest, seconds; `companions`, where
-            a student shared lessons: with how many others at most, for then its seconds are its share.
-    """
-
-    run_id: str
-    metrics: dict[str, float]
-    history: list[Epoch]
-    channels: list[int] | None
-    average_precision: dict[str, list[float]] = field(default_factory=dict)
-    first_is_right: dict[str, list[int]] = field(default_factory=dict)
-    query_identities: dict[str, list[int]] = field(default_factory=dict)
-    chance_precision: dict[str, list[float]] = field(default_factory=dict)
-    environment: dict[str, Any] = field(default_factory=dict)
-
-    def save(self, folder: Path) -> None:
-        """Writes the result, complete or not at all."""
-        partial = folder / f"{RESULT}.partial"
-        partial.write_text(json.dumps(asdict(self)))
-        partial.replace(folder / RESULT)
-
-
-def load_result(folder: Path) -> Result | None:
-    """The finished run's result in this folder; None where the run has not finished."""
-    path = folder / RESULT
-    if not path.exists():
-        return None
-    values = json.loads(path.read_text())
-    return Result(**{**values, "history": [Epoch(**epoch) for epoch in values["history"]]})
 
 
 def run(
@@ -246,9 +196,9 @@ class _Run:
         found, trained = appraiser.embed(deployed), appraiser.embed(student)
         require_equal(found, trained if kept is None else appraiser.embed(silenced(student, kept)))
         save_deployed(deployed.cpu(), self.recipe.student, self.folder / DEPLOYED)
-        torch.save(student.state_dict(), self.folder / WEIGHTS)
+        write_tensors(self.folder / WEIGHTS, student.state_dict())
         if self.recipe.method.preparation is not None:
-            torch.save(self.training.distiller.state_dict(), self.folder / DISTILLER)
+            write_tensors(self.folder / DISTILLER, self.training.distiller.state_dict())
         accuracy = appraiser.accuracy(deployed, found)
         metrics = {**accuracy.metrics, **appraiser.cost(student, kept), **appraiser.reduction()}
         metrics["deployment_difference"] = float((trained - found).abs().max())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cdd.files import atomic_write
 from reproduce.caption import caption, title
 from reproduce.ledger_sheet import verdict_blocks, verdict_notes
 from reproduce.material import Material
@@ -25,9 +26,8 @@ class DrawnPicture:
 
     def write(self, folder: Path) -> list[Path]:
         """Writes all files into the folder."""
-        folder.mkdir(parents=True, exist_ok=True)
         for suffix, content in self.files.items():
-            (folder / f"{self.sheet.name}{suffix}").write_bytes(content)
+            atomic_write(folder / f"{self.sheet.name}{suffix}", content)
         return [folder / f"{self.sheet.name}{suffix}" for suffix in self.files]
 
 

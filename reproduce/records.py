@@ -7,8 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cdd.files import Finite, atomic_write, parse_json, read_json
 from cdd.recipe import Recipe
-from cdd.run import Epoch, Result
+from cdd.result import Environment, Epoch, Result
 from reproduce import answers
 from reproduce.artifact import SCALES
 from reproduce.source import Source, versions
@@ -24,10 +25,10 @@ class Record:
 
     run_id: str
     recipe: dict[str, Any]
-    metrics: dict[str, float]
-    history: dict[str, list[float | None]]
+    metrics: dict[str, Finite]
+    history: dict[str, list[Finite | None]]
     channels: list[int] | None
-    environment: dict[str, Any]
+    environment: Environment
 
 
 def write_record(folder: Path, recipe: Recipe, result: Result, environment: dict[str, Any]) -> Path:
@@ -39,7 +40,7 @@ def write_record(folder: Path, recipe: Recipe, result: Result, environment: dict
     values: dict[str, Any] = {
         "run_id": result.run_id,
         "recipe": recipe.to_json(),
-        "metrics": _rounded(result.metrics),
+        "metrics": rounded(result.metrics),
         "channels": result.channels,
         "environment": environment,
         "history": columns(result.history),
@@ -53,9 +54,7 @@ def write_record(folder: Path, recipe: Recipe, result: Result, environment: dict
     digest = str(environment.get("data_digest", "unknown"))
     answers.write_identities(folder, recipe.data, digest, result.query_identities)
     answers.write_chance(folder, recipe.data, digest, result.chance_precision)
-    partial = path.with_suffix(".partial")
-    partial.write_text(text)
-    partial.replace(path)
+    atomic_write(path, text)
     return path
 
 
@@ -110,11 +109,13 @@ def read_record(path: Path) -> Record:
         ValueError: naming it if it cannot be read.
     """
     try:
-        values = json.loads(path.read_text())
-        for name in (answers.PRECISION, answers.FIRST):
-            values.pop(name, None)
-        return Record(**values)
-    except (ValueError, TypeError, AttributeError) as error:
+        record = parse_json(path.read_bytes(), Record)
+        if record.run_id != path.stem:
+            raise ValueError(f"it is the record of run {record.run_id}")
+        if len({len(values) for values in record.history.values()}) > 1:
+            raise ValueError("history: its lists are not of one length")
+        return record
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"the record {path} is damaged: {error}. Restore it with git, or delete it: the next command "
             "that has its run writes it again."
@@ -125,13 +126,14 @@ def note_source(run_folder: Path, code: Source) -> None:
     """Writes down, beside the checkpoints, the code that a training runs with."""
     run_folder.mkdir(parents=True, exist_ok=True)
     values = {**versions(), "git_commit": code.commit, "git_dirty": code.dirty}
-    (run_folder / SOURCE).write_text(json.dumps(values))
+    atomic_write(run_folder / SOURCE, json.dumps(values))
 
 
 def full_environment(run_folder: Path, result: Result) -> dict[str, Any]:
     """What a finished training was made with: the code that `note_source` wrote down, machine, data."""
     path = run_folder / SOURCE
-    noted = json.loads(path.read_text()) if path.exists() else {}
+    remedy = "Delete that file: the versions and the commit of the run are then not known."
+    noted = read_json(path, Environment, remedy) if path.exists() else {}
     return {**noted, **result.environment}
 
 
@@ -140,7 +142,7 @@ def columns(history: list[Epoch]) -> dict[str, list[float | None]]:
     names = sorted({name for epoch in history for name in epoch.metrics})
     return {
         "epoch": [epoch.number for epoch in history],
-        **{name: [_rounded(epoch.metrics.get(name)) for epoch in history] for name in names},
+        **{name: [rounded(epoch.metrics.get(name)) for epoch in history] for name in names},
     }
 
 
@@ -152,10 +154,11 @@ def _compact(values: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """The value with every number as a record has it."""
     if isinstance(value, dict):
-        return {key: _rounded(inner) for key, inner in value.items()}
+        return {key: rounded(inner) for key, inner in value.items()}
     if isinstance(value, float):
-        rounded = float(f"{value:.{SIGNIFICANT_DIGITS}g}")
-        return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded
+        short = float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+        return int(short) if short.is_integer() and abs(short) < 1e15 else short
     return value

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cdd.files import atomic_write
 from reproduce import catalog
 from reproduce.artifact import Scale
 from reproduce.caption import DIGEST_LENGTH, SCALE_TEXTS
@@ -86,8 +87,7 @@ def make_report(request: ReportRequest, listener: Listener) -> Report:
     text = request.text or page.with_name("REPRODUCIBILITY.md")
     values["page"] = Path(os.path.relpath(page, text.parent)).as_posix()
     for path, content in ((page, html_page(values)), (text, challenge_text(values))):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
+        atomic_write(path, content)
     return Report((page, text), values["counts"], len(drawn), len(values["runs"]))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cdd.files import atomic_write
 from reproduce.sheet import Block, Sheet, number_text
 from reproduce.study_plots import FACTORS, plots
 from reproduce.table_text import markdown
@@ -46,13 +47,12 @@ class Report:
 
     def write(self, folder: Path) -> list[Path]:
         """Writes table, numbers and plots; returns the files."""
-        folder.mkdir(parents=True, exist_ok=True)
         name = self.sheet.name
         csv = self.sheet.numbers.to_csv(index=False, lineterminator="\n")
         contents = {f"{name}.md": markdown(self.sheet).encode(), f"{name}.csv": csv.encode()}
         contents |= {f"{name}-{plot}": content for plot, content in self.plots.items()}
         for file, content in contents.items():
-            (folder / file).write_bytes(content)
+            atomic_write(folder / file, content)
         return [folder / file for file in contents]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from cdd.files import atomic_write
 from reproduce.artifact import Column, Table
 from reproduce.caption import caption, letters, row_notes, title
 from reproduce.cells import Cell, CellKey, measure, relative
@@ -52,7 +53,6 @@ def write(sheet: Sheet, folder: Path) -> list[Path]:
     from reproduce.table_page import page
     from reproduce.table_text import latex, markdown
 
-    folder.mkdir(parents=True, exist_ok=True)
     files = {
         ".md": markdown(sheet).encode(),
         ".csv": sheet.numbers.to_csv(index=False, lineterminator="\n").encode(),
@@ -60,7 +60,7 @@ def write(sheet: Sheet, folder: Path) -> list[Path]:
         ".pdf": page(sheet),
     }
     for suffix, content in files.items():
-        (folder / f"{sheet.name}{suffix}").write_bytes(content)
+        atomic_write(folder / f"{sheet.name}{suffix}", content)
     return [folder / f"{sheet.name}{suffix}" for suffix in files]
 
 

@@ -17,8 +17,10 @@ from cdd.data.records import Dataset, evaluated
 from cdd.errors import RunError
 from cdd.methods.quantised_embedding import QuantisedDistiller
 from cdd.methods.word_retrieval import assignment_map, common_size, nearest_by_words
+from cdd.models.deployed import AGAIN
 from cdd.recipe import Data, Recipe
 from cdd.run import DISTILLER, WEIGHTS
+from cdd.tensor_files import read_state
 from cdd.training.environment import select_device
 from cdd.training.networks import load_teacher, placed
 from reproduce.cells import NOT_RUN
@@ -120,8 +122,7 @@ def _network(recipe: Recipe, classes: int, path: Path) -> Any:
 
 
 def _state(path: Path) -> dict[str, Tensor]:
-    found: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return found
+    return read_state(path, "what a distiller has learnt", AGAIN, finite=False)
 
 
 @torch.inference_mode()

@@ -16,8 +16,11 @@ LONGEST_FILE, LONGEST_FUNCTION = 300, 40
 LAYERS = {
     "errors": 0,
     "torchvision_guard": 0,
+    "files": 1,
     "contract": 1,
     "architecture": 2,
+    "result": 2,
+    "tensor_files": 2,
     "recipe": 3,
     "data": 4,
     "losses": 4,

@@ -1,18 +1,17 @@
 """ImageNet weights of torchvision, for the backbones that have a name there."""
 
 import hashlib
-import pickle
 import re
 from collections import OrderedDict
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from cdd.architecture import Backbone, Network, SmallNetwork, VisionTransformer
 from cdd.errors import DataError
 from cdd.models.fit import check_fit
 from cdd.models.zoo import BACKBONES
+from cdd.tensor_files import read_state
 from cdd.torchvision_guard import install
 
 VERSION = "IMAGENET1K_V1"
@@ -97,13 +96,8 @@ def _file(path: Path, name: str) -> Path:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
+    stored = read_state(path, "the weights of --weights", f"Give a file of torchvision's {VERSION} weights.")
     named = _HASHED_NAME.search(path.name)
     if named and not hashlib.sha256(path.read_bytes()).hexdigest().startswith(named[1]):
         raise DataError(f"{path} is damaged: its SHA-256 does not begin with {named[1]}. Copy it again.")
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        raise DataError(f"{path} is not a file of weights that torch can read: {error}") from error
-    if not isinstance(stored, dict) or not all(isinstance(value, Tensor) for value in stored.values()):
-        raise DataError(f"{path} holds no state dict: expected names and tensors, as torchvision writes them")
     return stored

@@ -13,6 +13,7 @@ from cdd.models.imagenet import imagenet_weights
 from cdd.models.network import RetrievalNetwork, initialise
 from cdd.models.tiny_imagenet import tiny_imagenet_weights
 from cdd.recipe import Recipe
+from cdd.tensor_files import read_state
 
 IMAGENET = "imagenet"
 """Key, among the files of the runs that a run needs, of its ImageNet weights."""
@@ -95,5 +96,11 @@ def _stored_weights(recipe: Recipe, weights: Mapping[str, Path]) -> dict[str, Te
             f"the weights of run {recipe.run_id}, which this run starts from or learns from, are not at "
             f"{path}: train it first"
         )
-    stored: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return stored
+    return read_state(path, f"the weights of run {recipe.run_id}", _again(recipe))
+
+
+def _again(recipe: Recipe) -> str:
+    return (
+        "Delete that file and give the same command again: it fetches the weights from the tracking store, "
+        f"or trains run {recipe.run_id} again."
+    )
