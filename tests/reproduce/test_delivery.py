@@ -13,7 +13,7 @@ from requests.exceptions import ConnectionError as NoConnection
 
 from cdd.recipe import Recipe
 from cdd.run import Epoch, Progress
-from reproduce import connection
+from reproduce import database
 from reproduce.artifact import Table
 from reproduce.delivery import Delivery
 from reproduce.errors import StoreError
@@ -247,7 +247,7 @@ def test_a_file_that_is_no_database_is_named_and_kept(
 def test_a_store_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):
-        connection.check_database(f"sqlite:///{tmp_path}/file/mlflow.db")
+        database.check_database(f"sqlite:///{tmp_path}/file/mlflow.db")
 
 
 def test_show_draws_from_records_where_the_store_is_out_of_reach(
