@@ -215,7 +215,7 @@ class RowStudy:
 
         from reproduce.study_sampler import Proposals
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         epochs = self.recipe.schedule.epochs
         study = optuna.create_study(
             storage=open_storage(url),
