@@ -233,7 +233,7 @@ def said(uri: str, text: str) -> str:
 def _library_errors() -> tuple[type[Exception], ...]:
     """What MLflow lets through of its own and of the libraries below it."""
     from alembic.util import CommandError
-    from google.protobuf.json_format import Error as ProtobufError
+    from google.protobuf.json_format import Error as ProtobufError  # type: ignore[import-untyped]
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
     from sqlalchemy.exc import SQLAlchemyError

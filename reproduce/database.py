@@ -170,7 +170,8 @@ def _make(path: Path) -> None:
     folder = path.with_name(f"{path.name}.making")
     shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
     folder.mkdir()
-    store = SqlAlchemyStore(f"sqlite:///{folder / path.name}", (path.parent / "mlartifacts").as_uri())
+    artifacts = (path.parent / "mlartifacts").as_uri()
+    store = SqlAlchemyStore(f"sqlite:///{folder / path.name}", artifacts)  # type: ignore[no-untyped-call]
     store.engine.dispose()
     os.replace(folder / path.name, path)
     shutil.rmtree(folder, ignore_errors=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from cdd.recipe import Recipe
 from reproduce import connection
@@ -86,7 +86,7 @@ class Store:
                 output_format="list",
             )
         found: dict[str, list[StoredRun]] = {}
-        for run in cast("list[Run]", runs):
+        for run in runs:
             stored = _stored(run)
             if "cdd.superseded" not in stored.tags:
                 found.setdefault(stored.run_id, []).append(stored)

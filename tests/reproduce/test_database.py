@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from reproduce import connection, database
 from reproduce.errors import StoreError
@@ -245,7 +246,7 @@ def test_another_process_that_makes_the_store_is_named(
 ) -> None:
     monkeypatch.setattr(database, "MAKING_SECONDS", 0.1)
     with (
-        database.FileLock(tmp_path / "mlflow.db.lock"),
+        FileLock(tmp_path / "mlflow.db.lock"),
         pytest.raises(StoreError, match="in the making by another process"),
     ):
         database.check_database(f"sqlite:///{tmp_path}/mlflow.db")
