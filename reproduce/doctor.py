@@ -12,7 +12,7 @@ from cdd.recipe import Data
 from reproduce import connection
 from reproduce.errors import UsageError
 from reproduce.source import source, versions
-from reproduce.tracking import Store
+from reproduce.tracking import existing_store
 from reproduce.workspace import Workspace
 
 LEAST_FREE_GIGABYTES = 2
@@ -96,8 +96,10 @@ def _disk(workspace: Workspace) -> str:
 
 def _store(workspace: Workspace) -> str:
     uri = connection.tracking_uri(workspace.results)
-    runs = Store(uri, workspace, source()).trainings()
-    return f"{connection.shown(uri)} answers, {len(runs)} trainings"
+    store = existing_store(workspace, source())
+    if store is None:
+        return f"{connection.shown(uri)} is made by the first run"
+    return f"{connection.shown(uri)} answers, {len(store.trainings())} trainings"
 
 
 def _git() -> str:

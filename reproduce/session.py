@@ -3,22 +3,21 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from filelock import Timeout
-
 from cdd.training.environment import Machine, device_name, select_device
 from reproduce import catalog
 from reproduce.artifact import Scale
 from reproduce.calibration import Measure, calibrate
 from reproduce.drawer import Drawer, Drawn
-from reproduce.errors import StoreError, UsageError
+from reproduce.errors import UsageError
 from reproduce.execute import Job, Launch, Train, execute
+from reproduce.invocation import Invocation
 from reproduce.listener import Listener
 from reproduce.material import Origin
 from reproduce.overrides import Overrides, parse
 from reproduce.picture import Artifact
 from reproduce.plan import Plan, Wish, make_plan
 from reproduce.source import source
-from reproduce.tracking import FAILED, FINISHED, KILLED, Store, existing_store, open_store
+from reproduce.tracking import Store, existing_store, open_store
 from reproduce.workspace import Workspace
 
 
@@ -121,71 +120,43 @@ class Session:
 
     def _run_artifact(self, artifact: Artifact, wanted: list[Wish], store: Store, train: Train) -> Drawn:
         plan = self._plan(wanted, store)
-        experiment = store.experiment(f"{artifact.name}-{self.request.scale}")
-        invocation = "-".join(
-            [artifact.name, self.request.scale, *([self.overrides.digest] if self.overrides else [])]
-        )
-        lock = self.workspace.lock(f"invocation-{invocation}")
-        try:
-            lock.acquire(timeout=0)
-            store.close_dead_invocations(experiment, invocation)
-        except Timeout:
-            pass  # Another process works on this table; its parent run is alive.
-        try:
-            parent = self._parent(store, experiment, invocation, artifact) if plan.work else None
-            return self._executed(
-                plan,
-                artifact,
-                Job(
-                    store=store,
-                    workspace=self.workspace,
-                    published=self.drawer.folder,
-                    experiment=experiment,
-                    parent=parent,
-                    train=train,
-                    machine=self.request.machine,
-                    listener=self.listener,
-                    begun=self._begun,
-                    runs=self._runs,
-                ),
+        scale = self.request.scale
+        name = "-".join([artifact.name, scale, *([self.overrides.digest] if self.overrides else [])])
+        with Invocation(store, self.listener, f"{artifact.name}-{scale}", name) as own:
+            if plan.work:
+                self._begin(own, artifact)
+            job = Job(
+                store=store,
+                workspace=self.workspace,
+                published=self.drawer.folder,
+                experiment=own.experiment,
+                parent=own.parent,
+                train=train,
+                machine=self.request.machine,
+                listener=self.listener,
+                begun=self._begun,
+                runs=self._runs,
             )
-        finally:
-            lock.release()
+            drawn = self._executed(plan, artifact, job)
+            own.end(complete=drawn.complete, files=drawn.files)
+            return drawn
 
-    def _parent(self, store: Store, experiment: str, invocation: str, artifact: Artifact) -> str:
+    def _begin(self, own: Invocation, artifact: Artifact) -> None:
         seeds = ",".join(map(str, self.request.seeds or [0]))
         tags = {
             "cdd.artifact": artifact.name,
             "cdd.scale": self.request.scale,
             "cdd.seeds": seeds,
-            "cdd.invocation": invocation,
             "cdd.overrides": " ".join(self.overrides.texts),
         }
-        return store.start_invocation(
-            experiment, f"{artifact.name}, {self.request.scale}, seeds {seeds}", tags
-        )
+        own.begin(f"{artifact.name}, {self.request.scale}, seeds {seeds}", tags)
 
     def _executed(self, plan: Plan, artifact: Artifact, job: Job) -> Drawn:
-        try:
-            outcomes = self._launch(plan, job)
-        except BaseException:
-            self._close(job, KILLED, [])
-            raise
+        outcomes = self._launch(plan, job)
         self._settled.update(outcomes)
         self._begun += len(plan.work)
         for item in plan.items:
             self.drawer.own.settled(item.recipe, outcomes.get(item.run_id), job.store)
         drawn = self.drawer.draw(artifact, list(plan.wishes), outcomes, len(plan.work))
         # A dependency that failed leaves the table incomplete even where no row shows it.
-        drawn = replace(drawn, outcomes=outcomes)
-        self._close(job, FINISHED if drawn.complete else FAILED, drawn.files)
-        return drawn
-
-    def _close(self, job: Job, status: str, files: list[Path]) -> None:
-        if not job.parent:
-            return
-        try:
-            job.store.upload(job.parent, files, "table")
-            job.store.finish(job.parent, status)
-        except StoreError as error:
-            self.listener.warned(str(error))
+        return replace(drawn, outcomes=outcomes)

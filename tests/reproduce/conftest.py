@@ -138,9 +138,8 @@ def study(
 
     def make(**request: object) -> RowStudy:
         values = {"space": "weight", "artifact": "tiny", "method": "capacitydynamic", "trials": 3}
-        values |= {"prunes": False, **request}
-        machine = Machine(device="cpu")
-        return RowStudy(StudyRequest(results=results, machine=machine, **values), listener)  # type: ignore[arg-type]
+        values |= {"prunes": False, "results": results, **request}
+        return RowStudy(StudyRequest(machine=Machine(device="cpu"), **values), listener)  # type: ignore[arg-type]
 
     return make
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from mlflow.exceptions import MlflowException
 
-from reproduce import connection, source
+from reproduce import connection, database, source
 from reproduce.errors import StoreError, UsageError
 from reproduce.workspace import Workspace
 
@@ -95,7 +95,7 @@ def test_an_address_is_shown_without_its_password(uri: str, shown: str) -> None:
 def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(StoreError, match=r"needs a driver: .*psycopg.*pip install '\.\[cluster\]'"):
-        connection.check_database("postgresql://me@127.0.0.1/base")
+        database.check_database("postgresql://me@127.0.0.1/base")
 
 
 def test_other_errors_pass_through() -> None:
