@@ -20,7 +20,14 @@ from cdd.training import checkpoint
 from cdd.training.appraisal import Appraiser, require_equal
 from cdd.training.classroom import ALONE as BY_ITSELF
 from cdd.training.classroom import seat_here
-from cdd.training.environment import Machine, autocast_dtype, describe, prepare, select_device
+from cdd.training.environment import (
+    Machine,
+    autocast_dtype,
+    describe,
+    prepare,
+    select_device,
+    threads_restored,
+)
 from cdd.training.loop import Training
 from cdd.training.networks import IMAGENET, placed
 from cdd.training.ranks import Ranks, join, started
@@ -92,8 +99,9 @@ def run(
     finished = ranks.first_does(_finished, folder)
     if finished:
         return finished
-    begun = ranks.all_do(_Run, recipe, folder, weights, machine, ranks)
-    return begun.complete(observer if observer and ranks.is_first else Observer())
+    with threads_restored():
+        begun = ranks.all_do(_Run, recipe, folder, weights, machine, ranks)
+        return begun.complete(observer if observer and ranks.is_first else Observer())
 
 
 def _finished(folder: Path) -> Result | None:
@@ -115,7 +123,9 @@ class _Run:
         self.seat = seat_here()
         self.dataset = self.seat.shared((Dataset, recipe.data), lambda: load(recipe.data, machine.data_root))
         state, self.damaged = checkpoint.read_newest(folder)
-        # A run goes on in the precision it began with, wherever it goes on.
+        # A run goes on in the precision and with the threads it began with, wherever it goes on.
+        if state and "threads" in state:
+            torch.set_num_threads(state["threads"])
         self.dtype = getattr(torch, state["dtype"]) if state else autocast_dtype(recipe, self.device)
         files = {**weights, IMAGENET: machine.imagenet} if machine.imagenet else weights
         self.training = Training(
@@ -232,5 +242,6 @@ class _Run:
             "history": [asdict(epoch) for epoch in self.history],
             "seconds": self.seconds,
             "companions": self.companions,
+            "threads": torch.get_num_threads(),
             "dtype": str(self.dtype).removeprefix("torch."),
         }

@@ -2,6 +2,8 @@
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -48,6 +50,16 @@ def prepare(machine: Machine) -> torch.device:
         # What cuBLAS needs to repeat itself; it is read when CUDA starts.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     return device
+
+
+@contextmanager
+def threads_restored() -> Iterator[None]:
+    """Gives torch, at the end, the number of threads back that it has now."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def select_device(name: str) -> torch.device:
