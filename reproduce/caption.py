@@ -11,6 +11,7 @@ from reproduce.execute import Outcome
 from reproduce.material import Material
 from reproduce.picture import Artifact
 from reproduce.plan import Wish
+from reproduce.thread_spread import thread_spread
 
 SCALE_TEXTS = {
     "mini": "small networks on small embedded images, for two CPU cores: compare directions, not numbers",
@@ -23,8 +24,8 @@ COUNTS = (
 )
 REFERENCE = "Reference: measured and committed by this project. "
 MIXED_THREADS = (
-    "Runs with different numbers of threads are rounded differently and go different ways: their numbers "
-    "differ as those of two seeds do."
+    "Numbers of threads differ among these runs: they are rounded differently and go different ways, as two "
+    "seeds do."
 )
 VERSIONS = ("python", "torch", "torchvision", "mlflow", "numpy")
 DIGEST_LENGTH = 12
@@ -96,6 +97,7 @@ def caption(artifact: Artifact, material: Material) -> list[str]:
         f"Data: {data}. Seeds: {_listed(seeds)}{spread}.",
         f"{REFERENCE if material.origin == 'reference' else ''}{made_with(made)}",
         *_reference(artifact, material),
+        *_threads(material),
     ]
 
 
@@ -112,6 +114,25 @@ def _reference(artifact: Artifact, material: Material) -> list[str]:
     seeds = sorted({wish.recipe.seed for wish in found.wishes if wish.recipe.run_id in found.outcomes})
     made = made_with(_environments(found.wishes, found.outcomes))
     return [*compared_with_reference(artifact, material), f"{REFERENCE}Seeds: {_listed(seeds)}. {made}"]
+
+
+def _threads(material: Material) -> list[str]:
+    """What another number of threads may have done to the runs that are compared; none where all have one."""
+    made = _environments(material.wishes, material.outcomes)
+    folder = material.records_folder
+    if found := material.reference:
+        made, folder = made + _environments(found.wishes, found.outcomes), found.folder
+    counts = {environment.get("threads") for environment in made if environment.get("device") == "cpu"}
+    if len(counts) < 2:
+        return []
+    known = thread_spread(folder)
+    if known is None:
+        return [MIXED_THREADS]
+    spread, runs = known
+    return [
+        f"{MIXED_THREADS} Measured on {runs} run{'s' if runs > 1 else ''}: a standard deviation of "
+        f"{spread.deviation:.2f} points of mAP."
+    ]
 
 
 def _origin(artifact: Artifact) -> str:
@@ -172,9 +193,7 @@ def made_with(made: Sequence[Mapping[str, Any]]) -> str:
         if any(name in environment for environment in made)
     ]
     commits = _listed(sorted({_commit(environment) for environment in made}))
-    threads = {environment.get("threads") for environment in made if environment.get("device") == "cpu"}
-    mixed = f" {MIXED_THREADS}" if len(threads) > 1 else ""
-    return f"Made on {devices} with {', '.join(versions)}; git commit {commits}.{mixed}"
+    return f"Made on {devices} with {', '.join(versions)}; git commit {commits}."
 
 
 def _device(environment: Mapping[str, Any]) -> str:

@@ -14,10 +14,11 @@ from reproduce.ledger import claimed_recipes
 from reproduce.listener import Listener
 from reproduce.material import FIGURES
 from reproduce.readme_blocks import write_blocks
-from reproduce.records import RecordFolder
+from reproduce.records import RecordFolder, read_record
 from reproduce.report import ReportRequest, make_report
 from reproduce.session import Request, Session
 from reproduce.source import ROOT
+from reproduce.thread_spread import remember
 
 STUDIES = "studies"
 TEXT = ROOT / "REPRODUCIBILITY.md"
@@ -74,11 +75,19 @@ def _copy_record(drawer: Drawer, run_id: str) -> str:
     before = target.read_bytes() if target.exists() else None
     if before == source.read_bytes():
         return "unchanged"
+    if before is not None:
+        _keep_thread_counts(drawer, source, target)
     target.parent.mkdir(parents=True, exist_ok=True)
     for path in (source, source.with_suffix(".npz")):
         if path.exists():
             shutil.copy(path, target.parent)
     return "new" if before is None else "replaced"
+
+
+def _keep_thread_counts(drawer: Drawer, *paths: Path) -> None:
+    records = [read_record(path) for path in paths]
+    if len({record.environment.get("threads") for record in records}) > 1:
+        remember(drawer.reference_folder, *records)
 
 
 def _copy_folder(drawer: Drawer, name: str, pattern: str) -> None:
