@@ -190,7 +190,11 @@ def _grid(block: Block, group: str) -> Grid:
     frame = block.frame
     grid = Grid(title=f"{group}: {block.title}", title_justify="left", pad_edge=False)
     levels = sorted({0, frame.index.nlevels - 1})
-    places = [place for place, column in enumerate(frame.columns) if column[0] == group]
+    places = [
+        place
+        for place, column in enumerate(frame.columns)
+        if column[0] == group and (not block.brief or column[1] in block.brief)
+    ]
     for level in levels:
         grid.add_column(str(frame.index.names[level]), overflow="fold")
     for place in places:

@@ -47,7 +47,7 @@ def beside_reference(picture: DrawnPicture, reference: DrawnPicture) -> DrawnPic
     sheet = replace(picture.sheet, blocks=(*picture.sheet.blocks, *blocks))
     pictures = {suffix: content for suffix, content in picture.files.items() if suffix not in TEXTS}
     shown = {f"-reference{suffix}": reference.files[suffix] for suffix in pictures}
-    texts = with_caption(sheet, {}, (f"![Reference]({name}-reference.png)",)).files
+    texts = with_caption(sheet, {}, ("**Reference**", f"![Reference]({name}-reference.png)")).files
     return DrawnPicture(sheet, {**pictures, **shown, **texts})
 
 
@@ -62,7 +62,7 @@ def with_caption(sheet: Sheet, drawn: Mapping[str, bytes], more: Sequence[str] =
     from reproduce.table_text import markdown
 
     image = f"![{sheet.title}]({sheet.name}.png)"
-    images = "\n\n".join([image, *more])
+    images = "\n\n".join(["**Yours**", image, *more] if more else [image])
     text = markdown(sheet).replace("\n\n", f"\n\n{images}\n\n", 1)
     csv = sheet.numbers.to_csv(index=False, lineterminator="\n")
     return DrawnPicture(sheet, {**drawn, ".csv": csv.encode(), ".md": text.encode()})

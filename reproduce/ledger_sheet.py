@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -17,6 +18,7 @@ from reproduce.verdicts import EXPLANATION, INCONCLUSIVE, NOT_TESTED, VERDICTS
 
 NAME = "claims"
 ALL = "all"
+BRIEF = ("verdict", "ours", "paper", "reference: verdict")
 REFERENCE_HEADINGS = ("reference: verdict", "reference: value")
 HEADINGS = ("verdict", "ours", "interval", "paper", "pairs", "interval over", "seeds to add")
 INTERVALS = (
@@ -119,7 +121,8 @@ def _grid(title: str, source: str, claims: list[JudgedClaim], reference: Sequenc
         ]
         for judged in claims
     }
-    return Block.of(title, rows, ("Claim", "figure"), [(source, name) for name in names])
+    found = Block.of(title, rows, ("Claim", "figure"), [(source, name) for name in names])
+    return replace(found, brief=BRIEF)
 
 
 def _reference_cells(judged: JudgedClaim) -> list[str]:

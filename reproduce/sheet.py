@@ -15,11 +15,13 @@ class Block:
 
     Attributes:
         words: whether the cells are words, which begin on the left, and not numbers.
+        brief: names of the columns that a terminal shows; empty for all.
     """
 
     title: str
     frame: pd.DataFrame
     words: bool = False
+    brief: tuple[str, ...] = ()
 
     @classmethod
     def of(

@@ -113,9 +113,9 @@ def _relative(
                 _measured(cell, 1, signed=_is_difference(column)) + (mark if cell.values else "")
                 for mark, (column, cell) in zip(marks, mine, strict=True)
             ]
-            rows[row.label, "paper"] = [
-                number_text(cell.paper, 1, signed=_is_difference(column)) for column, cell in mine
-            ]
+        rows[row.label, "paper"] = [
+            number_text(cell.paper, 1, signed=_is_difference(column)) for column, cell in mine
+        ]
     names = [(headings[group.title], _relative_name(column)) for group, column in _columns(table)]
     return Block.of(_relative_title(table), rows, (table.headings[0], ""), names)
 
