@@ -13,6 +13,7 @@ from reproduce.material import Material
 from reproduce.picture import Picture
 from reproduce.sheet import Block, Sheet
 
+REFERENCE = "-reference"
 TEXTS = (".csv", ".md")
 """Suffixes of what stands beside the pictures."""
 
@@ -40,14 +41,21 @@ def picture_sheet(
     return Sheet(picture.name, heading, (*blocks, *verdict_blocks(material.judged)), notes, numbers)
 
 
+def reference_of(stem: Path) -> Path:
+    """The stem of the files that show the committed runs beside the user's figure of this stem."""
+    return stem.with_name(f"{stem.name}{REFERENCE}")
+
+
 def beside_reference(picture: DrawnPicture, reference: DrawnPicture) -> DrawnPicture:
     """The figure of the user whose page also shows the same figure of the committed runs."""
     name = picture.sheet.name
-    blocks = [replace(block, title=f"Reference: {block.title}") for block in reference.sheet.blocks]
+    # A figure that is a table has the reference's numbers in its lines.
+    more = () if "reference_mean" in picture.sheet.numbers else reference.sheet.blocks
+    blocks = [replace(block, title=f"Reference: {block.title}") for block in more]
     sheet = replace(picture.sheet, blocks=(*picture.sheet.blocks, *blocks))
     pictures = {suffix: content for suffix, content in picture.files.items() if suffix not in TEXTS}
-    shown = {f"-reference{suffix}": reference.files[suffix] for suffix in pictures}
-    texts = with_caption(sheet, {}, ("**Reference**", f"![Reference]({name}-reference.png)")).files
+    shown = {f"{REFERENCE}{suffix}": reference.files[suffix] for suffix in pictures}
+    texts = with_caption(sheet, {}, ("**Reference**", f"![Reference]({name}{REFERENCE}.png)")).files
     return DrawnPicture(sheet, {**pictures, **shown, **texts})
 
 
