@@ -27,7 +27,9 @@ class UnreadableImageError(DataError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"the image {self.args[0]} cannot be read: {self.reason}. Copy it again"
+        return (
+            f"the image {self.args[0]} cannot be read: {self.reason}. Copy it again, or save it with 8 bits"
+        )
 
 
 def in_colour(path: Path) -> Image.Image:
