@@ -81,7 +81,7 @@ def _narrowed(image: Image.Image) -> Image.Image:
     """Grey of 16 bits in 8; Pillow's own conversion cuts off at 255."""
     bits = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (16,))[0]
     white = 4095 if bits == 12 else 65535
-    values = np.asarray(image).astype(np.int64)
+    values = np.asarray(image).astype(np.int32)
     if values.min() < 0 or values.max() > white:
         raise ValueError(
             f"its mode {image.mode} holds values from {values.min()} to {values.max()}, "
