@@ -107,8 +107,7 @@ def _of_file(kind: _Kind, folder: Path, name: str, use: Callable[[Any], Found]) 
         DataError: for whatever is wrong with it.
     """
     try:
-        with (folder / name).open("rb") as file:
-            return use(plain(file))
+        return use(plain((folder / name).read_bytes()))
     # Reading a damaged pickle raises nearly anything, and so does looking for a batch in something else.
     except Exception as error:
         raise DataError(

@@ -27,7 +27,9 @@ class UnreadableImageError(DataError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"the image {self.args[0]} cannot be read: {self.reason}. Copy it again"
+        return (
+            f"the image {self.args[0]} cannot be read: {self.reason}. Copy it again, or save it with 8 bits"
+        )
 
 
 def in_colour(path: Path) -> Image.Image:
@@ -79,7 +81,7 @@ def _narrowed(image: Image.Image) -> Image.Image:
     """Grey of 16 bits in 8; Pillow's own conversion cuts off at 255."""
     bits = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (16,))[0]
     white = 4095 if bits == 12 else 65535
-    values = np.asarray(image).astype(np.int64)
+    values = np.asarray(image).astype(np.int32)
     if values.min() < 0 or values.max() > white:
         raise ValueError(
             f"its mode {image.mode} holds values from {values.min()} to {values.max()}, "

@@ -53,12 +53,8 @@ def candidates(root: Path, names: Iterable[str]) -> list[Path]:
     if not root.is_dir():
         return [root]
     wanted = {name.lower() for name in names}
-    return [
-        root,
-        *sorted(
-            root / entry.name for entry in _entries(root) if entry.name.lower() in wanted and entry.is_dir()
-        ),
-    ]
+    inside = sorted(root / entry.name for entry in _entries(root) if entry.name.lower() in wanted)
+    return [root, *(path for path in inside if path.is_dir())]
 
 
 def images_below(folder: Path, part: str) -> list[str]:

@@ -1,8 +1,11 @@
 """Reads pickles of numbers, texts, bytes, lists, dicts and arrays of numbers, and runs nothing of them."""
 
+import io
 import pickle
 import re
-from typing import Any, BinaryIO
+import struct
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +15,25 @@ NUMBERS = re.compile(r"[uif][1248]|b1")
 ORDERS = ("<", ">", "=", "|")
 
 
-def plain(file: BinaryIO) -> Any:
+def plain(content: bytes) -> Any:
     """What was pickled; texts of Python 2 are read as Latin-1, as NumPy's arrays need it.
 
     Raises:
         UnpicklingError: for anything but plain values, before any of it is called.
         Exception: whatever unpickling a damaged file raises.
     """
-    return _PlainUnpickler(file, encoding="latin1").load()
+    return _PlainUnpickler(io.BytesIO(content), encoding="latin1").load()
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Knows what NumPy's pickles call, by names of its own, and nothing else."""
+class _PlainUnpickler(pickle._Unpickler):
+    """Knows what NumPy's pickles call, by names of its own, and nothing else.
+
+    The one in C takes memory for as many values as a damaged number says, before it reads any.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+    read: Callable[[int], bytes]
+    append: Callable[[object], None]
 
     def find_class(self, module: str, name: str) -> Any:
         known = _calls()
@@ -34,6 +44,12 @@ class _PlainUnpickler(pickle.Unpickler):
                 f"it calls {module}.{name}, where only numbers, texts, lists, dicts and arrays are allowed"
             )
         return known[asked]
+
+    def load_bytearray8(self) -> None:
+        (length,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(length)))
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
 
 class _Type:

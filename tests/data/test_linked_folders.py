@@ -66,6 +66,13 @@ def test_a_link_to_itself_is_named(tmp_path):
         listed(Data(name="veri776"), tmp_path)
 
 
+@pytest.mark.parametrize("target", ["veri", "nowhere"])
+def test_a_link_to_nothing_with_the_name_of_a_data_set_is_no_copy(target, tmp_path):
+    (tmp_path / "veri").symlink_to(target)
+    with pytest.raises(DataMissingError, match="it holds veri"):
+        listed(Data(name="veri776"), tmp_path)
+
+
 def test_a_linked_folder_that_is_not_there_is_named_instead_of_the_archive(tmp_path):
     folder = msmt_official(tmp_path)
     shutil.rmtree(folder / "test" / "0001")

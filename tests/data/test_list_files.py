@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cdd.data.catalog import listed
 from cdd.data.list_files import distinct, lines_of, number_of, path_in
@@ -134,6 +136,26 @@ def test_a_list_that_is_no_utf_8_is_named(kind, content, tmp_path):
     path.write_bytes(path.read_bytes() + content)
     with pytest.raises(DataError, match=rf"{path} cannot be read as a list of images: "):
         find()
+
+
+@pytest.fixture(scope="module")
+def trees(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Callable[[], Listing], Path, bytes]]:
+    found = {kind: written(kind, tmp_path_factory.mktemp(kind)) for kind in WRITERS}
+    return {kind: (find, path, path.read_bytes()) for kind, (find, path) in found.items()}
+
+
+@each_list
+@given(changes=st.lists(st.tuples(st.integers(0, 700), st.integers(0, 9), st.binary(max_size=6)), max_size=4))
+@settings(max_examples=30)
+def test_a_damaged_list_is_read_or_named(kind, trees, changes):
+    find, path, content = trees[kind]
+    for place, length, bytes_there in changes:
+        content = content[:place] + bytes_there + content[place + length :]
+    path.write_bytes(content)
+    try:
+        find()
+    except DataError as error:
+        assert str(path.parent) in str(error) or path.name in str(error)  # noqa: PT017
 
 
 @pytest.mark.parametrize("number", ["²", "-1", "1.0", "1e3", "10000000000", "9" * 5000, "x", "٣"])

@@ -2,9 +2,9 @@
 
 import contextlib
 import functools
-import io
 import operator
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +41,7 @@ class Calls:
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_plain_values_come_back_from_every_protocol(protocol):
-    found = plain(io.BytesIO(pickle.dumps({**ARRAYS, **VALUES}, protocol=protocol)))
+    found = plain(pickle.dumps({**ARRAYS, **VALUES}, protocol=protocol))
     assert {key: found.pop(key) for key in VALUES} == VALUES
     for key, array in found.items():
         np.testing.assert_array_equal(array, ARRAYS[key])
@@ -68,7 +68,7 @@ def test_anything_else_is_refused_and_not_called(other, protocol, tmp_path):
     if other == "a set" and protocol == 5:
         return  # A protocol that writes sets without a call.
     with pytest.raises(pickle.UnpicklingError, match=r"^it (calls|holds an array of)"):
-        plain(io.BytesIO(content))
+        plain(content)
     assert not list(tmp_path.iterdir())
 
 
@@ -77,8 +77,18 @@ def test_anything_else_is_refused_and_not_called(other, protocol, tmp_path):
 def test_a_pickle_changes_nothing_for_the_next_one(name, state):
     forged = b"c" + name.replace(" ", "\n").encode() + b"\n" + pickle.dumps(state, protocol=2)[2:-1] + b"b."
     with contextlib.suppress(AttributeError, TypeError, pickle.UnpicklingError):
-        plain(io.BytesIO(forged))
+        plain(forged)
     test_plain_values_come_back_from_every_protocol(2)
+
+
+def test_numbers_that_announce_more_than_there_is_take_no_memory():
+    tracemalloc.start()
+    assert plain(b"\x80\x02Nr\xff\xff\xff\x7f.") is None  # The place of a value that is kept for later.
+    for kind in (b"\x96", b"\x8e", b"\x8d", b"\x95"):
+        with pytest.raises((EOFError, KeyError, ValueError, pickle.UnpicklingError)):
+            plain(b"\x80\x05" + kind + (2**40).to_bytes(8, "little") + b"x.")
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize(("name", "file"), [(name, file) for name in FILES for file in FILES[name]])
@@ -97,7 +107,7 @@ def test_sums_are_compared_before_anything_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "torchvision.datasets.utils.check_integrity", lambda path, md5: order.append(path.name) or True
     )
-    monkeypatch.setattr("cdd.data.cifar.plain", lambda file: order.append("read") or plain(file))
+    monkeypatch.setattr("cdd.data.cifar.plain", lambda content: order.append("read") or plain(content))
     load(Data(name="cifar10", height=32, width=32, use="classification"), tmp_path)
     assert sorted(order[: len(FILES["cifar10"])]) == sorted(FILES["cifar10"])
 
