@@ -85,7 +85,7 @@ FAULTS = (
     Fault(
         ("out-of-date database schema",),
         "was written by another version of MLflow",
-        "Make a copy of it, then: mlflow db upgrade '{uri}'",
+        "Make a copy of it, then: mlflow db upgrade '{uri}'.",
     ),
     Fault(
         ("can't locate revision",),
@@ -93,7 +93,7 @@ FAULTS = (
         "Install that version (pip install --upgrade mlflow); `mlflow db upgrade` goes forward only.",
     ),
     Fault(
-        ("migrate-filestore", "is in maintenance mode"),
+        ("is in maintenance mode", "migrate-filestore"),
         "is a folder of files, which this MLflow does not open",
         "Make a database of it: mlflow migrate-filestore --source '{uri}' --target sqlite:///mlflow.db; then "
         f"name that in {VARIABLE}, or unset it to use a file beside the results.",
