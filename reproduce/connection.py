@@ -217,6 +217,11 @@ def reachable(uri: str) -> Iterator[None]:
         ) from error
     except _library_errors() as error:
         raise StoreError(said(uri, str(error).strip() or type(error).__name__)) from error
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        # MLflow's store of files raises the base class itself.
+        raise StoreError(said(uri, str(error).strip() or "it says nothing")) from error
 
 
 def said(uri: str, text: str) -> str:
@@ -237,6 +242,7 @@ def _library_errors() -> tuple[type[Exception], ...]:
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
     from sqlalchemy.exc import SQLAlchemyError
+    from yaml import YAMLError
 
     return (
         MlflowException,
@@ -244,6 +250,7 @@ def _library_errors() -> tuple[type[Exception], ...]:
         SQLAlchemyError,
         CommandError,
         ProtobufError,
+        YAMLError,
         sqlite3.Error,
         OSError,
         ValueError,
