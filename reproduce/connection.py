@@ -85,7 +85,7 @@ FAULTS = (
     Fault(
         ("out-of-date database schema",),
         "was written by another version of MLflow",
-        "Make a copy of it, then: mlflow db upgrade '{uri}'",
+        "Make a copy of it, then: mlflow db upgrade '{uri}'.",
     ),
     Fault(
         ("can't locate revision",),
@@ -93,7 +93,7 @@ FAULTS = (
         "Install that version (pip install --upgrade mlflow); `mlflow db upgrade` goes forward only.",
     ),
     Fault(
-        ("migrate-filestore", "is in maintenance mode"),
+        ("is in maintenance mode", "migrate-filestore"),
         "is a folder of files, which this MLflow does not open",
         "Make a database of it: mlflow migrate-filestore --source '{uri}' --target sqlite:///mlflow.db; then "
         f"name that in {VARIABLE}, or unset it to use a file beside the results.",
@@ -217,6 +217,11 @@ def reachable(uri: str) -> Iterator[None]:
         ) from error
     except _library_errors() as error:
         raise StoreError(said(uri, str(error).strip() or type(error).__name__)) from error
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        # MLflow's store of files raises the base class itself.
+        raise StoreError(said(uri, str(error).strip() or "it says nothing")) from error
 
 
 def said(uri: str, text: str) -> str:
@@ -237,6 +242,7 @@ def _library_errors() -> tuple[type[Exception], ...]:
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
     from sqlalchemy.exc import SQLAlchemyError
+    from yaml import YAMLError
 
     return (
         MlflowException,
@@ -244,6 +250,7 @@ def _library_errors() -> tuple[type[Exception], ...]:
         SQLAlchemyError,
         CommandError,
         ProtobufError,
+        YAMLError,
         sqlite3.Error,
         OSError,
         ValueError,

@@ -95,6 +95,8 @@ class Session:
         }
         self.workspace.check_writable()
         store = open_store(self.workspace, self.code)
+        for artifact in self.artifacts:  # One that was deleted stops the command before any training.
+            store.experiment(self._experiment(artifact))
         everything = [wish for each in wanted.values() for wish in each]
         self._begun, self._runs = 0, len(self._plan(everything, store).work)
         return [
@@ -122,7 +124,7 @@ class Session:
         plan = self._plan(wanted, store)
         scale = self.request.scale
         name = "-".join([artifact.name, scale, *([self.overrides.digest] if self.overrides else [])])
-        with Invocation(store, self.listener, f"{artifact.name}-{scale}", name) as own:
+        with Invocation(store, self.listener, self._experiment(artifact), name) as own:
             if plan.work:
                 self._begin(own, artifact)
             job = Job(
@@ -140,6 +142,9 @@ class Session:
             drawn = self._executed(plan, artifact, job)
             own.end(complete=drawn.complete, files=drawn.files)
             return drawn
+
+    def _experiment(self, artifact: Artifact) -> str:
+        return f"{artifact.name}-{self.request.scale}"
 
     def _begin(self, own: Invocation, artifact: Artifact) -> None:
         seeds = ",".join(map(str, self.request.seeds or [0]))

@@ -21,6 +21,7 @@ FAULTS = (
     ("malformed", f"Move the file away: the same command begins its studies anew. {KEPT}."),
     ("disk is full", f"Make room on its disk. {KEPT}."),
     ("readonly database", "Make the file and its folder writable, or name another with --storage."),
+    ("permission denied", "Make the file and its folder writable, or name another with --storage."),
     ("unable to open database file", "Make its folder writable, or name another with --storage."),
     ("optuna storage upgrade", "Make a copy of it first."),
     ("updating optuna", "Or name another with --storage."),

@@ -1,16 +1,19 @@
 """The parent of what a command causes is closed however the command ends; a model that no tag names goes."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
 import pytest
 from mlflow.models import Model
 
+from reproduce.artifact import Table
 from reproduce.errors import StoreError
 from reproduce.invocation import Invocation
+from reproduce.session import Session
 from reproduce.tracked_model import log_deployed
 from reproduce.tracking import Store
-from tests.reproduce.fakes import Recorder, a_teacher
+from tests.reproduce.fakes import TEACHER, FakeTraining, Recorder, a_teacher, table
 from tests.reproduce.stored import everything
 
 
@@ -65,6 +68,16 @@ def test_only_one_that_nobody_works_on_is_closed(store: Store, listener: Recorde
     with Invocation(store, listener, "tiny-mini", "tiny-mini") as second:
         assert second.parent is None
     assert store.client.get_run(alive).info.status == "KILLED"
+
+
+def test_a_deleted_experiment_stops_the_command_before_the_first_training(
+    session: Callable[..., Session], tables: dict[str, Table], training: FakeTraining, store: Store
+) -> None:
+    tables["other"] = table(TEACHER, name="other")
+    store.client.delete_experiment(store.experiment("other-mini"))
+    with pytest.raises(StoreError, match="the experiment other-mini was deleted in MLflow"):
+        session("tiny", "other").run(training)
+    assert training.begun == []
 
 
 def test_a_model_that_an_interrupted_delivery_left_behind_is_removed(

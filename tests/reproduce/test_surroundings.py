@@ -1,13 +1,19 @@
 """Where the store is, which code runs, and what the results folder holds."""
 
+import errno
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from alembic.util import CommandError
+from google.protobuf.json_format import ParseError  # type: ignore[import-untyped]
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import OperationalError
+from yaml import YAMLError
 
 from reproduce import connection, database, source
 from reproduce.errors import StoreError, UsageError
@@ -65,6 +71,17 @@ def test_settings_of_the_user_win(monkeypatch: pytest.MonkeyPatch) -> None:
         (MlflowException("403: 'Invalid Host header'"), "mlflow server takes as --allowed-hosts NAME:PORT."),
         (OSError("disk is gone\nsecond line"), "does not answer: disk is gone."),
         (OSError(), "does not answer: OSError."),
+        (OSError(errno.ENOSPC, "No space left on device"), "written: no space left on device. Make room"),
+        (MlflowException("(sqlite3.OperationalError) database is locked"), "Another process writes to it"),
+        (CommandError("Can't locate revision identified by 'ff'"), "pip install --upgrade mlflow"),
+        (ParseError("Failed to parse experiments"), "does not answer: Failed to parse experiments."),
+        (OperationalError("SELECT", {}, Exception("no such column: x")), "no such column: x"),
+        (sqlite3.DatabaseError("database disk image is malformed"), "Move the file away"),
+        (YAMLError("while parsing"), "does not answer: while parsing."),
+        (ValueError("Invalid IPv6 URL"), "an address that MLflow does not know: invalid ipv6."),
+        (ModuleNotFoundError("No module named 'pyodbc'"), "needs a driver: No module named 'pyodbc'."),
+        (Exception("'mlruns' does not exist."), "does not answer: 'mlruns' does not exist."),
+        (Exception(), "does not answer: it says nothing."),
     ],
 )
 def test_every_failure_of_a_store_is_one_line_with_advice(error: Exception, text: str) -> None:
