@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict, Field
@@ -135,7 +135,14 @@ class Distiller(nn.Module):
 
 
 class Method(Settings):
-    """Settings of a distillation or pruning method; `build` makes what runs."""
+    """Settings of a distillation or pruning method; `build` makes what runs.
+
+    Attributes:
+        key: names the class in stored recipes and in every run id; each class has its own, for good,
+            in whatever file it lies. A new method's may be any text that no other has.
+    """
+
+    key: ClassVar[str]
 
     @property
     def needs_teacher(self) -> bool:

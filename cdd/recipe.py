@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import pkgutil
 from importlib import import_module
+from inspect import isabstract
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
@@ -208,7 +210,7 @@ class Recipe(Settings):
 
 
 def canonical(settings: Settings) -> dict[str, Any]:
-    """Plain values of the fields that differ from their defaults; a method is named by its import path.
+    """Plain values of the fields that differ from their defaults; a method is named by its key.
 
     Defaults are left out so that a new field with a default keeps every older run's id.
     """
@@ -218,7 +220,7 @@ def canonical(settings: Settings) -> dict[str, Any]:
         if field.is_required() or value != field.default:
             values[name] = canonical(value) if isinstance(value, Settings) else value
     if isinstance(settings, Method):
-        values["method"] = _import_path(type(settings))
+        values["method"] = key_of(type(settings))
     return values
 
 
@@ -226,21 +228,46 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Recipe):
         return value.to_json()
     if isinstance(value, Method):
-        return {"method": _import_path(type(value)), **value.model_dump(mode="json")}
+        return {"method": key_of(type(value)), **value.model_dump(mode="json")}
     return value.model_dump(mode="json") if isinstance(value, Settings) else value
 
 
-def _import_path(kind: type[Method]) -> str:
-    return f"{kind.__module__}:{kind.__qualname__}"
+def key_of(kind: type[Method]) -> str:
+    """What stored recipes call the method.
+
+    Raises:
+        ValueError: for a class without a key of its own.
+    """
+    key = vars(kind).get("key")
+    if not isinstance(key, str) or not key:
+        raise ValueError(f'{kind.__name__} has no key of its own: write key = "..." into the class')
+    return key
+
+
+def methods_by_key() -> dict[str, type[Method]]:
+    """Every method of `cdd.methods`, found by reading the package.
+
+    Raises:
+        ValueError: for a method without a key, or two methods with one.
+    """
+    found: dict[str, type[Method]] = {}
+    package = import_module("cdd.methods")
+    for module in pkgutil.iter_modules(package.__path__, "cdd.methods."):
+        for kind in vars(import_module(module.name)).values():
+            if not (isinstance(kind, type) and issubclass(kind, Method)):
+                continue
+            if kind.__module__ != module.name or isabstract(kind):
+                continue
+            other = found.setdefault(key_of(kind), kind)
+            if other is not kind:
+                raise ValueError(f"{other.__name__} and {kind.__name__} have one key, {key_of(kind)!r}")
+    return found
 
 
 def _load_method(values: dict[str, Any]) -> Method:
     fields = dict(values)
-    path = fields.pop("method", None)
-    if not isinstance(path, str) or not path.startswith("cdd.methods."):
-        raise ValueError(f"a stored method must name its class as cdd.methods.<module>:<class>, got {path!r}")
-    module, _, name = path.partition(":")
-    kind = getattr(import_module(module), name, None)
-    if not (isinstance(kind, type) and issubclass(kind, Method)):
-        raise ValueError(f"{path} is not a method of this version of the library")
+    key = fields.pop("method", None)
+    kind = methods_by_key().get(key) if isinstance(key, str) else None
+    if kind is None:
+        raise ValueError(f"{key!r} is not a method of this version of the library (cdd.methods)")
     return kind.model_validate(fields)

@@ -20,6 +20,8 @@ from cdd.methods.stage_channels import Pair, at_smaller_size, stage_maps
 class AT(Method):
     """Activation-based AT over all four stages. `weight` multiplies the sum."""
 
+    key = "cdd.methods.attention_transfer:AT"
+
     weight: Annotated[float, Field(ge=0)] = 1000.0
     """Large, because the mean over positions makes the raw value about one over their number."""
 

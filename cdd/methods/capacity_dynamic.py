@@ -54,6 +54,8 @@ class WeightGuided(Settings):
 class CapacityDynamic(Method):
     """CDD; with RGGR or CWGR where `resetting` is given."""
 
+    key = "cdd.methods.capacity_dynamic:CapacityDynamic"
+
     sparsity: Annotated[float, Field(ge=0)] = 0.004
     """Weight of the group lasso, alpha in Eq. 3."""
     tap_weight: Annotated[float, Field(ge=0)] = 0.5

@@ -21,6 +21,8 @@ from cdd.losses.unit import unit_rows
 class CSKD(Method):
     """CSKD; the student's embedding is as wide as the teacher's. `weight` multiplies the loss."""
 
+    key = "cdd.methods.contextual_similarity:CSKD"
+
     weight: Annotated[float, Field(ge=0)] = 5.0
     """D3still: 5 on MSMT17, 10 on In-Shop."""
     gallery: Literal["batch", "bank"] = "batch"

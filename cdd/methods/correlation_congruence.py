@@ -26,6 +26,8 @@ class CCKD(Method):
     Differs: the paper projects both embeddings by learnt layers first; here nothing is learnt.
     """
 
+    key = "cdd.methods.correlation_congruence:CCKD"
+
     weight: Annotated[float, Field(ge=0)] = 5.0
     """For the form "neighbour"; torchdistill weighs the kernels, on projections of any length, by 0.003."""
     form: Form = "neighbour"

@@ -25,6 +25,8 @@ class DKD(Method):
     added to it. A recipe's `objective.logit_weight=0` gives the published sum.
     """
 
+    key = "cdd.methods.decoupled:DKD"
+
     alpha: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the divergence between labelled identity and all others (TCKD)."""
     beta: Annotated[float, Field(ge=0)] = 8.0

@@ -24,6 +24,8 @@ class FT(Method):
     The paraphraser's schedule is the one of the authors' code: SGD with momentum on the L1 distance.
     """
 
+    key = "cdd.methods.factor_transfer:FT"
+
     weight: Annotated[float, Field(ge=0)] = 200.0
     rate: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Channels of the factors per channel of the teacher's map, k in Section 3.1."""

@@ -25,6 +25,8 @@ class KDPE(Method):
     Differs: the authors train on this loss alone; here it is added to the losses that every run has.
     """
 
+    key = "cdd.methods.feature_ensemble:KDPE"
+
     weight: Annotated[float, Field(ge=0)] = 3.0
     """Published: 3 for MicrosoftVision's teacher, 20 for the one trained on ImageNet."""
     temperature: Annotated[float, Field(gt=0)] = 0.1

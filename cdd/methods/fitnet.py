@@ -25,6 +25,8 @@ class FitNet(Method):
     Differs: the hint is a term of the loss for the whole training, not a stage of its own before it.
     """
 
+    key = "cdd.methods.fitnet:FitNet"
+
     weight: Annotated[float, Field(ge=0)] = 1.0
     """The paper's, which trains on the hint alone. Benchmarks use up to 100, behind a batch norm; without
     one, such weights let the regressor diverge."""

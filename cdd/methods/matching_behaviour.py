@@ -24,6 +24,8 @@ Maps = Float[Tensor, "batch _channels _height _width"]
 class MBDL(Method):
     """Reconstructed MBDL on the maps of the four stages. `weight` multiplies the loss."""
 
+    key = "cdd.methods.matching_behaviour:MBDL"
+
     weight: Annotated[float, Field(ge=0)] = 1.0
 
     @property

@@ -21,6 +21,8 @@ FLOOR = 1e-7
 class PKT(Method):
     """PKT with the cosine kernel on the embeddings, whose widths may differ. `weight` multiplies the loss."""
 
+    key = "cdd.methods.probabilistic:PKT"
+
     weight: Annotated[float, Field(ge=0)] = 30_000.0
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:

@@ -41,6 +41,8 @@ class QuEST(Method):
     with the same settings.
     """
 
+    key = "cdd.methods.quantised_embedding:QuEST"
+
     weight: Annotated[float, Field(ge=0)] = 1.0
     words: Annotated[int, Field(ge=2)] = 4096
     """Size of the vocabulary, K."""

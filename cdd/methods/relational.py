@@ -20,6 +20,8 @@ from cdd.losses.unit import SMALLEST_LENGTH, unit_rows
 class RKD(Method):
     """RKD on the un-normalised embeddings, whose widths may differ."""
 
+    key = "cdd.methods.relational:RKD"
+
     distance_weight: Annotated[float, Field(ge=0)] = 25.0
     """Weight of the distances between pairs (RKD-D)."""
     angle_weight: Annotated[float, Field(ge=0)] = 50.0

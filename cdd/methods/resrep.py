@@ -34,6 +34,8 @@ class ResRep(Method):
     norms, and trains biases twice as fast.
     """
 
+    key = "cdd.methods.resrep:ResRep"
+
     target: Annotated[float, Field(gt=0, lt=1)] = 0.455
     """Share of the multiply-adds to be left; the release's for ResNet-50 on ImageNet."""
     sparsity: Annotated[float, Field(ge=0)] = 1e-4

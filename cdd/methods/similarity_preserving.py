@@ -19,6 +19,8 @@ from cdd.methods.stage_channels import stage_maps
 class SP(Method):
     """SP on the map of the last stage. `weight` multiplies the loss."""
 
+    key = "cdd.methods.similarity_preserving:SP"
+
     weight: Annotated[float, Field(ge=0)] = 3000.0
 
     @property

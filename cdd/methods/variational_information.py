@@ -23,6 +23,8 @@ LEAST_VARIANCE = 1e-5
 class VID(Method):
     """VID over all four stages. `weight` multiplies the sum."""
 
+    key = "cdd.methods.variational_information:VID"
+
     weight: Annotated[float, Field(ge=0)] = 1.0
     seed: Annotated[int, Field(ge=0)] = 0
     """Of the regressors' first weights."""
