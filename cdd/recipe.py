@@ -9,11 +9,24 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
-from cdd.architecture import NEVER_COMPACTED, Backbone, Network, Positive, VisionTransformer
+from cdd.architecture import NEVER_COMPACTED, Backbone, Network, VisionTransformer
 from cdd.contract import CODE, PAPER, Fidelity, Method, Settings
+from cdd.values import (
+    Count,
+    Fraction,
+    FractionRange,
+    Momentum,
+    Name,
+    NonNegative,
+    Pixels,
+    Positive,
+    PositiveRange,
+    Seed,
+    Several,
+    Switch,
+)
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-NonNegative = Annotated[float, Field(ge=0)]
+LARGEST_BATCH = 1_000_000
 
 
 class Data(Settings):
@@ -29,9 +42,9 @@ class Data(Settings):
     that are left aside from training and evaluates on them, never on held-out ones.
     """
 
-    name: str
-    height: Positive = 256
-    width: Positive = 256
+    name: Name
+    height: Pixels = 256
+    width: Pixels = 256
     use: Literal["standard", "tuning", "pretraining", "classification", "classification-tuning"] = "standard"
     msmt17_lists: Literal["train", "train+val"] = "train+val"
     """Which of MSMT17's lists are trained on; both are the 32,621 images of the text."""
@@ -43,16 +56,16 @@ class Objective(Settings):
     label_smoothing: Fraction = 0.1
     triplet_margin: NonNegative = 0.35
     triplet_weight: NonNegative = 1.0
-    temperature: Annotated[float, Field(gt=0)] = 2.0
+    temperature: Positive = 2.0
     logit_weight: NonNegative = 1.0
 
 
 class Batch(Settings):
     """Identities and images per identity in one batch (Section 4.2)."""
 
-    identities: Annotated[int, Field(ge=2)] = 16
-    images: Annotated[int, Field(ge=2)] = 6
-    at_once: Annotated[int, Field(ge=2)] | None = None
+    identities: Several = 16
+    images: Several = 6
+    at_once: Several | None = None
     """Images in the network at a time where the whole batch does not fit; batch norms see only these."""
 
     @property
@@ -60,21 +73,30 @@ class Batch(Settings):
         """Images in a batch."""
         return self.identities * self.images
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.size > LARGEST_BATCH:
+            raise ValueError(
+                f"a batch of {self.identities} identities with {self.images} images each has {self.size:,} "
+                f"images, more than any machine takes: at most {LARGEST_BATCH:,}"
+            )
+        return self
+
 
 class RandomBatch(Settings):
     """Images drawn without regard to what they show, each once an epoch; the last ones may be left over."""
 
-    size: Annotated[int, Field(ge=2)]
+    size: Several
     """Images in a batch."""
-    at_once: Annotated[int, Field(ge=2)] | None = None
+    at_once: Several | None = None
     """Images in the network at a time, as in `Batch`."""
 
 
 class Schedule(Settings):
     """How long and how fast to train (Section 4.2): linear warm-up, flat, cosine; or down in steps."""
 
-    epochs: Positive = 100
-    peak_learning_rate: Annotated[float, Field(gt=0)] = 0.01
+    epochs: Count = 100
+    peak_learning_rate: Positive = 0.01
     warmup_factor: Fraction = 0.1
     warmup_epochs: NonNegative = 10
     flat_until_epoch: NonNegative = 40
@@ -93,13 +115,18 @@ class Schedule(Settings):
                 f"warmup_epochs {self.warmup_epochs}, flat_until_epoch {self.flat_until_epoch} and epochs "
                 f"{self.epochs} must satisfy warmup_epochs <= flat_until_epoch < epochs"
             )
+        if not self.milestones and self.final_learning_rate > self.peak_learning_rate:
+            raise ValueError(
+                f"the learning rate falls from peak_learning_rate {self.peak_learning_rate:g} to "
+                f"final_learning_rate {self.final_learning_rate:g}: make the final one no larger"
+            )
         return self
 
 
 class Optimiser(Settings):
     """SGD without Nesterov or dampening."""
 
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    momentum: Momentum = 0.9
     weight_decay: NonNegative = 5e-4
 
 
@@ -107,10 +134,10 @@ class Augmentation(Settings):
     """Random flip, pad and crop, erasing; pixels are of the training resolution."""
 
     flip: Fraction = 0.5
-    padding: Annotated[int, Field(ge=0)] = 10
+    padding: Annotated[int, Field(strict=True, ge=0, le=8_192)] = 10
     erasing: Fraction = 0.5
-    erasing_area: tuple[Fraction, Fraction] = (0.02, 0.4)
-    erasing_aspect: tuple[float, float] = (0.3, 3.33)
+    erasing_area: FractionRange = (0.02, 0.4)
+    erasing_aspect: PositiveRange = (0.3, 3.33)
 
 
 class Recipe(Settings):
@@ -118,7 +145,7 @@ class Recipe(Settings):
 
     data: Data
     student: Network
-    compactors: Literal[False, True, "both"] = False
+    compactors: Switch | Literal["both"] = False
     """Whether a 1x1 compactor stands behind every 3x3 convolution of the student; `both`: behind the
     1x1 convolution before it as well, as in ResRep."""
     initialisation: "Literal['random', 'imagenet'] | Recipe" = "imagenet"
@@ -135,10 +162,10 @@ class Recipe(Settings):
     precision: Literal["float32", "mixed", "bfloat16", "float16"] = "mixed"
     """Of autocast. `mixed`: bfloat16 where the device computes it natively, else float16 on CUDA and
     float32 elsewhere."""
-    evaluate_every: Positive = 1
+    evaluate_every: Count = 1
     """Epochs between evaluations while training; the last epoch is always evaluated."""
     fidelity: Fidelity = CODE
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
 
     @field_validator("fidelity", mode="before")
     @classmethod

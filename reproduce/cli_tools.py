@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from reproduce.cli_group import FAILURE
-from reproduce.cli_options import RESULTS, OutputFormat, Results
+from reproduce.cli_options import RESULTS, OutputFormat, Results, channels_of, size_of
 
 MSMT17_IDENTITIES = 1041
 
@@ -19,7 +19,7 @@ def cost(
         str | None, typer.Option(help="Channels left behind each 3x3, or each 1x1 and 3x3; commas between.")
     ] = None,
     identities: Annotated[
-        int, typer.Option(min=1, help="Of the classifier, whose multiply-adds count.")
+        int, typer.Option(min=1, max=1_000_000, help="Of the classifier, whose multiply-adds count.")
     ] = MSMT17_IDENTITIES,
     output: OutputFormat = "text",
 ) -> None:
@@ -28,14 +28,15 @@ def cost(
     python -m reproduce cost resnet101 --image-size 256x256 --format json
     """
     height, width = size_of(image_size)
-    kept = None if channels is None else _integers(channels, "--channels")
+    kept = channels_of(channels)
     from cdd.evaluation.cost import cost_of
     from reproduce.errors import UsageError
+    from reproduce.nearest import in_words
 
     try:
         found = cost_of(backbone, height, width, channels=kept, identities=identities)
     except ValueError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(in_words(error)) from error
     values = {
         "backbone": backbone,
         "height": height,
@@ -149,26 +150,3 @@ def doctor(
             typer.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<14} {check.detail}")
     if not all(check.ok for check in checks):
         raise typer.Exit(FAILURE)
-
-
-def size_of(text: str) -> tuple[int, int]:
-    """Height and width of an `--image-size`.
-
-    Raises:
-        UsageError: for anything but two whole numbers.
-    """
-    from reproduce.errors import UsageError
-
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
-        raise UsageError(f"--image-size {text}: expected HEIGHTxWIDTH, for example 256x128")
-    return int(parts[0]), int(parts[1])
-
-
-def _integers(text: str, option: str) -> list[int]:
-    from reproduce.errors import UsageError
-
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise UsageError(f"{option} {text}: expected whole numbers, for example 64,64,128") from None

@@ -1,12 +1,16 @@
 """Messages for wrong overrides: the nearest keys and their types, what was given and what is allowed."""
 
 import difflib
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from cdd.contract import Settings
 from cdd.recipe import Recipe
+
+FAR_AWAY = 1_000_000
+LONGEST_VALUE = 80
 
 
 def unknown_key(text: str, key: str, role: str, recipes: list[Recipe]) -> str:
@@ -24,19 +28,37 @@ def unknown_key(text: str, key: str, role: str, recipes: list[Recipe]) -> str:
     return f"--set {text}: {where} of this artifact has a field {key!r}. Nearest: {listing}"
 
 
+def in_words(error: ValueError) -> str:
+    """What a refused value was refused for, without the words of the library that checked it."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
+
+
 def explain(error: ValidationError, texts: list[str]) -> str:
     """A validation error in words: which field, what was given, what is allowed."""
     lines = []
     for problem in error.errors():
         place = ".".join(str(part) for part in problem["loc"])
         allowed = problem["msg"].removeprefix("Value error, ").replace("Input should be", "allowed is")
-        given = "" if isinstance(problem["input"], dict | Settings) else f" was given {problem['input']!r};"
+        given = "" if isinstance(problem["input"], dict | Settings) else f" was given {_short(problem)};"
         lines.append(f"{place}{given} {allowed}".strip())
     return (
         f"--set {' --set '.join(texts)}: "
         + "; ".join(lines)
         + ". Change the value and give the command again."
     )
+
+
+def _short(problem: Mapping[str, Any]) -> str:
+    given = problem["input"]
+    # The digits of a number beyond 4,300 of them cannot be written out.
+    text = f"a number of {given.bit_length()} bits" if _is_huge(given) else repr(given)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
+
+
+def _is_huge(value: object) -> bool:
+    return isinstance(value, int) and value.bit_length() > 256
 
 
 def _chain(recipe: Recipe) -> list[Recipe]:
@@ -73,7 +95,9 @@ def _type(schema: dict[str, Any], value: Any) -> str:
         "maximum": "at most",
         "exclusiveMaximum": "below",
     }
-    words = [f"{text} {schema[key]}" for key, text in limits.items() if key in schema]
+    # Limits that only keep a slip of the finger away say nothing of what is sensible.
+    said = {key: schema[key] for key in limits if abs(schema.get(key, FAR_AWAY)) < FAR_AWAY}
+    words = [f"{text} {said[key]}" for key, text in limits.items() if key in said]
     return " ".join([kind, " and ".join(words)]).strip()
 
 

@@ -35,6 +35,7 @@ ORDER = ("every", "own", *ROLES)
 """What is said of fewer runs comes later, so that it wins; of one method alone, last."""
 STARTS = (("method", "resetting", "after_epoch"), ("method", "after_epoch"), ("method", "warmup_epochs"))
 """Epochs of methods that belong to the schedule."""
+LONGEST_TEXT = 10_000
 FORBIDDEN = {"seed": "the seed is an axis of the table: use --seeds"}
 
 
@@ -115,6 +116,8 @@ def _collide(first: Override, second: Override) -> bool:
 def _parse(text: str) -> Override:
     key, equals, value = text.partition("=")
     path = tuple(part.strip() for part in key.split("."))
+    if len(text) > LONGEST_TEXT:
+        raise UsageError(f"--set {text[:40]}...: {len(text):,} characters are more than {LONGEST_TEXT:,}")
     if not equals or not all(path):
         raise UsageError(f"--set {text}: expected key=value, for example --set schedule.epochs=5")
     role = "own" if path[0] in OWN_FIELDS else "every"
@@ -132,7 +135,8 @@ def _value(text: str) -> Any:
     plain = f"0{plain}" if plain.startswith(".") else plain
     try:
         return json.loads(plain)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
+        # No JSON, a number of thousands of digits, or brackets without end: a text, which its field refuses.
         return [_value(part.strip()) for part in text.split(",")] if "," in text else text
 
 
@@ -235,7 +239,7 @@ def _stretched(values: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     if (
         not isinstance(draft, _Draft)
         or "epochs" not in draft.touched
-        or not isinstance(draft.values["epochs"], int)
+        or not _is_count(draft.values["epochs"])
     ):
         return values
     factor = draft.values["epochs"] / recipe.schedule.epochs
@@ -250,6 +254,11 @@ def _stretched(values: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
             before = attrgetter(".".join(start))(recipe)
             values = _set(values, start, int(before * factor))
     return values
+
+
+def _is_count(value: object) -> bool:
+    """Whether the schedule can be stretched to so many epochs; the recipe refuses what it cannot."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31
 
 
 def _touched(values: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[bool]:

@@ -9,12 +9,12 @@ from filelock import Timeout
 
 from cdd.recipe import Recipe
 from cdd.run import RESULT, Result, load_result
-from cdd.training.environment import Machine, device_name, select_device
+from cdd.training.environment import Machine, device_name
 from reproduce import catalog
 from reproduce.artifact import Scale, Table
 from reproduce.calibration import Measure, calibrate
 from reproduce.drawing import draw_artifact
-from reproduce.errors import StoreError, UsageError
+from reproduce.errors import StoreError
 from reproduce.execute import Job, Launch, Outcome, Train, execute
 from reproduce.finished_run import FinishedRuns
 from reproduce.listener import Listener
@@ -22,6 +22,7 @@ from reproduce.material import Material
 from reproduce.overrides import Overrides, parse
 from reproduce.picture import Artifact, Cloud, Sweep
 from reproduce.plan import Plan, Wish, make_plan, wishes
+from reproduce.preflight import remarks_on, require_ready, require_trainable, usable_device
 from reproduce.records import read_records, write_record
 from reproduce.seed_noise import recorded_spreads
 from reproduce.source import source
@@ -35,7 +36,12 @@ SEEDS_SHOWN = range(10)
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the command line asked for. `seeds` is None for the seeds that have results."""
+    """What the command line asked for.
+
+    Attributes:
+        seeds: None for the seeds that have results.
+        elsewhere: whether other machines train, whose files this one cannot see.
+    """
 
     names: list[str]
     scale: Scale
@@ -44,6 +50,7 @@ class Request:
     results: Path = Path("results")
     machine: Machine = Machine()
     fresh: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,12 +94,13 @@ class Session:
         ]
         store = existing_store(self.workspace, self.code)
         plan = self._plan(wanted, store)
+        plan = replace(plan, remarks=remarks_on((i.recipe for i in plan.work), self.request.machine))
         unknown = [item.recipe for item in plan.work if item.estimate.seconds is None]
         if measure is None or not unknown:
             return plan
-        device = device_name(select_device(self.request.machine.device))
+        device = device_name(usable_device(self.request.machine.device))
         calibrate(unknown, self.workspace.results, device, measure)
-        return self._plan(wanted, store)
+        return replace(self._plan(wanted, store), remarks=plan.remarks)
 
     def run(self, train: Train) -> list[Drawn]:
         """Trains what is missing and draws every artifact.
@@ -104,10 +112,13 @@ class Session:
         wanted = {
             artifact.name: self._wishes(artifact, self.request.seeds or [0]) for artifact in self.artifacts
         }
+        everything = [wish for each in wanted.values() for wish in each]
+        plan = self._plan(everything, existing_store(self.workspace, self.code))
+        training = (item.recipe for item in plan.work)
+        require_ready(training, self.request.machine, elsewhere=self.request.elsewhere)
         self.workspace.check_writable()
         store = open_store(self.workspace, self.code)
-        everything = [wish for each in wanted.values() for wish in each]
-        self._begun, self._runs = 0, len(self._plan(everything, store).work)
+        self._begun, self._runs = 0, len(plan.work)
         return [
             self._run_artifact(artifact, wanted[artifact.name], store, train) for artifact in self.artifacts
         ]
@@ -150,11 +161,10 @@ class Session:
         return wishes(artifact, self.request.scale, seeds, self.overrides)
 
     def _plan(self, wanted: list[Wish], store: Store | None) -> Plan:
-        try:
-            device = select_device(self.request.machine.device)
-        except (ValueError, RuntimeError) as error:
-            raise UsageError(str(error)) from error
-        return make_plan(wanted, store, self.workspace, device, fresh=self._is_fresh)
+        device = usable_device(self.request.machine.device)
+        plan = make_plan(wanted, store, self.workspace, device, fresh=self._is_fresh)
+        require_trainable((item.recipe for item in plan.work), self.overrides.texts)
+        return plan
 
     def _is_fresh(self, run_id: str) -> bool:
         return self.request.fresh and run_id not in self._settled

@@ -17,7 +17,6 @@ import numpy as np
 from filelock import Timeout
 
 from cdd.recipe import Recipe
-from cdd.training.environment import select_device
 from reproduce import catalog
 from reproduce.artifact import Table
 from reproduce.errors import UsageError
@@ -25,6 +24,7 @@ from reproduce.execute import PRUNED, Job, Outcome, Train, execute
 from reproduce.listener import Listener
 from reproduce.overrides import parse
 from reproduce.plan import Wish, make_plan
+from reproduce.preflight import require_ready, require_trainable, usable_device, with_dependencies
 from reproduce.source import source
 from reproduce.study_report import Words, progress, report
 from reproduce.study_row import COST, StudyRequest, find_row, judgement_of
@@ -99,6 +99,7 @@ class RowStudy:
             UsageError: for a storage that cannot be used, or settings that the method refuses.
             StoreError: if the tracking store cannot be reached, or the storage no longer.
         """
+        self._require_runnable()
         self.workspace.check_writable()
         store = open_store(self.workspace, source())
         url = self.request.storage or f"sqlite:///{self.workspace.results / 'studies.db'}"
@@ -114,6 +115,13 @@ class RowStudy:
                         catch=(TrialError,),
                     )
             return self._tuned(study)
+
+    def _require_runnable(self) -> None:
+        """Finds, before anything is written, what no trial could be trained with."""
+        usable_device(self.request.machine.device)
+        recipes = with_dependencies(self.trial_recipe(self.space.defaults))
+        require_trainable(recipes, self.request.changes)
+        require_ready(recipes, self.request.machine)
 
     def _wants_another(self, study: "Study") -> bool:
         """Whether this process shall start a trial; waits while others work on the last ones.
@@ -240,7 +248,7 @@ class RowStudy:
 
     def _outcome(self, label: str, recipe: Recipe, job: Job) -> Outcome:
         wish = Wish(self.name, label, self.group.title, recipe)
-        device = select_device(self.request.machine.device)
+        device = usable_device(self.request.machine.device)
         plan = make_plan([wish], job.store, self.workspace, device)
         return execute(plan, job)[recipe.run_id]
 

@@ -4,15 +4,13 @@ Source: Passalis and Tefas, "Learning Deep Representations with Probabilistic Kn
 ECCV 2018, Section 3; the authors' release passalis/probabilistic_kt for the numerical form.
 """
 
-from typing import Annotated
-
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
 from cdd.losses.unit import unit_rows
+from cdd.values import NonNegative
 
 FLOOR = 1e-7
 """Added to every probability inside the logarithm, as in the release."""
@@ -23,7 +21,7 @@ class PKT(Method):
 
     key = "cdd.methods.probabilistic:PKT"
 
-    weight: Annotated[float, Field(ge=0)] = 30_000.0
+    weight: NonNegative = 30_000.0
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """A distiller without parameters."""
