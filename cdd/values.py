@@ -4,11 +4,12 @@ Numbers are strict: a truth value, a text or a fraction where a whole number is 
 limits are far above what any machine computes; they keep a slip of the finger from being planned.
 """
 
-from collections.abc import Callable
+import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
+_PATH_PART = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 LARGEST_NUMBER = 1e12
 LARGEST_SEED = 2**63 - 1
 
@@ -19,7 +20,8 @@ Rows = Annotated[int, Field(strict=True, ge=1, le=100_000_000)]
 """Of a table in memory: a gallery, samples."""
 Pixels = Annotated[int, Field(strict=True, ge=1, le=8_192)]
 Channels = Annotated[int, Field(strict=True, ge=1, le=65_536)]
-Layers = Annotated[int, Field(strict=True, ge=1, le=256)]
+Layers = Annotated[int, Field(strict=True, ge=1, le=64)]
+"""In one stage; more would take minutes to build."""
 Seed = Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]
 ShortSeed = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 """Of a library that counts with 32 bits."""
@@ -32,20 +34,28 @@ Momentum = Annotated[float, Field(strict=True, ge=0, lt=1)]
 NonNegative = Annotated[float, Field(strict=True, ge=0, le=LARGEST_NUMBER)]
 Positive = Annotated[float, Field(strict=True, gt=0, le=LARGEST_NUMBER)]
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}\z")]
-"""Of what may become a part of a path: letters, digits, dash and underscore."""
+
+def path_part(name: str) -> str:
+    """The name, if it may become a part of a path.
+
+    Raises:
+        ValueError: for anything but letters, digits, dash and underscore.
+    """
+    if not _PATH_PART.fullmatch(name):
+        raise ValueError(
+            f"a name has 1 to 64 letters, digits, dashes and underscores, which {name[:80]!r} has not"
+        )
+    return name
 
 
-def ascending(name: str) -> Callable[[tuple[float, float]], tuple[float, float]]:
-    """A check that a pair is a range, from its lower to its upper end."""
-
-    def check(pair: tuple[float, float]) -> tuple[float, float]:
-        if pair[0] > pair[1]:
-            raise ValueError(f"{name} is a range: give the smaller number first")
-        return pair
-
-    return check
+Name = Annotated[str, Field(strict=True), AfterValidator(path_part)]
 
 
-FractionRange = Annotated[tuple[Fraction, Fraction], AfterValidator(ascending("it"))]
-PositiveRange = Annotated[tuple[Positive, Positive], AfterValidator(ascending("it"))]
+def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] > pair[1]:
+        raise ValueError("it is a range: give the smaller number first")
+    return pair
+
+
+FractionRange = Annotated[tuple[Fraction, Fraction], AfterValidator(_ascending)]
+PositiveRange = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]

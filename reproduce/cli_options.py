@@ -40,7 +40,6 @@ OutputFormat = Annotated[Format, typer.Option("--format", help="json for scripts
 RESULTS = Path("results")
 LARGEST_SEED, LARGEST_IMAGE, LARGEST_WIDTH = 2**63 - 1, 8_192, 65_536
 """As in `cdd.values`, which a quick answer does not wait for."""
-LONGEST_SHOWN = 80
 
 
 def seeds_of(text: str | None) -> list[int]:
@@ -95,7 +94,6 @@ def _whole_numbers(text: str, *, largest: int) -> list[int]:
 
 
 def _refused(option: str, text: str | None, expected: str) -> Exception:
-    from reproduce.errors import UsageError
+    from reproduce.errors import UsageError, shortened
 
-    shown = text if text is None or len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
-    return UsageError(f"{option} {shown}: expected {expected}")
+    return UsageError(f"{option} {shortened(str(text))}: expected {expected}")

@@ -26,7 +26,7 @@ from pydantic import ValidationError
 
 from cdd.contract import Settings
 from cdd.recipe import Recipe
-from reproduce.errors import UsageError
+from reproduce.errors import UsageError, shortened
 from reproduce.nearest import explain, unknown_key
 
 OWN_FIELDS = {"student", "compactors", "method"}
@@ -101,7 +101,8 @@ def parse(texts: list[str]) -> Overrides:
     for first, second in combinations(changes, 2):
         if _collide(first, second):
             raise UsageError(
-                f"--set {first.text} --set {second.text}: one field is set twice; give one of them"
+                f"--set {shortened(first.text)} --set {shortened(second.text)}: one field is set twice; "
+                "give one of them"
             )
     return Overrides(tuple(changes))
 
@@ -117,16 +118,16 @@ def _parse(text: str) -> Override:
     key, equals, value = text.partition("=")
     path = tuple(part.strip() for part in key.split("."))
     if len(text) > LONGEST_TEXT:
-        raise UsageError(f"--set {text[:40]}...: {len(text):,} characters are more than {LONGEST_TEXT:,}")
+        raise UsageError(f"--set {shortened(text)}: {len(text):,} characters are more than {LONGEST_TEXT:,}")
     if not equals or not all(path):
-        raise UsageError(f"--set {text}: expected key=value, for example --set schedule.epochs=5")
+        raise UsageError(f"--set {shortened(text)}: expected key=value, for example --set schedule.epochs=5")
     role = "own" if path[0] in OWN_FIELDS else "every"
     if path[0] in ROLES and len(path) > 1:
         role, path = path[0], path[1:]
     if path[0][0].isupper() and len(path) > 1:
         role, path = path[0], ("method", *path[1:])
     if path[0] in FORBIDDEN:
-        raise UsageError(f"--set {text}: {FORBIDDEN[path[0]]}")
+        raise UsageError(f"--set {shortened(text)}: {FORBIDDEN[path[0]]}")
     return Override(text, role, path, _value(value.strip()))
 
 

@@ -14,7 +14,7 @@ from cdd.recipe import Data, Recipe
 from cdd.training.environment import Machine, select_device
 from cdd.training.feasible import require_feasible
 from cdd.training.ranks import started
-from reproduce.errors import UsageError
+from reproduce.errors import UsageError, shortened
 
 
 def usable_device(name: str) -> torch.device:
@@ -38,7 +38,7 @@ def require_trainable(recipes: Iterable[Recipe], texts: Sequence[str] = ()) -> N
     Raises:
         UsageError: naming the overrides, the method and what is wrong.
     """
-    given = "".join(f"--set {text} " for text in texts).strip()
+    given = "".join(f"--set {shortened(text)} " for text in texts).strip()
     for recipe in recipes:
         try:
             if texts:
@@ -116,11 +116,14 @@ class _Needs:
                     weights_file(machine.imagenet, name)
             except DataError as error:
                 raise UsageError(str(error)) from error
+        missing = []
         for data in self.data if machine.data_root is not None else ():
             try:
                 load(data, machine.data_root)
             except DataMissingError as error:
-                raise UsageError(f"--data-root {machine.data_root}: {error}") from error
+                missing.append(str(error))
+        if missing:
+            raise UsageError(f"--data-root {machine.data_root}: {' '.join(missing)}")
 
     @property
     def names(self) -> str:
