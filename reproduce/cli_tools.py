@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from reproduce.cli_group import FAILURE
+from reproduce.cli_group import FAILURE, say
 from reproduce.cli_options import RESULTS, OutputFormat, Results, channels_of, size_of
 
 MSMT17_IDENTITIES = 1041
@@ -59,46 +59,42 @@ def cost(
 
 def evaluate(
     query: Annotated[Path, typer.Option(help="npz file: embeddings, identities, optional cameras.")],
-    gallery: Annotated[Path, typer.Option(help="npz file with the same arrays.")],
+    gallery: Annotated[
+        Path | None,
+        typer.Option(
+            help="npz file with the same arrays; without it, each query meets all others of its set."
+        ),
+    ] = None,
     distance: Annotated[Literal["cosine", "euclidean"], typer.Option()] = "cosine",
+    junk: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=-(2**63),
+            max=2**63 - 1,
+            help="Identity whose gallery images no query sees, -1 in Market-1501; may be repeated.",
+        ),
+    ] = None,
     output: OutputFormat = "text",
 ) -> None:
     """Accuracy of embeddings on disk: mAP, CMC and mINP. With cameras in both files, VeRi-776's rule.
 
     python -m reproduce evaluate --query q.npz --gallery g.npz --format json
-    """
-    from cdd.evaluation import evaluate_retrieval
-    from reproduce.embeddings import check_cameras, read_embeddings
-    from reproduce.errors import UsageError
 
-    ours, theirs = read_embeddings(query), read_embeddings(gallery)
-    check_cameras(ours, theirs)
-    try:
-        found = evaluate_retrieval(
-            ours.embeddings,
-            theirs.embeddings,
-            ours.identities,
-            theirs.identities,
-            ours.cameras,
-            theirs.cameras,
-            distance=distance,
-        )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    values = {
-        "mean_average_precision": found.mean_average_precision,
-        "mean_inverse_negative_penalty": found.mean_inverse_negative_penalty,
-        "cmc": {str(rank): value for rank, value in found.cmc.items()},
-        "valid_queries": found.valid_queries,
-        "queries": len(ours.embeddings),
-    }
+    python -m reproduce evaluate --query set.npz --junk -1    each image of one set against all others
+    """
+    from reproduce.embeddings import accuracy
+
+    found = accuracy(query, gallery, distance, junk or [])
+    for note in found.notes:
+        say(f"Note: {note}")
     if output == "json":
-        typer.echo(json.dumps(values, indent=2))
+        typer.echo(json.dumps(found.as_plain(), indent=2))
         return
-    ranks = ", ".join(f"R{rank} {100 * value:.2f} %" for rank, value in found.cmc.items())
-    typer.echo(f"mAP {100 * found.mean_average_precision:.2f} %, {ranks}")
-    typer.echo(f"mINP {100 * found.mean_inverse_negative_penalty:.2f} %")
-    typer.echo(f"{found.valid_queries} of {len(ours.embeddings)} queries have a match in the gallery")
+    metrics = found.metrics
+    ranks = ", ".join(f"R{rank} {100 * value:.2f} %" for rank, value in metrics.cmc.items())
+    typer.echo(f"mAP {100 * metrics.mean_average_precision:.2f} %, {ranks}")
+    typer.echo(f"mINP {100 * metrics.mean_inverse_negative_penalty:.2f} %")
+    typer.echo(f"{metrics.valid_queries} of {metrics.queries} queries have a match in the gallery")
 
 
 def ui(
