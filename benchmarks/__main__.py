@@ -59,8 +59,8 @@ def main() -> None:
     lines += [measure() for measure in (() if arguments.small else LONG)]
     stored = described(lines, device)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(stored, indent=2) + "\n")
-    arguments.out.with_suffix(".md").write_text(f"# Benchmarks\n\n{page(stored)}")
+    arguments.out.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
+    arguments.out.with_suffix(".md").write_text(f"# Benchmarks\n\n{page(stored)}", encoding="utf-8")
     console = Console()
     console.print(table(lines), *(details(line) for line in lines if line.details))
 
@@ -76,7 +76,7 @@ def described(lines: list[Line], device: torch.device) -> dict[str, Any]:
 def processor() -> str:
     """Its model where the system tells it, else its kind."""
     known = Path("/proc/cpuinfo")
-    text = known.read_text() if known.exists() else ""
+    text = known.read_text(encoding="utf-8") if known.exists() else ""
     models = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
     return models[0] if models else platform.processor() or platform.machine()
 

@@ -90,7 +90,7 @@ class Result:
     def save(self, folder: Path) -> None:
         """Writes the result, complete or not at all."""
         partial = folder / f"{RESULT}.partial"
-        partial.write_text(json.dumps(asdict(self)))
+        partial.write_text(json.dumps(asdict(self)), encoding="utf-8")
         partial.replace(folder / RESULT)
 
 
@@ -99,7 +99,7 @@ def load_result(folder: Path) -> Result | None:
     path = folder / RESULT
     if not path.exists():
         return None
-    values = json.loads(path.read_text())
+    values = json.loads(path.read_text(encoding="utf-8"))
     return Result(**{**values, "history": [Epoch(**epoch) for epoch in values["history"]]})
 
 

@@ -69,7 +69,7 @@ def read_answers(record: Path) -> Answers | None:
     """
     beside = record.with_suffix(".npz")
     try:
-        values = json.loads(record.read_text())
+        values = json.loads(record.read_text(encoding="utf-8"))
         if PRECISION in values:
             precision = {name: np.asarray(found, float) for name, found in values[PRECISION].items()}
             return Answers(precision, {name: _bits(text) for name, text in values.get(FIRST, {}).items()})
@@ -98,7 +98,7 @@ def write_identities(folder: Path, data: Data, digest: str, identities: Mapping[
         for name, found in identities.items()
     ]
     partial = path.with_suffix(".partial")
-    partial.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    partial.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     partial.replace(path)
 
 
@@ -112,7 +112,10 @@ def read_identities(folder: Path, data: Data, digest: str) -> dict[str, Int[np.n
     if not path.exists():
         return None
     try:
-        return {name: np.asarray(found, np.int64) for name, found in json.loads(path.read_text()).items()}
+        return {
+            name: np.asarray(found, np.int64)
+            for name, found in json.loads(path.read_text(encoding="utf-8")).items()
+        }
     except (ValueError, AttributeError) as error:
         raise ValueError(f"{path} is damaged: {error}. Restore it with git, or delete it.") from error
 

@@ -35,7 +35,7 @@ def _read(results: Path) -> Mapping[str, dict[str, dict[str, Any]]]:
     if not path.exists():
         return {}
     try:
-        found: dict[str, dict[str, dict[str, Any]]] = json.loads(path.read_text())
+        found: dict[str, dict[str, dict[str, Any]]] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(
             f"{path} is damaged: {error}. Delete it: plan --calibrate measures again."
@@ -46,5 +46,5 @@ def _read(results: Path) -> Mapping[str, dict[str, dict[str, Any]]]:
 def _write(results: Path, values: Mapping[str, object]) -> None:
     results.mkdir(parents=True, exist_ok=True)
     partial = (results / FILE).with_suffix(".partial")
-    partial.write_text(json.dumps(values, indent=2))
+    partial.write_text(json.dumps(values, indent=2), encoding="utf-8")
     partial.replace(results / FILE)

@@ -94,7 +94,7 @@ def as_plain(summary: Summary) -> dict[str, str]:
 
 def _declared(path: Path) -> dict[str, str] | None:
     """The texts of a module's `TABLE = Table(...)` or `FIGURE = ...(...)`; None where it has none."""
-    for node in ast.parse(path.read_text()).body:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)):
             continue
         if any(isinstance(target, ast.Name) and target.id in CONSTANTS for target in node.targets):

@@ -82,8 +82,8 @@ def _gather(runs: FinishedRuns, run: FinishedRun, folder: Path, names: list[str]
         raise UsageError(
             f"the {RESULT} of run {run.run_id} is another run's: train it again before it is exported"
         )
-    (folder / RECIPE).write_text(json.dumps(run.recipe.to_json(), indent=2))
-    (folder / SOURCE).write_text(json.dumps({**run.environment, **result.environment}))
+    (folder / RECIPE).write_text(json.dumps(run.recipe.to_json(), indent=2), encoding="utf-8")
+    (folder / SOURCE).write_text(json.dumps({**run.environment, **result.environment}), encoding="utf-8")
 
 
 def _below(published: Path, workspace: Workspace) -> str:

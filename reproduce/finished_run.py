@@ -167,7 +167,7 @@ def _recorded(run_id: str, path: Path, workspace: Workspace) -> FinishedRun:
 def _stored(store: Store, stored: StoredRun) -> FinishedRun:
     with tempfile.TemporaryDirectory() as place:
         path = store.download(stored.mlflow_id, "recipe.json", Path(place))
-        recipe = _recipe(stored.run_id, json.loads(path.read_text()) if path else {})
+        recipe = _recipe(stored.run_id, json.loads(path.read_text(encoding="utf-8")) if path else {})
     scale, published = _place(store, stored)
     return FinishedRun(
         run_id=stored.run_id,

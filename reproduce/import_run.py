@@ -83,7 +83,7 @@ def import_run(path: Path, results: Path) -> Imported:
 
 def _arrived(manifest: Manifest, folder: Path, path: Path) -> _Arrived:
     try:
-        recipe = Recipe.from_json(json.loads((folder / RECIPE).read_text()))
+        recipe = Recipe.from_json(json.loads((folder / RECIPE).read_text(encoding="utf-8")))
         result, copy = load_result(folder), Snapshot.load(folder)
         environment = full_environment(folder, result) if result else {}
     except (ValidationError, ValueError, TypeError, KeyError, AttributeError) as error:

@@ -51,7 +51,7 @@ def write_record(folder: Path, recipe: Recipe, result: Result, environment: dict
     digest = str(environment.get("data_digest", "unknown"))
     answers.write_identities(folder, recipe.data, digest, result.query_identities)
     partial = path.with_suffix(".partial")
-    partial.write_text(text)
+    partial.write_text(text, encoding="utf-8")
     partial.replace(path)
     return path
 
@@ -80,7 +80,7 @@ def read_record(path: Path) -> Record:
         ValueError: naming it if it cannot be read.
     """
     try:
-        values = json.loads(path.read_text())
+        values = json.loads(path.read_text(encoding="utf-8"))
         for name in (answers.PRECISION, answers.FIRST):
             values.pop(name, None)
         return Record(**values)
@@ -95,13 +95,13 @@ def note_source(run_folder: Path, code: Source) -> None:
     """Writes down, beside the checkpoints, the code that a training runs with."""
     run_folder.mkdir(parents=True, exist_ok=True)
     values = {**versions(), "git_commit": code.commit, "git_dirty": code.dirty}
-    (run_folder / SOURCE).write_text(json.dumps(values))
+    (run_folder / SOURCE).write_text(json.dumps(values), encoding="utf-8")
 
 
 def full_environment(run_folder: Path, result: Result) -> dict[str, Any]:
     """What a finished training was made with: the code that `note_source` wrote down, machine, data."""
     path = run_folder / SOURCE
-    noted = json.loads(path.read_text()) if path.exists() else {}
+    noted = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return {**noted, **result.environment}
 
 

@@ -80,7 +80,7 @@ def make_report(request: ReportRequest, listener: Listener) -> Report:
     values["page"] = Path(os.path.relpath(page, request.text.parent)).as_posix()
     for path, content in ((page, html_page(values)), (request.text, challenge_text(values))):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
+        path.write_text(content, encoding="utf-8")
     return Report((page, request.text), values["counts"], len(drawn), len(values["runs"]))
 
 

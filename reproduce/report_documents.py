@@ -35,7 +35,7 @@ def document(path: Path, level: int, anchors: Collection[str] = ()) -> Document:
         level: of its highest headings on the page.
         anchors: ids on the page; a link to a file of such a name leads there, one to another file nowhere.
     """
-    title, _, text = path.read_text().partition("\n")
+    title, _, text = path.read_text(encoding="utf-8").partition("\n")
     tokens = _markdown().parse(IMAGE.sub("", text))
     _place(tokens, path.stem.lower(), level)
     for token in tokens:
@@ -46,7 +46,7 @@ def document(path: Path, level: int, anchors: Collection[str] = ()) -> Document:
 def sections(path: Path) -> Iterator[tuple[str, int]]:
     """Each heading of the document, with the number of table rows below it."""
     heading, rows, inside = "", 0, False
-    for token in _markdown().parse(path.read_text()):
+    for token in _markdown().parse(path.read_text(encoding="utf-8")):
         if token.type == "heading_open":
             if heading and rows:
                 yield heading, rows

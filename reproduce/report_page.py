@@ -12,7 +12,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def html_page(values: Mapping[str, Any]) -> str:
     """The page; everything that is not marked as safe is escaped."""
-    css = (TEMPLATES / "report.css").read_text()
+    css = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     return _environment(escape=True).get_template("report.html").render(css=_Safe(css), **values)
 
 

@@ -43,7 +43,7 @@ class Snapshot(BaseModel):
 
     def save(self, folder: Path) -> None:
         """Writes it into the folder; a loss that is not a number is kept as such."""
-        (folder / TRACKING).write_text(json.dumps(self.model_dump(), sort_keys=True))
+        (folder / TRACKING).write_text(json.dumps(self.model_dump(), sort_keys=True), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "Snapshot | None":
@@ -53,7 +53,7 @@ class Snapshot(BaseModel):
             ValueError: if it is something else.
         """
         path = folder / TRACKING
-        return cls.model_validate(json.loads(path.read_text())) if path.exists() else None
+        return cls.model_validate(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
 def take(store: Store, stored: StoredRun) -> Snapshot:

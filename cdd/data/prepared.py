@@ -75,7 +75,7 @@ def read(data: Data, data_root: Path) -> Dataset | None:
         return None
     again = f"Prepare it again: python -m reproduce data prepare {data.name} --data-root {data_root}"
     try:
-        index = json.loads((folder / INDEX).read_text())
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         images = np.load(folder / PIXELS, mmap_mode="r")
     except (OSError, ValueError) as error:
         raise DataError(f"what was prepared in {folder} is damaged: {error}. {again}") from error
@@ -111,7 +111,7 @@ def _write(folder: Path, data: Data, data_root: Path, listing: Listing, report: 
         partial.mkdir()
         _require_space(partial, disk_need(data, len(listing.records)))
         # Before the pixels: what changes while they are decoded is noticed when they are read.
-        (partial / INDEX).write_text(json.dumps(_index(listing, data_root)))
+        (partial / INDEX).write_text(json.dumps(_index(listing, data_root)), encoding="utf-8")
         _write_pixels(partial / PIXELS, data, listing, report)
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)

@@ -64,7 +64,7 @@ def household(height: int, width: int) -> Dataset:
 
 def _verified() -> tuple[bytes, str]:
     folder = files(__name__)
-    expected = (folder / "SHA256").read_text().split()[0]
+    expected = (folder / "SHA256").read_text(encoding="utf-8").split()[0]
     content = (folder / FILE).read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
