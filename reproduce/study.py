@@ -29,7 +29,7 @@ from reproduce.source import source
 from reproduce.study_report import Words, progress, report
 from reproduce.study_row import COST, StudyRequest, find_row, judgement_of
 from reproduce.study_space import SPACES
-from reproduce.study_storage import answering, open_storage, usable
+from reproduce.study_storage import answering, check_own, open_storage, usable
 from reproduce.study_turn import turn
 from reproduce.study_watcher import Watcher
 from reproduce.table import Sheet
@@ -122,6 +122,8 @@ class RowStudy:
         recipes = with_dependencies(self.trial_recipe(self.space.defaults))
         require_trainable(recipes, self.request.changes)
         require_ready(recipes, self.request.machine)
+        if self.request.storage is not None:
+            check_own(self.request.storage)
 
     def _wants_another(self, study: "Study") -> bool:
         """Whether this process shall start a trial; waits while others work on the last ones.

@@ -24,7 +24,7 @@ def open_storage(url: str) -> "RDBStorage":
     import optuna
     from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 
-    _check_own(url)
+    check_own(url)
     with usable(url), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return RDBStorage(
@@ -71,7 +71,12 @@ def answering(url: str) -> Iterator[None]:
         ) from error
 
 
-def _check_own(url: str) -> None:
+def check_own(url: str) -> None:
+    """Makes sure that a storage answers and is not MLflow's.
+
+    Raises:
+        UsageError: if not.
+    """
     import sqlalchemy
 
     with usable(url):
