@@ -59,8 +59,8 @@ def main() -> None:
     lines += [measure() for measure in (() if arguments.small else LONG)]
     stored = described(lines, device)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(stored, indent=2) + "\n")
-    arguments.out.with_suffix(".md").write_text(f"# Benchmarks\n\n{page(stored)}")
+    arguments.out.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
+    arguments.out.with_suffix(".md").write_text(f"# Benchmarks\n\n{page(stored)}", encoding="utf-8")
     console = Console()
     console.print(table(lines), *(details(line) for line in lines if line.details))
 

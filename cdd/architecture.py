@@ -6,9 +6,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from cdd.contract import Settings
+from cdd.values import Channels, Count, Layers, Pixels
 
-Positive = Annotated[int, Field(ge=1)]
-FourStages = tuple[Positive, Positive, Positive, Positive]
+FourStages = tuple[Layers, Layers, Layers, Layers]
+FourWidths = tuple[Channels, Channels, Channels, Channels]
 
 
 class Backbone(Settings):
@@ -16,24 +17,27 @@ class Backbone(Settings):
 
     block: Literal["bottleneck", "basic"]
     blocks: FourStages
-    planes: FourStages = (64, 128, 256, 512)
+    planes: FourWidths = (64, 128, 256, 512)
     stem: Literal["imagenet", "small"] = "imagenet"
     """`imagenet`: 7x7 stride 2, then 3x3 max pooling stride 2; `small`: 3x3 stride 2 without pooling."""
-    embedding: Positive = 512
+    embedding: Channels = 512
+
+
+MOST_PATCHES = 65_536
 
 
 class VisionTransformer(Settings):
     """A vision transformer whose class token is the pooled feature; the defaults are ViT-B/16's."""
 
-    image: Positive = 384
+    image: Pixels = 384
     """Height and width that its position embeddings are made for."""
-    patch: Positive = 16
-    layers: Positive = 12
-    heads: Positive = 12
-    width: Positive = 768
-    hidden: Positive = 3072
+    patch: Pixels = 16
+    layers: Layers = 12
+    heads: Channels = 12
+    width: Channels = 768
+    hidden: Channels = 3072
     """Width inside the feed-forward part of a layer."""
-    embedding: Positive = 512
+    embedding: Channels = 512
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:
@@ -42,6 +46,11 @@ class VisionTransformer(Settings):
                 raise ValueError(
                     f"{name} is {whole}, which {part} does not divide: patches and heads are equal"
                 )
+        if (self.image // self.patch) ** 2 > MOST_PATCHES:
+            raise ValueError(
+                f"an image of {self.image} pixels in patches of {self.patch} has more than {MOST_PATCHES:,} "
+                "patches, each of which attends to all: make patch larger"
+            )
         return self
 
 
@@ -63,9 +72,9 @@ class SmallNetwork(Settings):
     family: Literal[
         "resnet", "wide-resnet", "vgg", "bottleneck-resnet", "mobilenet-v2", "shufflenet-v1", "shufflenet-v2"
     ]
-    depth: Positive | None = None
+    depth: Count | None = None
     """Layers with weights, as in the network's name; None for the mobile families."""
-    width: Annotated[float, Field(ge=0.125)] = 1.0
+    width: Annotated[float, Field(strict=True, ge=0.125, le=64)] = 1.0
     """Factor of the channels. The benchmark: 4 for a ResNet "x4", 0.5 for MobileNetV2, the k of a WRN-d-k."""
 
     @model_validator(mode="after")

@@ -3,11 +3,13 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import ClassVar, Literal
 
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
+
+from cdd.values import NonNegative, Switch
 
 LossTerms = Mapping[str, Tensor]
 """Named, weighted scalars of one batch; their sum is minimised."""
@@ -30,13 +32,13 @@ class Fidelity(Settings):
 
     tap_reduction: Literal["sum", "mean"] = "sum"
     """Eq. 1 averages the distance over the residual blocks; the release sums it."""
-    sticky_masks: bool = True
+    sticky_masks: Switch = True
     """Eq. 11 rebuilds the mask in every step; in the release a masked row stays masked."""
     teacher_batch_norm: Literal["batch", "running"] = "batch"
     """A frozen teacher uses running statistics; in the release it normalises by the batch's own."""
-    neck_learning_rate_factor: Annotated[float, Field(ge=0)] = 1.5
+    neck_learning_rate_factor: NonNegative = 1.5
     """The text has one learning rate; the release trains neck and classifier 1.5 times as fast."""
-    compactor_weight_decay: bool = True
+    compactor_weight_decay: Switch = True
     """Eq. 5 has no weight decay on compactors; the release decays every parameter."""
     erasing_fill: Literal["mean", "zero"] = "mean"
     """The release writes the channel means into the already normalised image; zero is the mean there."""
@@ -135,7 +137,14 @@ class Distiller(nn.Module):
 
 
 class Method(Settings):
-    """Settings of a distillation or pruning method; `build` makes what runs."""
+    """Settings of a distillation or pruning method; `build` makes what runs.
+
+    Attributes:
+        key: names the class in stored recipes and in every run id; each class has its own, for good,
+            in whatever file it lies. A new method's may be any text that no other has.
+    """
+
+    key: ClassVar[str]
 
     @property
     def needs_teacher(self) -> bool:

@@ -2,16 +2,31 @@
 
 import hashlib
 import json
+import pkgutil
 from importlib import import_module
+from inspect import isabstract
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
-from cdd.architecture import NEVER_COMPACTED, Backbone, Network, Positive, VisionTransformer
+from cdd.architecture import NEVER_COMPACTED, Backbone, Network, VisionTransformer
 from cdd.contract import CODE, PAPER, Fidelity, Method, Settings
+from cdd.values import (
+    Count,
+    Fraction,
+    FractionRange,
+    Momentum,
+    Name,
+    NonNegative,
+    Pixels,
+    Positive,
+    PositiveRange,
+    Seed,
+    Several,
+    Switch,
+)
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-NonNegative = Annotated[float, Field(ge=0)]
+LARGEST_BATCH = 1_000_000
 
 
 class Data(Settings):
@@ -27,9 +42,9 @@ class Data(Settings):
     that are left aside from training and evaluates on them, never on held-out ones.
     """
 
-    name: str
-    height: Positive = 256
-    width: Positive = 256
+    name: Name
+    height: Pixels = 256
+    width: Pixels = 256
     use: Literal["standard", "tuning", "pretraining", "classification", "classification-tuning"] = "standard"
     msmt17_lists: Literal["train", "train+val"] = "train+val"
     """Which of MSMT17's lists are trained on; both are the 32,621 images of the text."""
@@ -41,16 +56,16 @@ class Objective(Settings):
     label_smoothing: Fraction = 0.1
     triplet_margin: NonNegative = 0.35
     triplet_weight: NonNegative = 1.0
-    temperature: Annotated[float, Field(gt=0)] = 2.0
+    temperature: Positive = 2.0
     logit_weight: NonNegative = 1.0
 
 
 class Batch(Settings):
     """Identities and images per identity in one batch (Section 4.2)."""
 
-    identities: Annotated[int, Field(ge=2)] = 16
-    images: Annotated[int, Field(ge=2)] = 6
-    at_once: Annotated[int, Field(ge=2)] | None = None
+    identities: Several = 16
+    images: Several = 6
+    at_once: Several | None = None
     """Images in the network at a time where the whole batch does not fit; batch norms see only these."""
 
     @property
@@ -58,21 +73,30 @@ class Batch(Settings):
         """Images in a batch."""
         return self.identities * self.images
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.size > LARGEST_BATCH:
+            raise ValueError(
+                f"a batch of {self.identities} identities with {self.images} images each has {self.size:,} "
+                f"images, more than any machine takes: at most {LARGEST_BATCH:,}"
+            )
+        return self
+
 
 class RandomBatch(Settings):
     """Images drawn without regard to what they show, each once an epoch; the last ones may be left over."""
 
-    size: Annotated[int, Field(ge=2)]
+    size: Several
     """Images in a batch."""
-    at_once: Annotated[int, Field(ge=2)] | None = None
+    at_once: Several | None = None
     """Images in the network at a time, as in `Batch`."""
 
 
 class Schedule(Settings):
     """How long and how fast to train (Section 4.2): linear warm-up, flat, cosine; or down in steps."""
 
-    epochs: Positive = 100
-    peak_learning_rate: Annotated[float, Field(gt=0)] = 0.01
+    epochs: Count = 100
+    peak_learning_rate: Positive = 0.01
     warmup_factor: Fraction = 0.1
     warmup_epochs: NonNegative = 10
     flat_until_epoch: NonNegative = 40
@@ -91,13 +115,18 @@ class Schedule(Settings):
                 f"warmup_epochs {self.warmup_epochs}, flat_until_epoch {self.flat_until_epoch} and epochs "
                 f"{self.epochs} must satisfy warmup_epochs <= flat_until_epoch < epochs"
             )
+        if not self.milestones and self.final_learning_rate > self.peak_learning_rate:
+            raise ValueError(
+                f"the learning rate falls from peak_learning_rate {self.peak_learning_rate:g} to "
+                f"final_learning_rate {self.final_learning_rate:g}: make the final one no larger"
+            )
         return self
 
 
 class Optimiser(Settings):
     """SGD without Nesterov or dampening."""
 
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    momentum: Momentum = 0.9
     weight_decay: NonNegative = 5e-4
 
 
@@ -105,10 +134,10 @@ class Augmentation(Settings):
     """Random flip, pad and crop, erasing; pixels are of the training resolution."""
 
     flip: Fraction = 0.5
-    padding: Annotated[int, Field(ge=0)] = 10
+    padding: Annotated[int, Field(strict=True, ge=0, le=8_192)] = 10
     erasing: Fraction = 0.5
-    erasing_area: tuple[Fraction, Fraction] = (0.02, 0.4)
-    erasing_aspect: tuple[float, float] = (0.3, 3.33)
+    erasing_area: FractionRange = (0.02, 0.4)
+    erasing_aspect: PositiveRange = (0.3, 3.33)
 
 
 class Recipe(Settings):
@@ -116,7 +145,7 @@ class Recipe(Settings):
 
     data: Data
     student: Network
-    compactors: Literal[False, True, "both"] = False
+    compactors: Switch | Literal["both"] = False
     """Whether a 1x1 compactor stands behind every 3x3 convolution of the student; `both`: behind the
     1x1 convolution before it as well, as in ResRep."""
     initialisation: "Literal['random', 'imagenet', 'tiny-imagenet'] | Recipe" = "imagenet"
@@ -134,10 +163,10 @@ class Recipe(Settings):
     precision: Literal["float32", "mixed", "bfloat16", "float16"] = "mixed"
     """Of autocast. `mixed`: bfloat16 where the device computes it natively, else float16 on CUDA and
     float32 elsewhere."""
-    evaluate_every: Positive = 1
+    evaluate_every: Count = 1
     """Epochs between evaluations while training; the last epoch is always evaluated."""
     fidelity: Fidelity = CODE
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
 
     @field_validator("fidelity", mode="before")
     @classmethod
@@ -209,7 +238,7 @@ class Recipe(Settings):
 
 
 def canonical(settings: Settings) -> dict[str, Any]:
-    """Plain values of the fields that differ from their defaults; a method is named by its import path.
+    """Plain values of the fields that differ from their defaults; a method is named by its key.
 
     Defaults are left out so that a new field with a default keeps every older run's id.
     """
@@ -219,7 +248,7 @@ def canonical(settings: Settings) -> dict[str, Any]:
         if field.is_required() or value != field.default:
             values[name] = canonical(value) if isinstance(value, Settings) else value
     if isinstance(settings, Method):
-        values["method"] = _import_path(type(settings))
+        values["method"] = key_of(type(settings))
     return values
 
 
@@ -227,21 +256,46 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Recipe):
         return value.to_json()
     if isinstance(value, Method):
-        return {"method": _import_path(type(value)), **value.model_dump(mode="json")}
+        return {"method": key_of(type(value)), **value.model_dump(mode="json")}
     return value.model_dump(mode="json") if isinstance(value, Settings) else value
 
 
-def _import_path(kind: type[Method]) -> str:
-    return f"{kind.__module__}:{kind.__qualname__}"
+def key_of(kind: type[Method]) -> str:
+    """What stored recipes call the method.
+
+    Raises:
+        ValueError: for a class without a key of its own.
+    """
+    key = vars(kind).get("key")
+    if not isinstance(key, str) or not key:
+        raise ValueError(f'{kind.__name__} has no key of its own: write key = "..." into the class')
+    return key
+
+
+def methods_by_key() -> dict[str, type[Method]]:
+    """Every method of `cdd.methods`, found by reading the package.
+
+    Raises:
+        ValueError: for a method without a key, or two methods with one.
+    """
+    found: dict[str, type[Method]] = {}
+    package = import_module("cdd.methods")
+    for module in pkgutil.iter_modules(package.__path__, "cdd.methods."):
+        for kind in vars(import_module(module.name)).values():
+            if not (isinstance(kind, type) and issubclass(kind, Method)):
+                continue
+            if kind.__module__ != module.name or isabstract(kind):
+                continue
+            other = found.setdefault(key_of(kind), kind)
+            if other is not kind:
+                raise ValueError(f"{other.__name__} and {kind.__name__} have one key, {key_of(kind)!r}")
+    return found
 
 
 def _load_method(values: dict[str, Any]) -> Method:
     fields = dict(values)
-    path = fields.pop("method", None)
-    if not isinstance(path, str) or not path.startswith("cdd.methods."):
-        raise ValueError(f"a stored method must name its class as cdd.methods.<module>:<class>, got {path!r}")
-    module, _, name = path.partition(":")
-    kind = getattr(import_module(module), name, None)
-    if not (isinstance(kind, type) and issubclass(kind, Method)):
-        raise ValueError(f"{path} is not a method of this version of the library")
+    key = fields.pop("method", None)
+    kind = methods_by_key().get(key) if isinstance(key, str) else None
+    if kind is None:
+        raise ValueError(f"{key!r} is not a method of this version of the library (cdd.methods)")
     return kind.model_validate(fields)

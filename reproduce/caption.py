@@ -5,6 +5,7 @@ from string import ascii_lowercase
 from typing import Any
 
 from cdd.architecture import Network, SmallNetwork, VisionTransformer
+from cdd.data.catalog import EMBEDDED
 from reproduce.against_reference import note as compared_with_reference
 from reproduce.artifact import BEYOND, Scale, Table
 from reproduce.execute import Outcome
@@ -45,8 +46,24 @@ def title(artifact: Artifact, scale: Scale, wishes: list[Wish]) -> str:
     text = heading(artifact)
     if scale == "paper":
         return f"{text} (paper scale)"
-    names = sorted({wish.recipe.data.name for wish in wishes})
-    return f"{text}: {scale} scale, on the embedded data set {' and '.join(names)}"
+    return f"{text}: {scale} scale, on {_data_sets(wish.recipe.data.name for wish in wishes)}"
+
+
+def _data_sets(names: Iterable[str]) -> str:
+    """The data sets, with what kind of data set they are."""
+    found = sorted(set(names))
+    real = [name for name in found if name not in EMBEDDED]
+    plural = "the data sets" if len(real) > 1 else "the data set"
+    kinds = {"the embedded data set": [name for name in found if name in EMBEDDED], plural: real}
+    return " and ".join(f"{kind} {' and '.join(names)}" for kind, names in kinds.items() if names)
+
+
+def scale_text(scale: Scale, names: Iterable[str]) -> str:
+    """What the scale is, where these data sets are trained on."""
+    text, found = SCALE_TEXTS[scale], set(names)
+    if scale == "paper" or found <= EMBEDDED.keys():
+        return text
+    return text.replace("small embedded images", "small images").replace("embedded data", _data_sets(found))
 
 
 def row_notes(table: Table, wishes: list[Wish], overrides: tuple[str, ...]) -> dict[str, list[str]]:
@@ -76,8 +93,9 @@ def caption(artifact: Artifact, material: Material) -> list[str]:
     )
     shown = [wish for wish in wishes if wish.recipe.run_id in outcomes]
     made = _environments(wishes, outcomes)
+    names = {wish.recipe.data.name for wish in wishes}
     notes = [
-        f"{_origin(artifact)} Ours: scale {scale}, {SCALE_TEXTS[scale]}.",
+        f"{_origin(artifact)} Ours: scale {scale}, {scale_text(scale, names)}.",
         _protocols(artifact),
         *([COUNTS] if isinstance(artifact, Table) and _counts(artifact) else []),
         *artifact.notes,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import experiments
-from reproduce.errors import UsageError
+from reproduce.errors import UsageError, shortened
 
 if TYPE_CHECKING:
     from reproduce.claim import PublishedClaim
@@ -49,9 +49,9 @@ def check_names(names: list[str]) -> None:
     known = [summary.name for summary in summaries()]
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known
+            near = difflib.get_close_matches(shortened(name), known, n=3, cutoff=0.4) or known
             raise UsageError(
-                f"unknown artifact {name!r}: did you mean {', '.join(near)}? "
+                f"unknown artifact {shortened(name)!r}: did you mean {', '.join(near)}? "
                 "`python -m reproduce list` shows all of them."
             )
 
@@ -94,7 +94,7 @@ def as_plain(summary: Summary) -> dict[str, str]:
 
 def _declared(path: Path) -> dict[str, str] | None:
     """The texts of a module's `TABLE = Table(...)` or `FIGURE = ...(...)`; None where it has none."""
-    for node in ast.parse(path.read_text()).body:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)):
             continue
         if any(isinstance(target, ast.Name) and target.id in CONSTANTS for target in node.targets):

@@ -1,7 +1,8 @@
 """The command line: artifacts, and the verbs around them."""
 
 import json
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,19 +21,19 @@ from reproduce import (
     cli_tools,
 )
 from reproduce.cli_group import FAILURE, ArtifactGroup
+from reproduce.cli_launch import launching
 from reproduce.cli_options import (
     RESULTS,
     Address,
     DataRoot,
     Device,
-    Launcher,
     LauncherOption,
     OutputFormat,
     Results,
     ScaleOption,
     seeds_of,
 )
-from reproduce.processes import are_several, follow, follows, led
+from reproduce.processes import follow, follows, led
 
 if TYPE_CHECKING:
     from reproduce.execute import Launch
@@ -72,6 +73,7 @@ Together = Annotated[
     typer.Option(
         metavar="N",
         min=1,
+        max=1000,
         help="Train up to N students that see the same batches side by side, with one teacher in memory.",
     ),
 ]
@@ -139,23 +141,19 @@ def run_artifacts(
     from cdd.training.environment import Machine
     from reproduce.session import Request
 
+    machine = Machine(device=device, data_root=data_root, imagenet=weights, compiled=compiled)
+    exact = {"deterministic": deterministic, "synchronised_batch_norm": sync_batch_norm}
     request = Request(
         names=artifacts,
         scale=scale,
         seeds=seeds_of(seeds),
         changes=changes or [],
         results=results,
-        machine=Machine(
-            device=device,
-            data_root=data_root,
-            imagenet=weights,
-            compiled=compiled,
-            deterministic=deterministic,
-            synchronised_batch_norm=sync_batch_norm,
-        ),
+        machine=replace(machine, **exact),
         fresh=fresh,
+        elsewhere=launcher == "ray",
     )
-    _run(request, _launch(launcher, address, together))
+    _run(request, launching(launcher, address, together))
 
 
 @app.command(short_help="What would be trained, why, and for how long.")
@@ -165,6 +163,8 @@ def plan(
     ] = None,
     scale: ScaleOption = "mini",
     seeds: Seeds = "0",
+    data_root: DataRoot = None,
+    weights: Weights = None,
     device: Device = "auto",
     changes: Changes = None,
     fresh: Fresh = False,
@@ -186,7 +186,7 @@ def plan(
     from reproduce.listener import Listener
     from reproduce.session import Request, Session
 
-    machine = Machine(device=device)
+    machine = Machine(device=device, data_root=data_root, imagenet=weights)
     request = Request(
         names=names,
         scale=scale,
@@ -269,23 +269,6 @@ def _run(request: "Request", launcher: "AbstractContextManager[Launch]") -> None
         show_drawn(artifact)
     if not all(artifact.complete for artifact in drawn):
         raise typer.Exit(FAILURE)
-
-
-def _launch(launcher: Launcher, address: str | None, together: int) -> "AbstractContextManager[Launch]":
-    from reproduce import together as side_by_side
-    from reproduce.errors import UsageError
-
-    if launcher == "local":
-        if address:
-            raise UsageError(f"--address {address} is that of a Ray cluster: give --launcher ray as well")
-        return nullcontext(side_by_side.launcher(together))
-    from reproduce.ray_launcher import ray_launcher
-
-    if together > 1:
-        raise UsageError(f"--together {together} is for one process: leave it out with --launcher ray")
-    if are_several():
-        raise UsageError("Ray starts processes of its own for each run: give --launcher ray without torchrun")
-    return ray_launcher(address)
 
 
 def main() -> None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from reproduce.cli_group import FAILURE, say
-from reproduce.cli_options import OutputFormat
-from reproduce.cli_tools import size_of
+from reproduce.cli_options import OutputFormat, size_of
 
 if TYPE_CHECKING:
     from cdd.data.verify import Verification

@@ -139,6 +139,8 @@ def show_plan(plan: Plan) -> None:
         grid.add_row(item.state, item.run_id, item.name, item.reason, cost)
     console.print(grid, markup=False)
     console.print(_plan_sum(plan), highlight=False)
+    for remark in plan.remarks:
+        console.print(f"Remark: {remark}.", markup=False, highlight=False)
 
 
 def plan_as_plain(plan: Plan) -> dict[str, Any]:
@@ -150,6 +152,7 @@ def plan_as_plain(plan: Plan) -> dict[str, Any]:
         "estimated_seconds_of_known": seconds,
         "runs_of_unknown_length": unknown,
         "kept_disk_bytes": sum(item.footprint.kept_disk for item in plan.work),
+        "remarks": list(plan.remarks),
     }
 
 

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from reproduce.cli_options import RESULTS, DataRoot, Device, OutputFormat, Results
+from reproduce.cli_options import LARGEST_SEED, RESULTS, DataRoot, Device, OutputFormat, Results
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run id, or the first of its digits.")]
 Queries = Annotated[int, typer.Option(min=1, max=50, help="Rows of the picture.")]
 Top = Annotated[int, typer.Option(min=1, max=20, help="Images of each ranking.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of the sampled queries.")]
+Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the sampled queries.")]
 Worst = Annotated[bool, typer.Option("--worst", help="The queries of lowest average precision instead.")]
 Protocol = Annotated[str | None, typer.Option(help="By default the data set's first.")]
 

@@ -1,8 +1,11 @@
 """How the command line treats its first word and its errors."""
 
+import codecs
+import io
 import sys
 import traceback
-from typing import Any
+import unicodedata
+from typing import Any, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -13,6 +16,19 @@ from reproduce.processes import follows
 DEFAULT = "run"
 DEBUG = "--debug"
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
+LEGIBLE = "reproduce.legible"
+ASCII = {
+    "\u2212": "-",
+    "\u2013": "-",
+    "\u2014": "-",
+    "±": "+/-",
+    "†": "+",
+    "×": "x",
+    "→": "->",
+    "≤": "<=",
+    "≥": ">=",
+}
+"""What stands for characters that a terminal cannot show and that have no letters in them."""
 
 
 class ArtifactGroup(TyperGroup):
@@ -20,6 +36,7 @@ class ArtifactGroup(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Puts the default verb in front of an artifact, and `--debug` before everything."""
+        make_legible(sys.stdout, sys.stderr)
         own = {"--help", DEBUG, "--install-completion", "--show-completion"}
         rest = [word for word in args if word != DEBUG]
         if rest and rest[0] not in self.commands and rest[0] not in own:
@@ -52,3 +69,20 @@ class ArtifactGroup(TyperGroup):
 def say(text: str) -> None:
     """A message for people, apart from the output that a script reads."""
     typer.echo(text, file=sys.stderr)
+
+
+def make_legible(*streams: TextIO) -> None:
+    """Lets the streams print every character: what their encoding lacks is written in ASCII."""
+    codecs.register_error(LEGIBLE, _in_ascii)
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=LEGIBLE)
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    known = "".join(ASCII.get(each, each) for each in lacking)
+    plain = "".join(each for each in unicodedata.normalize("NFKD", known) if not unicodedata.combining(each))
+    return plain.encode("ascii", "replace").decode("ascii"), error.end

@@ -50,6 +50,10 @@ def import_run(
 
     python -m reproduce import-run run-24551216cafe.zip
     """
+    if not file.is_file():
+        from reproduce.errors import UsageError
+
+        raise UsageError(f"{file} is no file: name one that `python -m reproduce export-run` wrote")
     from dataclasses import asdict
 
     from reproduce.import_run import import_run as take_in

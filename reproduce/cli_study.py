@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from reproduce.cli_options import RESULTS, DataRoot, Device, Results, ScaleOption
+from reproduce.cli_options import LARGEST_SEED, RESULTS, DataRoot, Device, Results, ScaleOption
 from reproduce.processes import follow, follows, led
 
 if TYPE_CHECKING:
@@ -14,9 +14,9 @@ Name = Literal["alpha", "p", "k", "weight", "pareto"]
 Kind = Annotated[Name, typer.Argument(help="What is tuned; pareto: alpha and p for accuracy and cost.")]
 MethodName = Annotated[str | None, typer.Option(help="With weight: of a row of the table, e.g. rkd.")]
 TableName = Annotated[str | None, typer.Option("--artifact", help="The table that has the row.")]
-Trials = Annotated[int, typer.Option(min=1, help="Finished trials that the study shall have.")]
+Trials = Annotated[int, typer.Option(min=1, max=100_000, help="Finished trials that the study shall have.")]
 Prune = Annotated[bool, typer.Option(help="End trials early that fall behind (one objective).")]
-Seed = Annotated[int, typer.Option(min=0, help="Of the runs and of the sampler.")]
+Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the runs and of the sampler.")]
 Storage = Annotated[
     str | None, typer.Option(help="Optuna's storage URL; by default a sqlite file in the results.")
 ]

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from reproduce.cli_group import FAILURE
-from reproduce.cli_options import RESULTS, OutputFormat, Results
+from reproduce.cli_group import FAILURE, say
+from reproduce.cli_options import RESULTS, OutputFormat, Results, channels_of, size_of
 
 MSMT17_IDENTITIES = 1041
 
@@ -19,7 +19,7 @@ def cost(
         str | None, typer.Option(help="Channels left behind each 3x3, or each 1x1 and 3x3; commas between.")
     ] = None,
     identities: Annotated[
-        int, typer.Option(min=1, help="Of the classifier, whose multiply-adds count.")
+        int, typer.Option(min=1, max=1_000_000, help="Of the classifier, whose multiply-adds count.")
     ] = MSMT17_IDENTITIES,
     output: OutputFormat = "text",
 ) -> None:
@@ -28,14 +28,15 @@ def cost(
     python -m reproduce cost resnet101 --image-size 256x256 --format json
     """
     height, width = size_of(image_size)
-    kept = None if channels is None else _integers(channels, "--channels")
+    kept = channels_of(channels)
     from cdd.evaluation.cost import cost_of
     from reproduce.errors import UsageError
+    from reproduce.nearest import in_words
 
     try:
         found = cost_of(backbone, height, width, channels=kept, identities=identities)
     except ValueError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(in_words(error)) from error
     values = {
         "backbone": backbone,
         "height": height,
@@ -58,46 +59,42 @@ def cost(
 
 def evaluate(
     query: Annotated[Path, typer.Option(help="npz file: embeddings, identities, optional cameras.")],
-    gallery: Annotated[Path, typer.Option(help="npz file with the same arrays.")],
+    gallery: Annotated[
+        Path | None,
+        typer.Option(
+            help="npz file with the same arrays; without it, each query meets all others of its set."
+        ),
+    ] = None,
     distance: Annotated[Literal["cosine", "euclidean"], typer.Option()] = "cosine",
+    junk: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=-(2**63),
+            max=2**63 - 1,
+            help="Identity whose gallery images no query sees, -1 in Market-1501; may be repeated.",
+        ),
+    ] = None,
     output: OutputFormat = "text",
 ) -> None:
     """Accuracy of embeddings on disk: mAP, CMC and mINP. With cameras in both files, VeRi-776's rule.
 
     python -m reproduce evaluate --query q.npz --gallery g.npz --format json
-    """
-    from cdd.evaluation import evaluate_retrieval
-    from reproduce.embeddings import check_cameras, read_embeddings
-    from reproduce.errors import UsageError
 
-    ours, theirs = read_embeddings(query), read_embeddings(gallery)
-    check_cameras(ours, theirs)
-    try:
-        found = evaluate_retrieval(
-            ours.embeddings,
-            theirs.embeddings,
-            ours.identities,
-            theirs.identities,
-            ours.cameras,
-            theirs.cameras,
-            distance=distance,
-        )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    values = {
-        "mean_average_precision": found.mean_average_precision,
-        "mean_inverse_negative_penalty": found.mean_inverse_negative_penalty,
-        "cmc": {str(rank): value for rank, value in found.cmc.items()},
-        "valid_queries": found.valid_queries,
-        "queries": len(ours.embeddings),
-    }
+    python -m reproduce evaluate --query set.npz --junk -1    each image of one set against all others
+    """
+    from reproduce.embeddings import accuracy
+
+    found = accuracy(query, gallery, distance, junk or [])
+    for note in found.notes:
+        say(f"Note: {note}")
     if output == "json":
-        typer.echo(json.dumps(values, indent=2))
+        typer.echo(json.dumps(found.as_plain(), indent=2))
         return
-    ranks = ", ".join(f"R{rank} {100 * value:.2f} %" for rank, value in found.cmc.items())
-    typer.echo(f"mAP {100 * found.mean_average_precision:.2f} %, {ranks}")
-    typer.echo(f"mINP {100 * found.mean_inverse_negative_penalty:.2f} %")
-    typer.echo(f"{found.valid_queries} of {len(ours.embeddings)} queries have a match in the gallery")
+    metrics = found.metrics
+    ranks = ", ".join(f"R{rank} {100 * value:.2f} %" for rank, value in metrics.cmc.items())
+    typer.echo(f"mAP {100 * metrics.mean_average_precision:.2f} %, {ranks}")
+    typer.echo(f"mINP {100 * metrics.mean_inverse_negative_penalty:.2f} %")
+    typer.echo(f"{metrics.valid_queries} of {metrics.queries} queries have a match in the gallery")
 
 
 def ui(
@@ -166,26 +163,3 @@ def doctor(
             typer.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<14} {check.detail}")
     if not all(check.ok for check in checks):
         raise typer.Exit(FAILURE)
-
-
-def size_of(text: str) -> tuple[int, int]:
-    """Height and width of an `--image-size`.
-
-    Raises:
-        UsageError: for anything but two whole numbers.
-    """
-    from reproduce.errors import UsageError
-
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
-        raise UsageError(f"--image-size {text}: expected HEIGHTxWIDTH, for example 256x128")
-    return int(parts[0]), int(parts[1])
-
-
-def _integers(text: str, option: str) -> list[int]:
-    from reproduce.errors import UsageError
-
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise UsageError(f"{option} {text}: expected whole numbers, for example 64,64,128") from None

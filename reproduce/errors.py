@@ -17,3 +17,8 @@ class ProcessesLostError(Exception):
 
 class StoreError(RunError):
     """The tracking store cannot be read or written."""
+
+
+def shortened(text: str, most: int = 200) -> str:
+    """The text as a message can hold it: its beginning, where it is longer."""
+    return text if len(text) <= most else f"{text[:most]}..."

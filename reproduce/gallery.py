@@ -15,13 +15,14 @@ from cdd.data.records import Dataset, RetrievalProtocol, evaluated
 from cdd.errors import DataMissingError
 from cdd.evaluation.retrieval import embed_all, meeting
 from cdd.models.deployed import Embedder
-from cdd.training.environment import Machine, select_device
+from cdd.training.environment import Machine
 from reproduce.drawn_picture import with_caption
 from reproduce.errors import UsageError
 from reproduce.finished_run import FinishedRun, FinishedRuns
 from reproduce.gallery_caption import Scene, notes, title
 from reproduce.gallery_rows import Choice, block, gallery_rows, numbers, tiles
 from reproduce.image_grid import draw_grid
+from reproduce.preflight import usable_device
 from reproduce.sheet import Sheet
 from reproduce.source import source
 from reproduce.workspace import Workspace
@@ -57,7 +58,7 @@ def draw_gallery(
     """
     workspace = Workspace(request.results.resolve())
     runs = FinishedRuns(workspace, source())
-    run, device = runs.find(request.run), _device(request.machine.device)
+    run, device = runs.find(request.run), usable_device(request.machine.device)
     dataset = _dataset(run, request.machine.data_root)
     protocol = _protocol(run, dataset, request.protocol)
     network = runs.network(run)
@@ -91,13 +92,6 @@ def _name(scene: Scene) -> str:
         *(["worst"] if scene.choice.worst else []),
     ]
     return "-".join(parts)
-
-
-def _device(name: str) -> torch.device:
-    try:
-        return select_device(name)
-    except (ValueError, RuntimeError) as error:
-        raise UsageError(f"--device {name}: {error}") from error
 
 
 def _dataset(run: FinishedRun, data_root: Path | None) -> Dataset:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from cdd.data.records import Dataset, RetrievalProtocol, Selection, Use
 from cdd.evaluation.metrics import RetrievalMetrics
 from cdd.evaluation.retrieval import Meeting
-from reproduce.caption import DIGEST_LENGTH, SCALE_TEXTS, made_with
+from reproduce.caption import DIGEST_LENGTH, made_with, scale_text
 from reproduce.finished_run import FinishedRun
 from reproduce.gallery_rows import SIGNS, Choice
 
@@ -52,7 +52,7 @@ def notes(scene: Scene) -> list[str]:
 
 
 def _run(run: FinishedRun) -> str:
-    scale = f" Scale {run.scale}: {SCALE_TEXTS[run.scale]}." if run.scale else ""
+    scale = f" Scale {run.scale}: {scale_text(run.scale, [run.recipe.data.name])}." if run.scale else ""
     method = type(run.recipe.method).__name__
     return f"Run {run.run_id}: {run.label} (method {method}), seed {run.recipe.seed}.{scale}"
 

@@ -1,12 +1,17 @@
 """Messages for wrong overrides: the nearest keys and their types, what was given and what is allowed."""
 
 import difflib
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from cdd.contract import Settings
 from cdd.recipe import Recipe
+from reproduce.errors import shortened
+
+FAR_AWAY = 1_000_000
+LONGEST_VALUE = 80
 
 
 def unknown_key(text: str, key: str, role: str, recipes: list[Recipe]) -> str:
@@ -15,28 +20,53 @@ def unknown_key(text: str, key: str, role: str, recipes: list[Recipe]) -> str:
     for recipe in recipes:
         for link in _chain(recipe):
             known |= _keys(link)
-    near = difflib.get_close_matches(key, known, n=3, cutoff=0.4)
+    near = difflib.get_close_matches(shortened(key), known, n=3, cutoff=0.4)
     near += [name for name in known if name.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1] and name not in near]
     shown = near or sorted({name.split(".")[0] for name in known})
     listing = "; ".join(f"{name} ({known[name]})" if name in known else name for name in shown)
     kinds = {"teacher": "no teacher", "initialisation": "no pretraining run"}
     where = kinds.get(role, "no run" if role.islower() else f"no run with the method {role}")
-    return f"--set {text}: {where} of this artifact has a field {key!r}. Nearest: {listing}"
+    return (
+        f"--set {shortened(text)}: {where} of this artifact has a field {shortened(key)!r}. "
+        f"Nearest: {listing}"
+    )
+
+
+def in_words(error: ValueError) -> str:
+    """What a refused value was refused for, without the words of the library that checked it."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
 
 
 def explain(error: ValidationError, texts: list[str]) -> str:
     """A validation error in words: which field, what was given, what is allowed."""
-    lines = []
-    for problem in error.errors():
-        place = ".".join(str(part) for part in problem["loc"])
-        allowed = problem["msg"].removeprefix("Value error, ").replace("Input should be", "allowed is")
-        given = "" if isinstance(problem["input"], dict | Settings) else f" was given {problem['input']!r};"
-        lines.append(f"{place}{given} {allowed}".strip())
+    lines = dict.fromkeys(_explained(problem) for problem in error.errors())
     return (
-        f"--set {' --set '.join(texts)}: "
+        f"--set {' --set '.join(map(shortened, texts))}: "
         + "; ".join(lines)
         + ". Change the value and give the command again."
     )
+
+
+def _explained(problem: Mapping[str, Any]) -> str:
+    # A choice of kinds adds the kind to the place: no part of what can be typed.
+    place = ".".join(str(part) for part in problem["loc"] if str(part).replace("_", "").isalnum())
+    allowed = problem["msg"].removeprefix("Value error, ").replace("Input should be", "allowed is")
+    allowed = allowed.replace("a valid dictionary or instance of", "the fields of a")
+    given = "" if isinstance(problem["input"], dict | Settings) else f" was given {_short(problem)};"
+    return f"{place}{given} {allowed}".strip()
+
+
+def _short(problem: Mapping[str, Any]) -> str:
+    given = problem["input"]
+    # The digits of a number beyond 4,300 of them cannot be written out.
+    text = f"a number of {given.bit_length()} bits" if _is_huge(given) else repr(given)
+    return shortened(text, LONGEST_VALUE)
+
+
+def _is_huge(value: object) -> bool:
+    return isinstance(value, int) and value.bit_length() > 256
 
 
 def _chain(recipe: Recipe) -> list[Recipe]:
@@ -73,7 +103,9 @@ def _type(schema: dict[str, Any], value: Any) -> str:
         "maximum": "at most",
         "exclusiveMaximum": "below",
     }
-    words = [f"{text} {schema[key]}" for key, text in limits.items() if key in schema]
+    # Limits that only keep a slip of the finger away say nothing of what is sensible.
+    said = {key: schema[key] for key in limits if abs(schema.get(key, FAR_AWAY)) < FAR_AWAY}
+    words = [f"{text} {said[key]}" for key, text in limits.items() if key in said]
     return " ".join([kind, " and ".join(words)]).strip()
 
 

@@ -26,7 +26,7 @@ from pydantic import ValidationError
 
 from cdd.contract import Settings
 from cdd.recipe import Recipe
-from reproduce.errors import UsageError
+from reproduce.errors import UsageError, shortened
 from reproduce.nearest import explain, unknown_key
 
 OWN_FIELDS = {"student", "compactors", "method"}
@@ -35,6 +35,7 @@ ORDER = ("every", "own", *ROLES)
 """What is said of fewer runs comes later, so that it wins; of one method alone, last."""
 STARTS = (("method", "resetting", "after_epoch"), ("method", "after_epoch"), ("method", "warmup_epochs"))
 """Epochs of methods that belong to the schedule."""
+LONGEST_TEXT = 10_000
 FORBIDDEN = {"seed": "the seed is an axis of the table: use --seeds"}
 
 
@@ -100,7 +101,8 @@ def parse(texts: list[str]) -> Overrides:
     for first, second in combinations(changes, 2):
         if _collide(first, second):
             raise UsageError(
-                f"--set {first.text} --set {second.text}: one field is set twice; give one of them"
+                f"--set {shortened(first.text)} --set {shortened(second.text)}: one field is set twice; "
+                "give one of them"
             )
     return Overrides(tuple(changes))
 
@@ -115,15 +117,17 @@ def _collide(first: Override, second: Override) -> bool:
 def _parse(text: str) -> Override:
     key, equals, value = text.partition("=")
     path = tuple(part.strip() for part in key.split("."))
+    if len(text) > LONGEST_TEXT:
+        raise UsageError(f"--set {shortened(text)}: {len(text):,} characters are more than {LONGEST_TEXT:,}")
     if not equals or not all(path):
-        raise UsageError(f"--set {text}: expected key=value, for example --set schedule.epochs=5")
+        raise UsageError(f"--set {shortened(text)}: expected key=value, for example --set schedule.epochs=5")
     role = "own" if path[0] in OWN_FIELDS else "every"
     if path[0] in ROLES and len(path) > 1:
         role, path = path[0], path[1:]
     if path[0][0].isupper() and len(path) > 1:
         role, path = path[0], ("method", *path[1:])
     if path[0] in FORBIDDEN:
-        raise UsageError(f"--set {text}: {FORBIDDEN[path[0]]}")
+        raise UsageError(f"--set {shortened(text)}: {FORBIDDEN[path[0]]}")
     return Override(text, role, path, _value(value.strip()))
 
 
@@ -132,7 +136,8 @@ def _value(text: str) -> Any:
     plain = f"0{plain}" if plain.startswith(".") else plain
     try:
         return json.loads(plain)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
+        # No JSON, a number of thousands of digits, or brackets without end: a text, which its field refuses.
         return [_value(part.strip()) for part in text.split(",")] if "," in text else text
 
 
@@ -235,7 +240,7 @@ def _stretched(values: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     if (
         not isinstance(draft, _Draft)
         or "epochs" not in draft.touched
-        or not isinstance(draft.values["epochs"], int)
+        or not _is_count(draft.values["epochs"])
     ):
         return values
     factor = draft.values["epochs"] / recipe.schedule.epochs
@@ -250,6 +255,11 @@ def _stretched(values: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
             before = attrgetter(".".join(start))(recipe)
             values = _set(values, start, int(before * factor))
     return values
+
+
+def _is_count(value: object) -> bool:
+    """Whether the schedule can be stretched to so many epochs; the recipe refuses what it cannot."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31
 
 
 def _touched(values: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[bool]:

@@ -97,10 +97,15 @@ class Item:
 
 @dataclass(frozen=True)
 class Plan:
-    """Distinct runs, each behind the runs whose weights it needs."""
+    """Distinct runs, each behind the runs whose weights it needs.
+
+    Attributes:
+        remarks: what a run would still have to be given.
+    """
 
     items: tuple[Item, ...]
     wishes: tuple[Wish, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def work(self) -> list[Item]:

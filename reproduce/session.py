@@ -3,12 +3,11 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cdd.training.environment import Machine, device_name, select_device
+from cdd.training.environment import Machine, device_name
 from reproduce import catalog
 from reproduce.artifact import Scale
 from reproduce.calibration import Measure, calibrate
 from reproduce.drawer import Drawer, Drawn
-from reproduce.errors import UsageError
 from reproduce.execute import Job, Launch, Train, execute
 from reproduce.invocation import Invocation
 from reproduce.listener import Listener
@@ -16,6 +15,7 @@ from reproduce.material import Origin
 from reproduce.overrides import Overrides, parse
 from reproduce.picture import Artifact
 from reproduce.plan import Plan, Wish, make_plan
+from reproduce.preflight import remarks_on, require_ready, require_trainable, usable_device
 from reproduce.source import source
 from reproduce.tracking import Store, existing_store, open_store
 from reproduce.workspace import Workspace
@@ -28,6 +28,7 @@ class Request:
     Attributes:
         seeds: None for those that have results.
         origin: `reference` draws the committed runs alone, into the reference's own folder.
+        elsewhere: whether other machines train, whose files this one cannot see.
     """
 
     names: list[str]
@@ -38,6 +39,7 @@ class Request:
     machine: Machine = Machine()
     fresh: bool = False
     origin: Origin = "yours"
+    elsewhere: bool = False
 
 
 class Session:
@@ -75,12 +77,13 @@ class Session:
         ]
         store = existing_store(self.workspace, self.code)
         plan = self._plan(wanted, store)
+        plan = replace(plan, remarks=remarks_on((i.recipe for i in plan.work), self.request.machine))
         unknown = [item.recipe for item in plan.work if item.estimate.seconds is None]
         if measure is None or not unknown:
             return plan
-        device = device_name(select_device(self.request.machine.device))
+        device = device_name(usable_device(self.request.machine.device))
         calibrate(unknown, self.workspace.results, device, measure)
-        return self._plan(wanted, store)
+        return replace(self._plan(wanted, store), remarks=plan.remarks)
 
     def run(self, train: Train) -> list[Drawn]:
         """Trains what is missing and draws every artifact.
@@ -93,12 +96,15 @@ class Session:
             artifact.name: self.drawer.wishes(artifact, self.request.seeds or [0])
             for artifact in self.artifacts
         }
+        everything = [wish for each in wanted.values() for wish in each]
+        plan = self._plan(everything, existing_store(self.workspace, self.code))
+        training = (item.recipe for item in plan.work)
+        require_ready(training, self.request.machine, elsewhere=self.request.elsewhere)
         self.workspace.check_writable()
         store = open_store(self.workspace, self.code)
         for artifact in self.artifacts:  # One that was deleted stops the command before any training.
             store.experiment(self._experiment(artifact))
-        everything = [wish for each in wanted.values() for wish in each]
-        self._begun, self._runs = 0, len(self._plan(everything, store).work)
+        self._begun, self._runs = 0, len(plan.work)
         return [
             self._run_artifact(artifact, wanted[artifact.name], store, train) for artifact in self.artifacts
         ]
@@ -111,11 +117,10 @@ class Session:
         return [self.drawer.show(artifact) for artifact in self.artifacts]
 
     def _plan(self, wanted: list[Wish], store: Store | None) -> Plan:
-        try:
-            device = select_device(self.request.machine.device)
-        except (ValueError, RuntimeError) as error:
-            raise UsageError(str(error)) from error
-        return make_plan(wanted, store, self.workspace, device, fresh=self._is_fresh)
+        device = usable_device(self.request.machine.device)
+        plan = make_plan(wanted, store, self.workspace, device, fresh=self._is_fresh)
+        require_trainable((item.recipe for item in plan.work), self.overrides.texts)
+        return plan
 
     def _is_fresh(self, run_id: str) -> bool:
         return self.request.fresh and run_id not in self._settled

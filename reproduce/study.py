@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cdd.recipe import Recipe
-from cdd.training.environment import select_device
 from reproduce import catalog
 from reproduce.artifact import Table
 from reproduce.errors import UsageError
@@ -21,6 +20,7 @@ from reproduce.invocation import Invocation
 from reproduce.listener import Listener
 from reproduce.overrides import parse
 from reproduce.plan import Wish, make_plan
+from reproduce.preflight import require_ready, require_trainable, usable_device, with_dependencies
 from reproduce.sheet import Sheet
 from reproduce.source import source
 from reproduce.study_report import Words, left_out, report
@@ -102,6 +102,7 @@ class RowStudy:
             UsageError: for a storage that cannot be used, or that has this study with other settings.
             StoreError: if the tracking store cannot be reached, or the storage no longer.
         """
+        self._require_runnable()
         self.workspace.check_writable()
         url = self.request.storage or f"sqlite:///{self.workspace.results / 'studies.db'}"
         check_url(url)
@@ -124,6 +125,15 @@ class RowStudy:
         numbers = foreign(study, self.space.knobs)
         if numbers:
             self.listener.warned(left_out(numbers))
+
+    def _require_runnable(self) -> None:
+        """Finds, before anything is written, what no trial could be trained with."""
+        usable_device(self.request.machine.device)
+        recipes = with_dependencies(self.trial_recipe(self.space.defaults))
+        require_trainable(recipes, self.request.changes)
+        require_ready(recipes, self.request.machine)
+        if self.request.storage is not None:
+            check_url(self.request.storage)
 
     def _next(self, study: "Study") -> "tuple[Trial, Turn] | None":
         """A trial for this process, alone on it; waits while others work on the last ones.
@@ -259,7 +269,7 @@ class RowStudy:
         if PRUNED_AFTER in trial.user_attrs:  # It was interrupted just then.
             return Outcome(state=PRUNED, message=pruned_after(trial.user_attrs[PRUNED_AFTER]))
         wish = Wish(self.name, label, self.group.title, recipe)
-        device = select_device(self.request.machine.device)
+        device = usable_device(self.request.machine.device)
         plan = make_plan([wish], job.store, self.workspace, device)
         return execute(plan, job)[recipe.run_id]
 

@@ -189,7 +189,7 @@ class Store:
             if not self.has_file(run.mlflow_id, "recipe.json"):
                 return ["everything: the stored run has no recipe"]
             path = self.client.download_artifacts(run.mlflow_id, "recipe.json", folder)
-            stored = json.loads(Path(path).read_text())
+            stored = json.loads(Path(path).read_text(encoding="utf-8"))
         try:
             before = Recipe.from_json(stored).to_json()
         except ValueError:

@@ -78,6 +78,7 @@ class Workspace:
                 f"--results {self.results} is the committed reference, which only `record` writes: name "
                 "another folder"
             )
+        require_folder(self.results)
         try:
             self.results.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.results):
@@ -87,3 +88,22 @@ class Workspace:
                 f"the results folder {self.results} cannot be written ({error.strerror}): make it "
                 "writable or name another with --results"
             ) from error
+
+
+def require_folder(results: Path) -> None:
+    """Makes sure that nothing but a folder stands where the results are or shall be.
+
+    Raises:
+        UsageError: naming the file in the way, or what is wrong with the name.
+    """
+    try:
+        found = next((place for place in (results, *results.absolute().parents) if place.exists()), None)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"the results folder {str(results)[:80]!r} cannot be written ({error}): name another with "
+            "--results"
+        ) from error
+    if found is not None and not found.is_dir():
+        raise UsageError(
+            f"the results folder {results} cannot be written ({found} is a file): name another with --results"
+        )

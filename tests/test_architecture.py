@@ -15,6 +15,7 @@ LONGEST_FILE, LONGEST_FUNCTION = 300, 40
 
 LAYERS = {
     "errors": 0,
+    "values": 0,
     "torchvision_guard": 0,
     "files": 1,
     "contract": 1,

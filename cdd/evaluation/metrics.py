@@ -56,6 +56,8 @@ def evaluate_retrieval(
     *,
     distance: Distance = "cosine",
     ranks: Sequence[int] = (1, 5, 10),
+    junk: Sequence[int] = (),
+    leave_one_out: bool = False,
 ) -> RetrievalMetrics:
     """Exact accuracy of retrieving each query's identity from the gallery (Market-1501 convention).
 
@@ -72,10 +74,16 @@ def evaluate_retrieval(
         gallery_cameras: (rows,) integers. Without cameras nothing is excluded.
         distance: "cosine" (1 - cosine similarity) or "euclidean" (squared, as they rank alike).
         ranks: of the CMC, from 1.
+        junk: identities whose gallery rows are in no ranking, neither right nor wrong. None by default:
+            then every row counts. Market-1501 marks its junk with -1 (and its distractors, which do
+            count, with 0): give (-1,) for its published numbers.
+        leave_one_out: whether queries and gallery are the same rows in the same order; each query's own
+            row is then left out of its ranking.
 
     Raises:
         ValueError: for shapes that do not fit, values that are not finite, an all-zero row under
-            cosine, only one camera array, or when no query has a match.
+            cosine, only one camera array, sets of unequal size to leave one out of, or when no query
+            has a match.
 
     Source: Zheng et al., "Scalable Person Re-identification", ICCV 2015, Section 4 (mAP, CMC);
         Ye et al., "Deep Learning for Person Re-identification", TPAMI 2021, Section 4.1 (mINP).
@@ -86,7 +94,7 @@ def evaluate_retrieval(
         raise ValueError(f"ranks is {tuple(ranks)}: give at least one rank, counted from 1.")
     query = Side(query_embeddings, query_identities, query_cameras)
     gallery = Side(gallery_embeddings, gallery_identities, gallery_cameras)
-    found = _ranks(scored(query, gallery, distance))
+    found = _ranks(scored(query, gallery, distance, junk=junk, leave_one_out=leave_one_out))
     if not any(map(len, found)):
         others = "" if query_cameras is None else " seen by another camera"
         raise ValueError(

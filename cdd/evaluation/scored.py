@@ -1,6 +1,6 @@
 """Every query's scores against the gallery: what takes part, what is left out, what is a match."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,25 +46,43 @@ class Scored:
     matches: list[NDArray[np.int64]]
 
 
-def scored(query: Side, gallery: Side, distance: Distance) -> Iterator[Scored]:
+def scored(
+    query: Side,
+    gallery: Side,
+    distance: Distance,
+    *,
+    junk: Sequence[int] = (),
+    leave_one_out: bool = False,
+) -> Iterator[Scored]:
     """All queries in order; with cameras, rows of a query's own identity and camera are left out.
 
     The scores of all queries never stand in memory together.
 
     Args:
         query: the device of its embeddings does the products.
+        junk: identities whose gallery rows no query sees.
+        leave_one_out: whether queries and gallery are one set, in which no query sees its own row.
 
     Raises:
         ValueError: for shapes that do not fit, values that are not finite, an all-zero row under
-            cosine, or cameras on one side only.
+            cosine, cameras on one side only, or sets of unequal size that are said to be one.
     """
     query_rows, gallery_rows = _embedding_pair(query.embeddings, gallery.embeddings, distance)
     query_labels = _labels(query.identities, "query identities", len(query_rows))
     gallery_labels = _labels(gallery.identities, "gallery identities", len(gallery_rows))
     cameras = _cameras(query.cameras, gallery.cameras, len(query_rows), len(gallery_rows))
-    pairs = _Pairs(query_labels, gallery_labels, cameras)
+    if leave_one_out and len(query_rows) != len(gallery_rows):
+        raise ValueError(
+            f"leave_one_out wants one set, but there are {len(query_rows)} queries and {len(gallery_rows)} "
+            "gallery rows: give the same rows as both."
+        )
+    is_junk = np.isin(gallery_labels, list(junk))
+    never_seen = torch.from_numpy(np.flatnonzero(is_junk)).to(query_rows.device)
+    pairs = _Pairs(query_labels, gallery_labels, cameras, is_junk, leave_one_out=leave_one_out)
     for first, scores in score_blocks(query_rows, gallery_rows, distance):
         excluded, matches = pairs.of(first, first + len(scores))
+        if len(never_seen):
+            scores[:, never_seen] = -torch.inf
         own, left_out = (torch.from_numpy(indices).to(scores.device) for indices in excluded)
         scores[own, left_out] = -torch.inf
         yield Scored(first, scores, matches)
@@ -78,8 +96,11 @@ class _Pairs:
         query_labels: NDArray[Any],
         gallery_labels: NDArray[Any],
         cameras: tuple[NDArray[Any], NDArray[Any]] | None,
+        is_junk: NDArray[np.bool_],
+        *,
+        leave_one_out: bool,
     ) -> None:
-        self._cameras = cameras
+        self._cameras, self._is_junk, self._leave_one_out = cameras, is_junk, leave_one_out
         self._order = np.argsort(gallery_labels, kind="stable")
         ordered = gallery_labels[self._order]
         self._first = np.searchsorted(ordered, query_labels, side="left")
@@ -93,10 +114,12 @@ class _Pairs:
         own = np.repeat(np.arange(stop - start), count)
         # The n-th pair of all is the (n - pairs of earlier queries)-th row of its query's identity.
         rows = self._order[np.arange(len(own)) + np.repeat(first - np.cumsum(count) + count, count)]
-        same = np.zeros(len(own), dtype=bool)
+        same = self._is_junk[rows]
         if self._cameras is not None:
             query_cameras, gallery_cameras = self._cameras
-            same = gallery_cameras[rows] == query_cameras[start + own]
+            same |= gallery_cameras[rows] == query_cameras[start + own]
+        if self._leave_one_out:
+            same |= rows == start + own
         ends = np.cumsum(np.bincount(own[~same], minlength=stop - start))
         return (own[same], rows[same]), np.split(rows[~same], ends[:-1])
 

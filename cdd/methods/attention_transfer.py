@@ -4,23 +4,24 @@ Source: Zagoruyko and Komodakis, "Paying More Attention to Attention", ICLR 2017
 """
 
 from collections.abc import Sequence
-from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
 from cdd.losses.precision import at_least_single
 from cdd.methods.stage_channels import Pair, at_smaller_size, stage_maps
+from cdd.values import NonNegative
 
 
 class AT(Method):
     """Activation-based AT over all four stages. `weight` multiplies the sum."""
 
-    weight: Annotated[float, Field(ge=0)] = 1000.0
+    key = "cdd.methods.attention_transfer:AT"
+
+    weight: NonNegative = 1000.0
     """Large, because the mean over positions makes the raw value about one over their number."""
 
     @property

@@ -5,10 +5,10 @@ Retrieval", CVPR 2023, Sections 3.1 and 3.2; supplement, Section 1.2, for CWGR.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from cdd.compactor.layer import Compactor
@@ -19,6 +19,7 @@ from cdd.gradients.mask_growth import WeightGuidedResetting
 from cdd.gradients.resetting import RetrievalGuidedResetting, reset_gradients
 from cdd.losses import group_lasso, row_norms, tap_distance
 from cdd.models.network import RetrievalNetwork
+from cdd.values import Count, NonNegative, Positive, Rows, Share, Switch, Whole
 
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 """Of the norms of all rows, reported after every epoch."""
@@ -27,43 +28,53 @@ QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 class RetrievalGuided(Settings):
     """Settings of RGGR (Section 3.2)."""
 
-    neighbours: Annotated[int, Field(ge=1)] = 2
-    ratio: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    queue: Annotated[int, Field(ge=1)] = 24_000
+    neighbours: Count = 2
+    ratio: Share = 0.5
+    queue: Rows = 24_000
     """Gallery size per block; a multiple of the batch size."""
-    after_epoch: Annotated[int, Field(ge=0)] = 20
+    after_epoch: Whole = 20
     query: Literal["teacher", "student"] = "teacher"
     """`student` is the supplement's standard retrieval strategy."""
     distance: Literal["cosine", "euclidean"] = "cosine"
-    self_match: bool = True
+    self_match: Switch = True
     """Whether a query may find its own row of the batch; the release stores the batch before it retrieves."""
+
+    @model_validator(mode="after")
+    def _retrieves_from_the_queue(self) -> Self:
+        if self.neighbours > self.queue:
+            raise ValueError(
+                f"neighbours is {self.neighbours}, but they come from a queue of {self.queue}: make it longer"
+            )
+        return self
 
 
 class WeightGuided(Settings):
     """Settings of CWGR: the smallest rows of all compactors are reset, as in ResRep."""
 
-    target: Annotated[float, Field(gt=0, lt=1)] = 0.343
+    target: Share = 0.343
     """Share of the multiply-adds at which no further row is reset: what RGGR left on VeRi-776."""
-    after_epoch: Annotated[int, Field(ge=0)] = 20
-    interval: Annotated[int, Field(ge=1)] = 200
+    after_epoch: Whole = 20
+    interval: Count = 200
     """Iterations from one update of the masks to the next."""
-    growth: Annotated[int, Field(ge=1)] = 4
+    growth: Count = 4
     """Rows that one update may reset beyond those that are."""
 
 
 class CapacityDynamic(Method):
     """CDD; with RGGR or CWGR where `resetting` is given."""
 
-    sparsity: Annotated[float, Field(ge=0)] = 0.004
+    key = "cdd.methods.capacity_dynamic:CapacityDynamic"
+
+    sparsity: NonNegative = 0.004
     """Weight of the group lasso, alpha in Eq. 3."""
-    tap_weight: Annotated[float, Field(ge=0)] = 0.5
+    tap_weight: NonNegative = 0.5
     """Weight of the block-wise distance, the 1/2 in Eq. 3."""
     target: Literal["compactor", "filter"] = "compactor"
     """What the lasso acts on; `filter`, the 3x3 convolution itself, is the paper's "CDD w/o DGC"."""
     resetting: RetrievalGuided | WeightGuided | None = None
-    threshold: Annotated[float, Field(gt=0)] = 1e-5
+    threshold: Positive = 1e-5
     """Rows with a smaller norm are pruned: lambda in Section 3.1.2."""
-    slim_every: Annotated[int, Field(ge=0)] = 0
+    slim_every: Whole = 0
     """Epochs between removals of dead rows while training, which make its steps cheaper; 0 for none.
     Dead is a row that is masked for good and no longer than it swings about zero: it counts as zero from
     then on, which changes numbers by as much as the swing, `threshold` + 2 x learning rate x `sparsity`."""

@@ -5,30 +5,32 @@ whose code is not public; the form in one batch, its weight and temperatures fol
 (SCY-X/D3still, `AIR_Distiller/distillers/CSD.py`).
 """
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput, TeacherOutputs
 from cdd.losses.precision import at_least_single
 from cdd.losses.unit import unit_rows
+from cdd.values import Count, NonNegative, Positive
 
 
 class CSKD(Method):
     """CSKD; the student's embedding is as wide as the teacher's. `weight` multiplies the loss."""
 
-    weight: Annotated[float, Field(ge=0)] = 5.0
+    key = "cdd.methods.contextual_similarity:CSKD"
+
+    weight: NonNegative = 5.0
     """D3still: 5 on MSMT17, 10 on In-Shop."""
     gallery: Literal["batch", "bank"] = "batch"
     """Where the neighbours are: in the batch as in D3still, or among all training images as in the paper."""
-    neighbours: Annotated[int, Field(ge=1)] | None = None
+    neighbours: Count | None = None
     """How many of the teacher's nearest gallery images count; None or more than there are: all."""
-    student_temperature: Annotated[float, Field(gt=0)] = 1.0
-    teacher_temperature: Annotated[float, Field(gt=0)] = 0.01
+    student_temperature: Positive = 1.0
+    teacher_temperature: Positive = 0.01
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """A distiller that learns nothing; with a bank it remembers the teacher's embeddings."""

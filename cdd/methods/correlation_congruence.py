@@ -6,16 +6,16 @@ of unit length as in D3still; the kernels follow the paper and torchdistill's `C
 """
 
 from math import exp, factorial
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
 from cdd.losses.precision import at_least_single
 from cdd.losses.unit import unit_rows
+from cdd.values import Count, NonNegative, Positive, Switch
 
 Form = Literal["neighbour", "gaussian", "bilinear"]
 
@@ -26,15 +26,17 @@ class CCKD(Method):
     Differs: the paper projects both embeddings by learnt layers first; here nothing is learnt.
     """
 
-    weight: Annotated[float, Field(ge=0)] = 5.0
+    key = "cdd.methods.correlation_congruence:CCKD"
+
+    weight: NonNegative = 5.0
     """For the form "neighbour"; torchdistill weighs the kernels, on projections of any length, by 0.003."""
     form: Form = "neighbour"
     """What is compared: neighbours in batch order (equal widths), or all pairs by one of two kernels."""
-    gamma: Annotated[float, Field(gt=0)] = 0.4
+    gamma: Positive = 0.4
     """Sharpness of the Gaussian kernel."""
-    degree: Annotated[int, Field(ge=1)] = 2
+    degree: Count = 2
     """Terms of the Taylor series of the Gaussian kernel beside the constant one."""
-    squared: bool = False
+    squared: Switch = False
     """The paper squares the distance of the kernels; torchdistill does not."""
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:

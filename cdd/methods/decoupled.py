@@ -4,16 +4,14 @@ Source: Zhao et al., "Decoupled Knowledge Distillation", CVPR 2022, Section 3; t
 mdistiller for temperature, weights and warm-up.
 """
 
-from typing import Annotated
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
 from cdd.losses.precision import at_least_single
+from cdd.values import NonNegative, Positive, Whole
 
 Logits = Float[Tensor, "batch identities"]
 
@@ -25,12 +23,14 @@ class DKD(Method):
     added to it. A recipe's `objective.logit_weight=0` gives the published sum.
     """
 
-    alpha: Annotated[float, Field(ge=0)] = 1.0
+    key = "cdd.methods.decoupled:DKD"
+
+    alpha: NonNegative = 1.0
     """Weight of the divergence between labelled identity and all others (TCKD)."""
-    beta: Annotated[float, Field(ge=0)] = 8.0
+    beta: NonNegative = 8.0
     """Weight of the divergence among the others (NCKD); published: 8 on CIFAR-100, 0.5 on ImageNet."""
-    temperature: Annotated[float, Field(gt=0)] = 4.0
-    warmup_epochs: Annotated[int, Field(ge=0)] = 20
+    temperature: Positive = 4.0
+    warmup_epochs: Whole = 20
     """Both weights grow linearly over these epochs; full from the last of them on."""
 
     @property

@@ -4,18 +4,18 @@ Source: Kim et al., "Paraphrasing Complex Network: Network Compression via Facto
 NeurIPS 2018, Section 3.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput, TeacherOutputs
 from cdd.losses.precision import at_least_single
 from cdd.methods.attention_transfer import attention
 from cdd.methods.stage_channels import at_smaller_size, draw_weights, stage_channels, stage_maps
+from cdd.values import Momentum, NonNegative, Positive, PositiveFraction, Seed, Whole
 
 
 class FT(Method):
@@ -24,16 +24,18 @@ class FT(Method):
     The paraphraser's schedule is the one of the authors' code: SGD with momentum on the L1 distance.
     """
 
-    weight: Annotated[float, Field(ge=0)] = 200.0
-    rate: Annotated[float, Field(gt=0, le=1)] = 0.5
+    key = "cdd.methods.factor_transfer:FT"
+
+    weight: NonNegative = 200.0
+    rate: PositiveFraction = 0.5
     """Channels of the factors per channel of the teacher's map, k in Section 3.1."""
     factor: Literal["flattened", "attention"] = "flattened"
     """`flattened`: all channels and positions (Section 3.2); `attention`: the mean square over channels."""
-    paraphraser_epochs: Annotated[int, Field(ge=0)] = 6
-    paraphraser_learning_rate: Annotated[float, Field(gt=0)] = 0.1
-    paraphraser_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    paraphraser_weight_decay: Annotated[float, Field(ge=0)] = 5e-4
-    seed: Annotated[int, Field(ge=0)] = 0
+    paraphraser_epochs: Whole = 6
+    paraphraser_learning_rate: Positive = 0.1
+    paraphraser_momentum: Momentum = 0.9
+    paraphraser_weight_decay: NonNegative = 5e-4
+    seed: Seed = 0
     """Of the first weights of paraphraser and translator."""
 
     @property

@@ -6,17 +6,16 @@ Data-efficiency, and Better Transferability", CVPR 2022; the authors' release CV
 """
 
 from collections.abc import Iterable
-from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput, TeacherOutputs
 from cdd.losses.precision import at_least_single
 from cdd.models.network import RetrievalNetwork
+from cdd.values import Count, NonNegative, Positive
 
 
 class KDPE(Method):
@@ -25,11 +24,13 @@ class KDPE(Method):
     Differs: the authors train on this loss alone; here it is added to the losses that every run has.
     """
 
-    weight: Annotated[float, Field(ge=0)] = 3.0
+    key = "cdd.methods.feature_ensemble:KDPE"
+
+    weight: NonNegative = 3.0
     """Published: 3 for MicrosoftVision's teacher, 20 for the one trained on ImageNet."""
-    temperature: Annotated[float, Field(gt=0)] = 0.1
+    temperature: Positive = 0.1
     """T of the power temperature scaling."""
-    root: Annotated[int, Field(ge=1)] = 3
+    root: Count = 3
     """n of the power temperature scaling: the target is the n-th root."""
 
     @property

@@ -3,17 +3,15 @@
 Source: Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015, Section 2.2.
 """
 
-from typing import Annotated
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
 from cdd.losses.precision import at_least_single
 from cdd.methods.stage_channels import at_smaller_size, draw_weights, stage_channels, stage_maps
+from cdd.values import NonNegative, Seed
 
 MIDDLE = 2
 """Place of the third stage, where both networks give and take the hint."""
@@ -25,10 +23,12 @@ class FitNet(Method):
     Differs: the hint is a term of the loss for the whole training, not a stage of its own before it.
     """
 
-    weight: Annotated[float, Field(ge=0)] = 1.0
+    key = "cdd.methods.fitnet:FitNet"
+
+    weight: NonNegative = 1.0
     """The paper's, which trains on the hint alone. Benchmarks use up to 100, behind a batch norm; without
     one, such weights let the regressor diverge."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Of the regressor's first weights."""
 
     @property

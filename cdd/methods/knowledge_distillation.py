@@ -16,6 +16,8 @@ class KD(Method):
     stands for the plain distillation that the other methods extend.
     """
 
+    key = "cdd.methods.knowledge_distillation:KD"
+
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """A distiller that adds nothing."""
         return Distiller()

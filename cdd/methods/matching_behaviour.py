@@ -7,16 +7,15 @@ numbers are not the authors'.
 """
 
 from collections.abc import Sequence
-from typing import Annotated
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
 from cdd.losses.precision import at_least_single
 from cdd.losses.unit import unit_rows
+from cdd.values import NonNegative
 
 Maps = Float[Tensor, "batch _channels _height _width"]
 
@@ -24,7 +23,9 @@ Maps = Float[Tensor, "batch _channels _height _width"]
 class MBDL(Method):
     """Reconstructed MBDL on the maps of the four stages. `weight` multiplies the loss."""
 
-    weight: Annotated[float, Field(ge=0)] = 1.0
+    key = "cdd.methods.matching_behaviour:MBDL"
+
+    weight: NonNegative = 1.0
 
     @property
     def reads_maps(self) -> bool:

@@ -4,15 +4,13 @@ Source: Passalis and Tefas, "Learning Deep Representations with Probabilistic Kn
 ECCV 2018, Section 3; the authors' release passalis/probabilistic_kt for the numerical form.
 """
 
-from typing import Annotated
-
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
 from cdd.losses.unit import unit_rows
+from cdd.values import NonNegative
 
 FLOOR = 1e-7
 """Added to every probability inside the logarithm, as in the release."""
@@ -21,7 +19,9 @@ FLOOR = 1e-7
 class PKT(Method):
     """PKT with the cosine kernel on the embeddings, whose widths may differ. `weight` multiplies the loss."""
 
-    weight: Annotated[float, Field(ge=0)] = 30_000.0
+    key = "cdd.methods.probabilistic:PKT"
+
+    weight: NonNegative = 30_000.0
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """A distiller without parameters."""

@@ -6,12 +6,11 @@ the authors' release valeoai/QuEST for the numerical form and the settings.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -26,6 +25,7 @@ from cdd.methods.vocabulary import (
     sample_positions,
     temperature_for,
 )
+from cdd.values import Count, NonNegative, Positive, Rows, Several, Share, ShortSeed, Switch
 
 CHUNK_ELEMENTS = 2**24
 """Elements of the largest table of positions by words that is held at a time: 64 MiB each in float32, where
@@ -41,27 +41,29 @@ class QuEST(Method):
     with the same settings.
     """
 
-    weight: Annotated[float, Field(ge=0)] = 1.0
-    words: Annotated[int, Field(ge=2)] = 4096
+    key = "cdd.methods.quantised_embedding:QuEST"
+
+    weight: NonNegative = 1.0
+    words: Several = 4096
     """Size of the vocabulary, K."""
-    temperature: Annotated[float, Field(gt=0)] | None = None
+    temperature: Positive | None = None
     """tau of the teacher's assignment; None chooses it by `certainty`, for each map."""
-    certainty: Annotated[float, Field(gt=0, lt=1)] = 0.996
+    certainty: Share = 0.996
     """Mean of the largest assignment of a position, in the supplement's Section C.2."""
-    scale: Annotated[float, Field(gt=0)] = 3.0
+    scale: Positive = 3.0
     """Of the student's cosines at the start."""
-    learns_scale: bool = True
-    bias: bool = False
+    learns_scale: Switch = True
+    bias: Switch = False
     """Whether each word has a bias; transfer learning has one, and a fixed scale of 10."""
     maps: Literal["last", "last two"] = "last"
     """Which maps are quantised. The last two are `layer3` and `layer4` of a ResNet (Section C.2).
 
     Differs: the map before the last one is read after its ReLU.
     """
-    sampled: Annotated[int, Field(ge=2)] = 262_144
+    sampled: Rows = 262_144
     """Most positions that k-means sees, drawn evenly from all training images."""
-    iterations: Annotated[int, Field(ge=1)] = 20
-    seed: Annotated[int, Field(ge=0)] = 0
+    iterations: Count = 20
+    seed: ShortSeed = 0
     """Of the sample, of k-means and of the predictor's first weights."""
 
     @property

@@ -4,25 +4,25 @@ Source: Park et al., "Relational Knowledge Distillation", CVPR 2019, Section 3.2
 lenscloth/RKD for the numerical form and the weights.
 """
 
-from typing import Annotated
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
 from cdd.losses.precision import at_least_single
 from cdd.losses.unit import SMALLEST_LENGTH, unit_rows
+from cdd.values import NonNegative
 
 
 class RKD(Method):
     """RKD on the un-normalised embeddings, whose widths may differ."""
 
-    distance_weight: Annotated[float, Field(ge=0)] = 25.0
+    key = "cdd.methods.relational:RKD"
+
+    distance_weight: NonNegative = 25.0
     """Weight of the distances between pairs (RKD-D)."""
-    angle_weight: Annotated[float, Field(ge=0)] = 50.0
+    angle_weight: NonNegative = 50.0
     """Weight of the angles in triplets (RKD-A)."""
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:

@@ -7,10 +7,7 @@ Source: Ding et al., "ResRep: Lossless CNN Pruning via Decoupling Remembering an
 Section 3; the authors' release DingXiaoH/ResRep for the settings.
 """
 
-from typing import Annotated
-
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from cdd.compactor.insert import compactors
@@ -21,6 +18,7 @@ from cdd.gradients.mask_growth import WeightGuidedResetting
 from cdd.gradients.resetting import reset_gradients
 from cdd.losses import group_lasso
 from cdd.models.network import RetrievalNetwork
+from cdd.values import Count, Momentum, NonNegative, Positive, Share, Whole
 
 
 class ResRep(Method):
@@ -34,21 +32,23 @@ class ResRep(Method):
     norms, and trains biases twice as fast.
     """
 
-    target: Annotated[float, Field(gt=0, lt=1)] = 0.455
+    key = "cdd.methods.resrep:ResRep"
+
+    target: Share = 0.455
     """Share of the multiply-adds to be left; the release's for ResNet-50 on ImageNet."""
-    sparsity: Annotated[float, Field(ge=0)] = 1e-4
+    sparsity: NonNegative = 1e-4
     """Weight of the group lasso."""
-    after_epoch: Annotated[int, Field(ge=0)] = 5
+    after_epoch: Whole = 5
     """No row is masked up to the end of this epoch."""
-    interval: Annotated[int, Field(ge=1)] = 200
+    interval: Count = 200
     """Iterations from one update of the masks to the next."""
-    growth: Annotated[int, Field(ge=1)] = 4
+    growth: Count = 4
     """Rows that one update may mask beyond those that are masked."""
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    momentum: Momentum = 0.99
     """Of the compactors alone."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: NonNegative = 0.0
     """Of the compactors alone."""
-    threshold: Annotated[float, Field(gt=0)] = 1e-5
+    threshold: Positive = 1e-5
     """Rows with a smaller norm are pruned at the end."""
 
     @property

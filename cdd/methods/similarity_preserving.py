@@ -3,23 +3,23 @@
 Source: Tung and Mori, "Similarity-Preserving Knowledge Distillation", ICCV 2019, Section 3.
 """
 
-from typing import Annotated
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
 from cdd.losses.precision import at_least_single
 from cdd.methods.stage_channels import stage_maps
+from cdd.values import NonNegative
 
 
 class SP(Method):
     """SP on the map of the last stage. `weight` multiplies the loss."""
 
-    weight: Annotated[float, Field(ge=0)] = 3000.0
+    key = "cdd.methods.similarity_preserving:SP"
+
+    weight: NonNegative = 3000.0
 
     @property
     def reads_maps(self) -> bool:

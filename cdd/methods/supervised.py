@@ -8,6 +8,8 @@ from cdd.contract import Distiller, Fidelity, Method
 class Supervised(Method):
     """Cross entropy and triplet loss only; no teacher, nothing pruned."""
 
+    key = "cdd.methods.supervised:Supervised"
+
     @property
     def needs_teacher(self) -> bool:
         """Labels are enough."""

@@ -4,17 +4,16 @@ Source: Ahn et al., "Variational Information Distillation for Knowledge Transfer
 """
 
 import math
-from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
 from cdd.losses.precision import at_least_single
 from cdd.methods.stage_channels import at_smaller_size, draw_weights, stage_channels, stage_maps
+from cdd.values import NonNegative, Seed
 
 FIRST_VARIANCE = 5.0
 LEAST_VARIANCE = 1e-5
@@ -23,8 +22,10 @@ LEAST_VARIANCE = 1e-5
 class VID(Method):
     """VID over all four stages. `weight` multiplies the sum."""
 
-    weight: Annotated[float, Field(ge=0)] = 1.0
-    seed: Annotated[int, Field(ge=0)] = 0
+    key = "cdd.methods.variational_information:VID"
+
+    weight: NonNegative = 1.0
+    seed: Seed = 0
     """Of the regressors' first weights."""
 
     @property

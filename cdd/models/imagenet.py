@@ -31,18 +31,28 @@ def imagenet_weights(backbone: Network, path: Path | None = None) -> dict[str, T
         ValueError: for a backbone that torchvision does not have.
         DataError: where the weights cannot be downloaded, or the file is not theirs.
     """
-    names = [name for name, known in BACKBONES.items() if _alike(known, backbone)]
-    if not names:
-        raise ValueError(
-            f"there are no ImageNet weights for this backbone, only for {', '.join(BACKBONES)}: use "
-            "initialisation=random or a pretraining recipe."
-        )
-    stored = _downloaded(names[0]) if path is None else _read(_file(path, names[0]))
-    weights = {name: value for name, value in stored.items() if not name.startswith(("fc.", "heads."))}
+    name = torchvision_name(backbone)
+    stored = _downloaded(name) if path is None else _read(weights_file(path, name))
+    weights = {key: value for key, value in stored.items() if not key.startswith(("fc.", "heads."))}
     if isinstance(backbone, VisionTransformer):
         weights = _resized(weights, backbone)
-    check_fit(weights, backbone, f"the ImageNet weights of {names[0]}" if path is None else str(path))
+    check_fit(weights, backbone, f"the ImageNet weights of {name}" if path is None else str(path))
     return weights
+
+
+def torchvision_name(backbone: Network) -> str:
+    """What torchvision calls the network.
+
+    Raises:
+        ValueError: for one that it does not have.
+    """
+    for name, known in BACKBONES.items():
+        if _alike(known, backbone):
+            return name
+    raise ValueError(
+        f"there are no ImageNet weights for this backbone, only for {', '.join(BACKBONES)}: use "
+        "initialisation=random or a pretraining recipe."
+    )
 
 
 def _alike(known: Backbone | VisionTransformer, backbone: Network) -> bool:
@@ -83,7 +93,12 @@ def _downloaded(name: str) -> dict[str, Tensor]:
     return stored
 
 
-def _file(path: Path, name: str) -> Path:
+def weights_file(path: Path, name: str) -> Path:
+    """The file of this network's weights: `path` itself, or the one below it.
+
+    Raises:
+        DataError: where there is none.
+    """
     if path.is_file():
         return path
     found = sorted([*path.glob(f"{name}-*.pth"), *path.glob(f"{name}.pth")])

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from typing import Any
 import torch
 
 from cdd.recipe import Recipe
+
+_DEVICE = re.compile(r"(cpu|cuda|mps)(?::([0-9]{1,3}))?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,13 +71,14 @@ def select_device(name: str) -> torch.device:
     Raises:
         ValueError: for a device that is unknown or not there.
     """
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     if name == "auto":
-        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
-    kind = name.partition(":")[0]
-    if not available.get(kind, False):
-        usable = ", ".join(kind for kind, there in available.items() if there)
-        raise ValueError(f"device {name!r} is not available: choose auto or one of {usable}")
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
+    named = _DEVICE.fullmatch(name)
+    kind, number = (named[1], int(named[2] or 0)) if named else (name, 0)
+    if number >= there.get(kind, 0):
+        usable = [each if count == 1 else f"{each}:0..{count - 1}" for each, count in there.items() if count]
+        raise ValueError(f"device {name!r} is not available: choose auto or one of {', '.join(usable)}")
     return torch.device(name)
 
 

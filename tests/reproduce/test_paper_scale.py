@@ -98,17 +98,17 @@ def test_an_unreadable_image_fails_its_own_runs_and_no_others(
     assert "not run" in done.stdout
 
 
-def test_a_missing_data_set_fails_every_run_with_one_message(
+def test_a_missing_data_set_is_one_message_before_the_first_run(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     arguments = ["table1", "--scale", "paper", "--results", str(results), "--device", "cpu"]
     done = CliRunner().invoke(app, [*arguments, "--data-root", str(tmp_path)], env={"COLUMNS": "200"})
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "VeRi-776 is not at" in done.output
     assert "https://" in done.output
     done = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "--data-root DIR" in done.output
 
 

@@ -71,7 +71,7 @@ def freeze(content: Mapping[str, NDArray[Any]], folder: Path) -> str:
     digest = hashlib.sha256(packed).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FILE).write_bytes(packed)
-    (folder / DIGEST).write_text(f"{digest}  {FILE}\n")
+    (folder / DIGEST).write_text(f"{digest}  {FILE}\n", encoding="utf-8")
     return digest
 
 
