@@ -17,6 +17,7 @@ LAYERS = {
     "errors": 0,
     "torchvision_guard": 0,
     "files": 1,
+    "seals": 1,
     "contract": 1,
     "architecture": 2,
     "result": 2,
