@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -17,8 +17,11 @@ Share = Annotated[float, Field(ge=-1e-6, le=1 + 1e-6)]
 """A fraction, whatever rounding has done to it."""
 Flag = Annotated[int, Field(ge=0, le=1)]
 Integer = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-Plain = str | Integer | Finite | bool | None
-Environment = dict[str, Plain | list[Plain]]
+if TYPE_CHECKING:
+    Environment = dict[str, Any]
+else:  # What pydantic checks.
+    Plain = str | Integer | Finite | bool | None
+    Environment = dict[str, Plain | list[Plain]]
 
 
 @dataclass(frozen=True, kw_only=True)

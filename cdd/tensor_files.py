@@ -1,6 +1,5 @@
 """Files of tensors: each says itself whether it is whole, and none is trusted."""
 
-import hashlib
 import io
 import re
 import warnings
@@ -14,12 +13,9 @@ from torch import Tensor
 
 from cdd.errors import DataError
 from cdd.files import atomic_write
+from cdd.seals import sealed, unsealed
 
-SEAL = b"cdd-sha256:"
-"""Begins the comment of a sealed file: the SHA-256 of the file as torch wrote it, without a comment."""
-_SEALED = re.compile(re.escape(SEAL) + rb"([0-9a-f]{64})")
-_SEAL_BYTES = len(SEAL) + 64
-_ZIP, _ZIP_END, _PICKLE = b"PK", b"PK\x05\x06", b"\x80"
+_ZIP, _PICKLE = b"PK", b"\x80"
 _BAD_ZIP = (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error)
 _KINDS = {
     "a web page (HTML), which a download that failed leaves": rb"\s*<",
@@ -33,7 +29,7 @@ _KINDS = {
 
 
 def write_tensors(path: Path, values: Any) -> None:
-    """Writes what torch can save, complete or not at all, with its digest as the comment of the file.
+    """Writes what torch can save, complete or not at all, with its digest inside.
 
     Raises:
         WriteError: naming the file.
@@ -46,18 +42,6 @@ def saved(values: Any) -> bytes:
     buffer = io.BytesIO()
     torch.save(values, buffer)
     return buffer.getvalue()
-
-
-def sealed(content: bytes) -> bytes:
-    """A file of torch with its digest; torch and zip read it as before.
-
-    Raises:
-        ValueError: if the content is no such file.
-    """
-    if content[-22:-18] != _ZIP_END or content[-2:] != b"\0\0":
-        raise ValueError("only a zip without a comment, as torch.save writes it, can be sealed")
-    digest = hashlib.sha256(content).hexdigest().encode()
-    return content[:-2] + _SEAL_BYTES.to_bytes(2, "little") + SEAL + digest
 
 
 def read_tensors(path: Path, what: str, remedy: str) -> Any:
@@ -125,7 +109,7 @@ def loaded(content: bytes) -> Any:
     Raises:
         ValueError: saying what is wrong with them.
     """
-    whole = _unsealed(content)
+    whole = unsealed(content)
     problem = _problem(whole)
     if problem:
         raise ValueError(problem)
@@ -139,18 +123,6 @@ def loaded(content: bytes) -> Any:
             f"{cut}holds something other than tensors and plain values, which is not loaded, for it could "
             "run code"
         ) from error
-
-
-def _unsealed(content: bytes) -> bytes:
-    comment = _SEALED.fullmatch(content[-_SEAL_BYTES:])
-    if comment is None:
-        if SEAL in content[-_SEAL_BYTES:]:
-            raise ValueError("is damaged or cut off")
-        return content
-    whole = content[: -_SEAL_BYTES - 2] + b"\0\0"
-    if hashlib.sha256(whole).hexdigest().encode() != comment[1]:
-        raise ValueError("is damaged: its content is not what its SHA-256 says")
-    return whole
 
 
 def _problem(content: bytes) -> str:

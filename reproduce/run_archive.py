@@ -22,6 +22,7 @@ from cdd.files import inside, parse_json, replacing
 from cdd.models.deployed import AGAIN, load_deployed_network
 from cdd.recipe import Recipe
 from cdd.run import DEPLOYED, DISTILLER, RESULT, WEIGHTS
+from cdd.seals import check_file, seal_file
 from cdd.tensor_files import read_state
 from reproduce.errors import UsageError
 from reproduce.records import SOURCE
@@ -90,11 +91,13 @@ def pack(manifest: Manifest, folder: Path, path: Path) -> Manifest:
     """Writes the members that lie in the folder, complete or not at all; returns the manifest as written."""
     files = [folder / name for name in MEMBERS if (folder / name).exists()]
     full = manifest.model_copy(update={"members": {file.name: _member(file) for file in files}})
-    with replacing(path) as partial, zipfile.ZipFile(partial, "w") as archive:
-        archive.writestr(_entry(MANIFEST), json.dumps(full.model_dump(), indent=2))
-        for file in files:
-            with file.open("rb") as source, archive.open(_entry(file.name), "w", force_zip64=True) as out:
-                shutil.copyfileobj(source, out, CHUNK)
+    with replacing(path) as partial:
+        with zipfile.ZipFile(partial, "w") as archive:
+            archive.writestr(_entry(MANIFEST), json.dumps(full.model_dump(), indent=2))
+            for file in files:
+                with file.open("rb") as source, archive.open(_entry(file.name), "w", force_zip64=True) as out:
+                    shutil.copyfileobj(source, out, CHUNK)
+        seal_file(partial)
     return full
 
 
@@ -108,6 +111,7 @@ def unpack(path: Path, folder: Path) -> Manifest:
     if not path.is_file():
         raise UsageError(f"{path} is no file: name one that `python -m reproduce export-run` wrote")
     try:
+        check_file(path)
         with zipfile.ZipFile(path) as archive:
             manifest = _manifest(archive, path)
             for name, member in manifest.members.items():

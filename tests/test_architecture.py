@@ -18,6 +18,7 @@ LAYERS = {
     "values": 0,
     "torchvision_guard": 0,
     "files": 1,
+    "seals": 1,
     "contract": 1,
     "architecture": 2,
     "result": 2,

@@ -18,7 +18,8 @@ from cdd.errors import DataError
 from cdd.models.deployed import load_deployed, load_deployed_network, save_deployed
 from cdd.models.network import RetrievalNetwork
 from cdd.models.zoo import BACKBONES
-from cdd.tensor_files import read_state, read_tensors, saved, sealed, write_tensors
+from cdd.seals import sealed
+from cdd.tensor_files import read_state, read_tensors, saved, write_tensors
 from tests.small import BACKBONE
 
 STATE = {"a.weight": torch.arange(600, dtype=torch.float32).reshape(20, 30), "a.count": torch.tensor(3)}

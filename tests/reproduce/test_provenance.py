@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from reproduce.session import Session
-from tests.reproduce.carried import imported, states
-from tests.reproduce.fakes import CODE, a_student
+from tests.reproduce.carried import imported, states, store_of
+from tests.reproduce.fakes import CODE, FakeTraining, a_student
 from tests.reproduce.said import Said
 
 STUDENT = a_student("mini", 0)
@@ -29,7 +29,7 @@ def packed(results: Path) -> tuple[dict[str, Any], Path, dict[str, Any]]:
     return said, path, texts
 
 
-def edited(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+def edited(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     values = json.loads(path.read_text())
     change(values)
     path.write_text(json.dumps(values))
@@ -114,13 +114,24 @@ def test_damaged_networks_are_neither_packed_nor_drawn(cluster: Path, where: str
     assert not (cluster / "mini" / "figures").exists()
 
 
-def test_a_damaged_result_is_named_by_whatever_reads_it(cluster: Path) -> None:
+def test_a_damaged_result_is_named_by_whatever_reads_it(
+    cluster: Path, session: Callable[..., Session], training: FakeTraining
+) -> None:
     path = cluster / "checkpoints" / STUDENT.run_id / "result.json"
     (cluster / "mini" / "runs" / f"{STUDENT.run_id}.json").unlink()
     path.write_text('{"metrics": []}')
     said = Said("export-run", STUDENT.run_id, "--out", cluster.parent / "out.zip", "--results", cluster)
     assert said.code == 1
     assert "result.json is damaged: " in said.err
+    store = store_of(cluster)
+    store.supersede(store.trainings()[STUDENT.run_id], "as if it had never been delivered")
+    state, reason = states(session, cluster)[STUDENT.run_id]
+    assert state == "deliver"
+    assert f"{path.resolve()} is damaged: " in reason
+    assert "trains this run anew, and no other" in reason
+    (drawn,) = session().run(training)
+    assert drawn.outcomes[STUDENT.run_id].state == "failed"
+    assert f"{path.resolve()} is damaged: " in drawn.outcomes[STUDENT.run_id].message
 
 
 DAMAGES: dict[str, Callable[[dict[str, Any]], object]] = {
