@@ -10,8 +10,7 @@ from experiments.claims import CLAIMS
 from reproduce import catalog
 from reproduce.artifact import SCALES, Scale
 from reproduce.claim import PublishedClaim
-from reproduce.evidence import Evidence
-from reproduce.ledger import evidence_of
+from reproduce.evidence import Evidence, evidence_of
 from reproduce.published import inconsistent, published_size
 
 CONTRADICTORY = {"light-parameters-in-shop", "medium-multiply-adds-veri", "at-once-map"}
@@ -24,7 +23,7 @@ def each() -> pytest.MarkDecorator:
 
 @cache
 def evidence(scale: Scale) -> Evidence:
-    return evidence_of(Path("nowhere"), scale)
+    return evidence_of(Path("nowhere"), scale, CLAIMS)
 
 
 def test_names_and_words_are_unique() -> None:
