@@ -30,11 +30,12 @@ def test_a_run_near_chance_is_evidence_of_nothing(
         assert not found.command
 
 
-@pytest.mark.parametrize("seeds", [1, 2, 3])
-def test_of_runs_that_learned_little_two_in_a_hundred_are_near_chance(tmp_path: Path, seeds: int) -> None:
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("level", [0.020, 0.036], ids=["random weights", "one epoch"])
+def test_a_few_steps_are_near_chance(tmp_path: Path, seeds: int, level: float) -> None:
     for seed in range(seeds):
-        record(tmp_path, a_teacher("mini", seed), precision=answers(0.020, 0.01, seed), chance=0.0064)
-        record(tmp_path, a_student("mini", seed), precision=answers(0.021, 0.01, seed), chance=0.0064)
+        record(tmp_path, a_teacher("mini", seed), precision=answers(level, 0.01, seed), chance=0.0064)
+        record(tmp_path, a_student("mini", seed), precision=answers(level + 0.001, 0.01, seed), chance=0.0064)
     (found,) = judged([claim(relation="no less", margin=0.5)], evidence(tmp_path))
     assert found.verdict == NOT_TESTED and "Student is near chance" in found.reason
 
@@ -52,9 +53,8 @@ def test_chance_of_embedded_data_is_asked_of_the_data_once(tmp_path: Path) -> No
 
     recipe = a_teacher("mini", 0)
     record(tmp_path, recipe, precision=answers(0.5, 0.1), digest=load(recipe.data).digest)
-    (run,) = [evidence(tmp_path).of(THAN, 0)]
-    assert (
-        run is not None and run.chance is not None and run.chance.mean() == pytest.approx(0.00635, abs=1e-5)
-    )
+    run = evidence(tmp_path).of(THAN, 0)
+    assert run is not None and run.chance is not None
+    assert run.chance.mean() == pytest.approx(0.00635, abs=1e-5)
     stored = read_chance(tmp_path, recipe.data, run.digest)
     assert stored is not None and set(stored) == {"camera_rule", "cross_camera"}
