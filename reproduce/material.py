@@ -27,7 +27,6 @@ class Material:
         files: where pictures of images find the networks of runs.
         machine: where they find the images, and compute.
         judged: the claims about the artifact, as the ledger judges them.
-        within_noise: cells of a table whose difference from its reference row may be none.
     """
 
     scale: Scale
@@ -39,4 +38,3 @@ class Material:
     files: "FinishedRuns | None" = None
     machine: Machine = Machine()
     judged: "tuple[JudgedClaim, ...]" = ()
-    within_noise: frozenset[tuple[str, str, str]] = frozenset()

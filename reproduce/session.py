@@ -13,18 +13,15 @@ from cdd.training.environment import Machine, device_name, select_device
 from reproduce import catalog
 from reproduce.artifact import Scale, Table
 from reproduce.calibration import Measure, calibrate
-from reproduce.cells import CellKey
 from reproduce.drawing import draw_artifact
 from reproduce.errors import StoreError, UsageError
-from reproduce.evidence import Evidence
 from reproduce.execute import Job, Launch, Outcome, Train, execute
 from reproduce.finished_run import FinishedRuns
 from reproduce.judgement import judged_rows
 from reproduce.listener import Listener
 from reproduce.material import Material
-from reproduce.noise import within_noise
 from reproduce.overrides import Overrides, parse
-from reproduce.picture import Artifact, Cloud, Sweep
+from reproduce.picture import Artifact, Cloud
 from reproduce.plan import Plan, Wish, make_plan, wishes
 from reproduce.records import read_records, write_record
 from reproduce.sheet import Sheet
@@ -184,15 +181,9 @@ class Session:
             files=FinishedRuns(self.workspace, self.code),
             machine=self.request.machine,
             judged=judged_rows(artifact.name, self.published, self.request.scale, self.overrides),
-            within_noise=self._within_noise(artifact, wanted),
         )
         sheet, files = draw_artifact(artifact, material)
         return Drawn(sheet, files, outcomes, trained, tuple(wanted))
-
-    def _within_noise(self, artifact: Artifact, wanted: list[Wish]) -> frozenset[CellKey]:
-        table = artifact.table if isinstance(artifact, Sweep) else artifact
-        evidence = Evidence(self.published, self.request.scale, {})
-        return within_noise(table, wanted, evidence) if isinstance(table, Table) else frozenset()
 
     def _run_artifact(self, artifact: Artifact, wanted: list[Wish], store: Store, train: Train) -> Drawn:
         plan = self._plan(wanted, store)

@@ -1,7 +1,7 @@
 """From cells to what is printed: blocks of text cells under a title and a caption, and their files."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from reproduce.caption import caption, letters, row_notes, title
 from reproduce.cells import Cell, CellKey, measure, relative
 from reproduce.ledger_sheet import verdict_blocks, verdict_notes
 from reproduce.material import Material
-from reproduce.noise import MARK, NOTE
 from reproduce.sheet import Block, Sheet, number_text
 from reproduce.side_by_side import side_by_side
 
@@ -29,21 +28,16 @@ def draw(table: Table, material: Material) -> Sheet:
     notes = row_notes(table, material.wishes, material.overrides)
     blocks = [_absolute(table, cells, headings, notes)]
     if table.reference:
-        blocks.append(_relative(table, compared, headings, material.within_noise))
+        blocks.append(_relative(table, compared, headings))
     if table.side_by_side:
         blocks = [replace(block, frame=side_by_side(block.frame)) for block in blocks]
-    marked = [NOTE] if _is_marked(blocks) else []
     return Sheet(
         name=table.name,
         title=title(table, material.scale, material.wishes),
         blocks=(*blocks, *verdict_blocks(material.judged)),
-        notes=(*caption(table, material), *marked, *verdict_notes(material.judged)),
+        notes=(*caption(table, material), *verdict_notes(material.judged)),
         numbers=_numbers(table, cells, compared),
     )
-
-
-def _is_marked(blocks: list[Block]) -> bool:
-    return any(MARK in str(text) for block in blocks for text in block.frame.to_numpy().flat)
 
 
 def write(sheet: Sheet, folder: Path) -> list[Path]:
@@ -91,20 +85,14 @@ def _relative(
     table: Table,
     cells: Mapping[CellKey, Cell],
     headings: Mapping[str, str],
-    noise: Collection[CellKey],
 ) -> Block:
     rows: dict[tuple[str, ...], list[str]] = {}
     for row in table.rows:
         if row.label == table.reference or row.reported:
             continue
         mine = [(column, cells[row.label, group.title, column.name]) for group, column in _columns(table)]
-        marks = [
-            MARK if (row.label, group.title, column.name) in noise else ""
-            for group, column in _columns(table)
-        ]
         rows[row.label, _ours(mine)] = [
-            _measured(cell, 1, signed=_is_difference(column)) + (mark if cell.values else "")
-            for mark, (column, cell) in zip(marks, mine, strict=True)
+            _measured(cell, 1, signed=_is_difference(column)) for column, cell in mine
         ]
         rows[row.label, "paper"] = [
             number_text(cell.paper, 1, signed=_is_difference(column)) for column, cell in mine
