@@ -7,8 +7,7 @@ from pathlib import Path
 
 from cdd.recipe import Recipe
 from cdd.training.environment import Machine
-from reproduce.artifact import Scale, Table
-from reproduce.cells import CellKey
+from reproduce.artifact import Scale
 from reproduce.drawing import draw_artifact
 from reproduce.errors import StoreError
 from reproduce.evidence import Evidence, evidence_of
@@ -18,9 +17,8 @@ from reproduce.judgement import judged_rows
 from reproduce.known_runs import KnownRuns
 from reproduce.listener import Listener
 from reproduce.material import Material, Origin, ReferenceRuns
-from reproduce.noise import within_noise
 from reproduce.overrides import Overrides
-from reproduce.picture import Artifact, Cloud, Sweep
+from reproduce.picture import Artifact, Cloud
 from reproduce.plan import Wish, wishes
 from reproduce.records import RecordFolder
 from reproduce.sheet import Sheet
@@ -146,14 +144,8 @@ class Drawer:
         runs = KnownRuns(self.workspace, self.reference_folder, self.listener)
         known = runs.outcomes(_with_dependencies(wish.recipe for wish in wanted))
         shown = _with_results(artifact, wanted, known) if chosen else wanted
-        evidence = self._reference_evidence
-        return ReferenceRuns(
-            shown,
-            known,
-            self.reference_folder,
-            judged_rows(artifact.name, evidence),
-            _within_noise(artifact, shown, evidence),
-        )
+        judged = judged_rows(artifact.name, self._reference_evidence)
+        return ReferenceRuns(shown, known, self.reference_folder, judged)
 
     def _material(
         self, artifact: Artifact, wanted: list[Wish], known: Mapping[str, Outcome], source: Path
@@ -170,7 +162,6 @@ class Drawer:
             files=FinishedRuns(self.workspace, self.code),
             machine=self.machine,
             judged=judged_rows(artifact.name, self._evidence(source)),
-            within_noise=_within_noise(artifact, wanted, self._evidence(source)),
         )
 
     def _evidence(self, folder: Path) -> Evidence:
@@ -190,11 +181,6 @@ def _drawn(artifact: Artifact, material: Material, known: Mapping[str, Outcome])
     return Drawn(
         sheet, files, material.outcomes, wishes=tuple(material.wishes), known=known, origin=material.origin
     )
-
-
-def _within_noise(artifact: Artifact, shown: list[Wish], evidence: Evidence) -> frozenset[CellKey]:
-    table = artifact.table if isinstance(artifact, Sweep) else artifact
-    return within_noise(table, shown, evidence) if isinstance(table, Table) else frozenset()
 
 
 def _with_dependencies(recipes: Iterable[Recipe]) -> Iterator[Recipe]:

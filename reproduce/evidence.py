@@ -84,7 +84,7 @@ class RunEvidence:
         kind = BY_QUERY.get(column.metric.removeprefix("{protocol}/").removesuffix("_error"))
         if kind is None or self.answers is None:
             return None
-        found = getattr(self.answers, kind).get(self.protocol)
+        found: NDArray[np.float64] | None = getattr(self.answers, kind).get(self.protocol)
         if found is None:
             return None
         return column.factor * (1 - found if column.metric.endswith("_error") else found)
@@ -117,7 +117,7 @@ class Evidence:
     def recorded(self, recipe: Recipe, protocol: str) -> RunEvidence | None:
         """The finished run of a recipe, asked by this protocol; None where it is not recorded."""
         record = self.records.get(recipe.run_id)
-        return record and RunEvidence(recipe, protocol, record, self._path(record))
+        return RunEvidence(recipe, protocol, record, self._path(record)) if record else None
 
     @cached_property
     def records(self) -> dict[str, Record]:

@@ -80,9 +80,8 @@ def _worth_block(figure: Forest, comparison: Comparison, worths: Worths) -> Bloc
             worth = worths[choice.label, column.name]
             cells.append(_mean(list(worth.values.values()), decimals[column.name]))
             cells.append(interval_text(worth.interval, _decimals_of_difference(column)))
-    index = pd.MultiIndex.from_tuples(list(rows), names=("No.", "Switched to"))
-    frame = pd.DataFrame(list(rows.values()), index=index, columns=pd.MultiIndex.from_tuples(names))
-    return Block(f"Every point switched alone; differences from {figure.default.label}", frame)
+    title = f"Every point switched alone; differences from {figure.default.label}"
+    return Block.of(title, rows, ("No.", "Switched to"), names)
 
 
 def _points(figure: Forest) -> Block:

@@ -86,7 +86,7 @@ def verdict_blocks(claims: Sequence[JudgedClaim], reference: Sequence[JudgedClai
 
 def verdict_notes(claims: Sequence[JudgedClaim]) -> list[str]:
     """What must be known to read them."""
-    shown = f"Verdicts are those of the claims ledger ({NAME}), over all recorded seeds. {EXPLANATION}"
+    shown = f"Verdicts are those of the claims ledger ({NAME}.md), over all recorded seeds. {EXPLANATION}"
     return [shown, INTERVALS, *_notes(claims)] if claims else []
 
 

@@ -30,7 +30,6 @@ class ReferenceRuns:
     outcomes: Mapping[str, Outcome]
     folder: Path
     judged: "tuple[JudgedClaim, ...]" = ()
-    within_noise: frozenset[tuple[str, str, str]] = frozenset()
 
     @property
     def records(self) -> Mapping[str, Record]:
@@ -50,7 +49,6 @@ class Material:
         files: where pictures of images find the networks of runs.
         machine: where they find the images, and compute.
         judged: the claims about the artifact, as the ledger judges them.
-        within_noise: cells of a table whose difference from its reference row may be none.
     """
 
     scale: Scale
@@ -65,7 +63,6 @@ class Material:
     files: "FinishedRuns | None" = None
     machine: Machine = Machine()
     judged: "tuple[JudgedClaim, ...]" = ()
-    within_noise: frozenset[tuple[str, str, str]] = frozenset()
 
     def of_reference(self) -> "Material":
         """The reference's own runs, to be drawn as these are."""
@@ -81,7 +78,6 @@ class Material:
             reference=None,
             source=found.folder,
             judged=found.judged,
-            within_noise=found.within_noise,
         )
 
     @property

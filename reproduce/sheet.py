@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import pandas as pd
 
@@ -27,7 +27,7 @@ class Block:
     def of(
         cls,
         title: str,
-        rows: Mapping[tuple[str, ...], list[str]],
+        rows: Mapping[Any, list[str]],
         headings: tuple[str, ...],
         columns: list[tuple[str, str]],
     ) -> Self:

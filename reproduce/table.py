@@ -1,7 +1,7 @@
 """From cells to what is printed: blocks of text cells under a title and a caption, and their files."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from reproduce.caption import caption, letters, row_notes, title
 from reproduce.cells import Cell, CellKey, measure, relative
 from reproduce.ledger_sheet import verdict_blocks, verdict_notes
 from reproduce.material import Material, Origin
-from reproduce.noise import MARK, NOTE
 from reproduce.sheet import Block, Sheet, number_text
 from reproduce.side_by_side import side_by_side
 
@@ -31,21 +30,17 @@ def draw(table: Table, material: Material) -> Sheet:
     notes = row_notes(table, material.wishes, material.overrides)
     blocks = [_absolute(table, lines, headings, notes)]
     if table.reference:
-        blocks.append(_relative(table, lines, headings, _noise(material)))
+        blocks.append(_relative(table, lines, headings))
     if table.side_by_side:
         blocks = [replace(block, frame=side_by_side(block.frame)) for block in blocks]
-    marked, reference = [NOTE] if _is_marked(blocks) else [], material.reference
+    beside = material.reference.judged if material.reference else ()
     return Sheet(
         name=table.name,
         title=title(table, material.scale, material.wishes),
-        blocks=(*blocks, *verdict_blocks(material.judged, reference.judged if reference else ())),
-        notes=(*caption(table, material), *marked, *verdict_notes(material.judged)),
+        blocks=(*blocks, *verdict_blocks(material.judged, beside)),
+        notes=(*caption(table, material), *verdict_notes(material.judged)),
         numbers=_numbers(table, lines),
     )
-
-
-def _is_marked(blocks: list[Block]) -> bool:
-    return any(MARK in str(text) for block in blocks for text in block.frame.to_numpy().flat)
 
 
 def write(sheet: Sheet, folder: Path) -> list[Path]:
@@ -97,7 +92,6 @@ def _relative(
     table: Table,
     lines: Lines,
     headings: Mapping[str, str],
-    noise: Mapping[Origin, Collection[CellKey]],
 ) -> Block:
     rows: dict[tuple[str, ...], list[str]] = {}
     for row in table.rows:
@@ -105,13 +99,8 @@ def _relative(
             continue
         for origin, cells in lines.items():
             mine = _row_of(table, row.label, relative(table, cells))
-            marks = [
-                MARK if (row.label, group.title, column.name) in noise[origin] else ""
-                for group, column in _columns(table)
-            ]
             rows[row.label, _counted(origin, mine)] = [
-                _measured(cell, 1, signed=_is_difference(column)) + (mark if cell.values else "")
-                for mark, (column, cell) in zip(marks, mine, strict=True)
+                _measured(cell, 1, signed=_is_difference(column)) for column, cell in mine
             ]
         rows[row.label, "paper"] = [
             number_text(cell.paper, 1, signed=_is_difference(column)) for column, cell in mine
@@ -166,11 +155,6 @@ def _lines(table: Table, material: Material) -> Lines:
     if material.reference:
         found["reference"] = measure(table, material.reference.wishes, material.reference.outcomes)
     return found
-
-
-def _noise(material: Material) -> dict[Origin, Collection[CellKey]]:
-    found: dict[Origin, Collection[CellKey]] = {material.origin: material.within_noise}
-    return found | ({"reference": material.reference.within_noise} if material.reference else {})
 
 
 def _row_of(table: Table, label: str, cells: Mapping[CellKey, Cell]) -> list[tuple[Column, Cell]]:

@@ -5,7 +5,6 @@ import pandas as pd
 from reproduce.sheet import MINUS, Sheet
 
 LATEX_ESCAPES = {"%": r"\%", "&": r"\&", "_": r"\_", "#": r"\#", MINUS: "$-$", "±": r"$\pm$", "≥": r"$\geq$"}
-LATEX_ESCAPES |= {"†": r"\dag{}"}
 LATEX_ESCAPES |= {"<": "$<$", ">": "$>$", "{": r"\{", "}": r"\}", "$": r"\$", "\\": r"\textbackslash{}"}
 LATEX_ESCAPES |= {"^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
 

@@ -16,7 +16,7 @@ from reproduce.judgement import judged, judged_rows
 from reproduce.overrides import parse
 from reproduce.verdicts import CONTRADICTED, DIRECTION, INCONCLUSIVE, NOT_TESTED, REPRODUCED
 from tests.reproduce.fakes import STUDENT, TEACHER, a_student, a_teacher, row, table
-from tests.reproduce.recorded import COST, MAP, OF, THAN, answers, claim, evidence, pair_of_records, record
+from tests.reproduce.recorded import COST, MAP, OF, THAN, claim, evidence, pair_of_records, record
 
 MARGINS = ("no less", "same")
 
@@ -150,33 +150,6 @@ def test_one_seed_decides_costs_where_neither_network_is_pruned(tmp_path: Path, 
     assert found.verdict == (REPRODUCED if pruned == "neither" else INCONCLUSIVE)
     channels = judge(tmp_path, claim(ChannelsSaved(), size=75.0))
     assert channels.verdict in (INCONCLUSIVE, NOT_TESTED)
-
-
-@pytest.mark.parametrize(("chance", "verdict"), [(0.01, REPRODUCED), (0.49, NOT_TESTED), (0.7, NOT_TESTED)])
-@pytest.mark.parametrize("measure", [MAP, COST], ids=["accuracy", "cost"])
-@pytest.mark.parametrize("by_query", [True, False])
-def test_a_run_near_chance_is_evidence_of_nothing(
-    tmp_path: Path, chance: float, verdict: str, measure: Final, by_query: bool
-) -> None:
-    for seed in range(3):
-        better = answers(0.52, 0.0001, seed) if by_query else None
-        record(tmp_path, a_teacher("mini", seed), precision=answers(0.5, 0.0001, seed), chance=chance)
-        record(tmp_path, a_student("mini", seed), precision=better, parameters=1e6, chance=chance)
-    found = judge(tmp_path, claim(measure, relation="no less", margin=1.0))
-    assert found.verdict == verdict
-    if verdict == NOT_TESTED:
-        assert "Teacher is near chance: mAP 50.00 %" in found.reason
-        assert f"random embeddings give {100 * chance:.2f} %" in found.reason
-        assert not found.command
-
-
-@pytest.mark.parametrize("seeds", [1, 2, 3])
-def test_of_runs_that_learned_little_two_in_a_hundred_are_near_chance(tmp_path: Path, seeds: int) -> None:
-    for seed in range(seeds):
-        record(tmp_path, a_teacher("mini", seed), precision=answers(0.020, 0.01, seed), chance=0.0064)
-        record(tmp_path, a_student("mini", seed), precision=answers(0.021, 0.01, seed), chance=0.0064)
-    found = judge(tmp_path, claim(relation="no less", margin=0.5))
-    assert found.verdict == NOT_TESTED and "Student is near chance" in found.reason
 
 
 def test_rows_are_judged_by_the_claims_that_compare_them(

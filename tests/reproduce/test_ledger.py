@@ -12,7 +12,8 @@ from reproduce import ledger_sheet
 from reproduce.cli import app
 from reproduce.judgement import judged
 from reproduce.ledger import draw_ledger
-from reproduce.verdicts import NOT_TESTED, VERDICTS
+from reproduce.session import Drawn, Session
+from reproduce.verdicts import INCONCLUSIVE, NOT_TESTED, VERDICTS
 from reproduce.workspace import Workspace
 from tests.reproduce.fakes import CODE, FakeTraining, Recorder
 from tests.reproduce.recorded import COST, claim, evidence, pair_of_records
@@ -69,6 +70,32 @@ def test_what_only_the_store_has_is_judged_and_recorded(
         f"claims.{suffix}" for suffix in ("md", "csv", "tex", "pdf")
     }
     assert len(training.begun) == 4
+
+
+@pytest.mark.parametrize("seeds", [[0], [0, 1, 2]])
+def test_tables_print_the_ledgers_lines_however_they_are_drawn(
+    two_claims: None,
+    run: Callable[..., list[Drawn]],
+    session: Callable[..., Session],
+    workspace: Workspace,
+    listener: Recorder,
+    seeds: list[int],
+) -> None:
+    (made,) = run(seeds=seeds)
+    lines = draw_ledger("mini", None, workspace.results, listener).sheet.blocks[1].frame
+    for drawn in (made, *session(seeds=[0]).show(), *session(seeds=None).show()):
+        assert drawn.sheet.blocks[2].frame.equals(lines)
+    assert set(lines.iloc[:, 0]) <= ({INCONCLUSIVE} if seeds == [0] else set(VERDICTS))
+
+
+def test_overridden_runs_are_judged_by_themselves(
+    two_claims: None, run: Callable[..., list[Drawn]], session: Callable[..., Session]
+) -> None:
+    run(seeds=[0, 1])
+    (drawn,) = session(changes=["schedule.epochs=2"]).show()
+    assert drawn.sheet.blocks[2].frame.iloc[:, 0].tolist() == [NOT_TESTED] * 2
+    (made,) = run(seeds=[0], changes=["schedule.epochs=2"])
+    assert made.sheet.blocks[2].frame.iloc[:, 0].tolist() == [INCONCLUSIVE] * 2
 
 
 def test_seeds_can_be_chosen(

@@ -142,8 +142,8 @@ def test_verdicts_come_first_with_their_counts(trained: Path) -> None:
     # Two paired seeds, each a quarter of its teacher: certain, and no size is printed.
     assert counts == {
         "1 reproduced",
-        "0 direction only",
-        "0 indistinguishable",
+        "0 direction confirmed, size differs",
+        "0 inconclusive",
         "0 contradicted",
         "1 not tested",
     }
@@ -244,7 +244,7 @@ def test_the_text_has_the_challenges_parts_and_our_counts(trained: Path) -> None
         "What was difficult",
         "Communication with original authors",
     ]
-    assert "1 was reproduced, 0 were reproduced in direction only" in text
+    assert "1 reproduced; 0 direction confirmed, size differs; 0 inconclusive" in text
     assert "[report.html](results/mini/report.html)" in text
     assert "| The student is smaller | MP saved, % " in re.sub(" +", " ", text)
     assert not re.search(r"\n\n\n", text)
