@@ -146,7 +146,7 @@ def _read_by_protocol(path: Path, kind: Any, dtype: type[Any]) -> dict[str, NDAr
     if not path.exists():
         return None
     try:
-        stored = parse_json(path.read_bytes(), dict[str, list[kind]])  # type: ignore[valid-type]
+        stored = parse_json(path.read_bytes(), dict[str, list[kind]])
         return {name: np.asarray(found, dtype) for name, found in stored.items()}
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}. Restore it with git, or delete it.") from error

@@ -2,7 +2,6 @@
 
 import json
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -141,15 +140,21 @@ def run_artifacts(
     from cdd.training.environment import Machine
     from reproduce.session import Request
 
-    machine = Machine(device=device, data_root=data_root, imagenet=weights, compiled=compiled)
-    exact = {"deterministic": deterministic, "synchronised_batch_norm": sync_batch_norm}
+    machine = Machine(
+        device=device,
+        data_root=data_root,
+        imagenet=weights,
+        compiled=compiled,
+        deterministic=deterministic,
+        synchronised_batch_norm=sync_batch_norm,
+    )
     request = Request(
         names=artifacts,
         scale=scale,
         seeds=seeds_of(seeds),
         changes=changes or [],
         results=results,
-        machine=replace(machine, **exact),
+        machine=machine,
         fresh=fresh,
         elsewhere=launcher == "ray",
     )

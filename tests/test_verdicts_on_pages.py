@@ -107,8 +107,9 @@ def test_a_verdict_in_a_sentence_names_claims_that_have_it(page: Path) -> None:
 def _is_a_reason(text: str) -> bool:
     """Whether it is the ledger's note why claims are not tested, and names none that is."""
     found = re.match(r"- Not tested \((.*)\): .*", text.strip())
+    reasons = found[1] if found else ""
     return bool(found) and all(
-        claim.text not in found[1] or ledger()[claim.name] == NOT_TESTED for claim in CLAIMS
+        claim.text not in reasons or ledger()[claim.name] == NOT_TESTED for claim in CLAIMS
     )
 
 

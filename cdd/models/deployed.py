@@ -9,13 +9,14 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 
-from cdd.architecture import Backbone, Network, Positive
+from cdd.architecture import Backbone, Network
 from cdd.errors import DataError
 from cdd.files import first_problem
 from cdd.models.network import RetrievalNetwork
 from cdd.models.resnet import Images, full_channels
 from cdd.models.small.staged import StagedBackbone
 from cdd.tensor_files import check_state, read_tensors, some, write_tensors
+from cdd.values import Channels, Count
 
 AGAIN = "Delete the file, so that it is fetched from the tracking store, or train its run again."
 """What to do about a deployed network that cannot be read."""
@@ -25,8 +26,8 @@ class _Stored(BaseModel):
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
     backbone: Network
-    identities: Positive
-    channels: list[Positive]
+    identities: Count
+    channels: list[Channels]
     state: dict[str, Tensor]
 
 

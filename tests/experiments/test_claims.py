@@ -23,7 +23,7 @@ def each() -> pytest.MarkDecorator:
 
 @cache
 def evidence(scale: Scale) -> Evidence:
-    return evidence_of(Path("nowhere"), scale, CLAIMS)
+    return evidence_of(Path("nowhere"), scale)
 
 
 def test_names_and_words_are_unique() -> None:

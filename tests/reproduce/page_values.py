@@ -50,6 +50,7 @@ def _exhibit(anchor: str, image: Image | None) -> Exhibit:
         grids=(html_grid(_block("The numbers of the figure", 12, "mAP (%)")),),
         notes=("A note that is folded away. " * 9, "digest " + "0" * 64),
         image=image,
+        reference_image=None,
         alt="A picture in words, which are many.",
         runs=(ShownRun("A run", 0, "0123456789ab"),),
         command="python -m reproduce something --scale paper --data-root DIR --seeds 0,1,2,3,4,5,6,7,8,9",

@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 
 from reproduce import ledger_sheet
 from reproduce.cli import app
+from reproduce.drawer import Drawn
 from reproduce.judgement import judged
 from reproduce.ledger import draw_ledger
-from reproduce.session import Drawn, Session
+from reproduce.session import Session
 from reproduce.verdicts import INCONCLUSIVE, NOT_TESTED, VERDICTS
 from reproduce.workspace import Workspace
 from tests.reproduce.fakes import CODE, FakeTraining, Recorder

@@ -147,9 +147,9 @@ def test_the_command_line_has_the_limits_of_recipes() -> None:
     assert seeds_of(f"0, {LARGEST_SEED}") == [0, LARGEST_SEED]
     Data(name="household", height=LARGEST_IMAGE)
     Backbone(block="basic", blocks=(1, 1, 1, 1), embedding=LARGEST_WIDTH)
-    for refused in ({"height": LARGEST_IMAGE + 1}, {"width": LARGEST_IMAGE + 1}):
+    for height, width in ((LARGEST_IMAGE + 1, 1), (1, LARGEST_IMAGE + 1)):
         with pytest.raises(ValidationError):
-            Data(name="household", **refused)
+            Data(name="household", height=height, width=width)
 
 
 @pytest.mark.parametrize(

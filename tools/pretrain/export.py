@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cdd.training.checkpoint import write_file
+from cdd.files import atomic_write
 
 
 def rounded(module: nn.Module) -> None:
@@ -34,9 +34,9 @@ def write_weights(backbone: nn.Module, card: dict[str, Any], folder: Path, name:
     # One entry: several would be written in an order that changes from run to run.
     content = save(tensors, metadata={"card": json.dumps(card)})
     digest = hashlib.sha256(content).hexdigest()
-    write_file(folder / f"{name}.safetensors", content)
+    atomic_write(folder / f"{name}.safetensors", content)
     text = json.dumps({**card, "sha256": digest}, indent=1) + "\n"
-    write_file(folder / f"{name}.json", text.encode())
+    atomic_write(folder / f"{name}.json", text)
     return digest
 
 

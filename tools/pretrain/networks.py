@@ -5,9 +5,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from cdd.architecture import Backbone, Positive, VisionTransformer
+from cdd.architecture import Backbone, VisionTransformer
 from cdd.contract import Settings
-from cdd.recipe import Augmentation, Fraction, NonNegative, Schedule
+from cdd.recipe import Augmentation, Schedule
+from cdd.values import Count, Fraction, NonNegative
 
 MINI_PLANES = (24, 48, 96, 160)
 
@@ -39,7 +40,7 @@ class Pretraining(Settings):
     label_smoothing: Fraction = 0.1
     largest_gradient: float | None = None
     """Norm to which the gradient is cut."""
-    batch: Positive = 128
+    batch: Count = 128
     augmentation: Augmentation = Augmentation(padding=4, erasing=0)
     seed: int = Field(default=0, ge=0)
 
