@@ -16,6 +16,8 @@ from reproduce.tracking import existing_store
 from reproduce.workspace import Workspace
 
 LEAST_FREE_GIGABYTES = 2
+NAMED = 3
+"""Changed files that a check names."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,11 @@ def _git() -> str:
     code = source()
     if code.commit == "unknown":
         return "no git work tree: results will not name a commit"
-    return f"{code.commit[:10]}, {'uncommitted changes' if code.dirty else 'clean'}"
+    if not code.changed:
+        return f"{code.commit[:10]}, clean"
+    named = ", ".join([*code.changed[:NAMED], *(["..."] if len(code.changed) > NAMED else [])])
+    kind = "" if code.dirty else " of the reference alone"
+    return f"{code.commit[:10]}, {len(code.changed)} changed files{kind}: {named}"
 
 
 def _data() -> str:

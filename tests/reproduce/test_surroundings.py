@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 from yaml import YAMLError
 
-from reproduce import connection, database, source
+from reproduce import connection, database, doctor, source
 from reproduce.errors import StoreError, UsageError
 from reproduce.workspace import Workspace
 
@@ -134,6 +134,14 @@ def test_code_outside_a_work_tree_has_no_commit(tmp_path: Path, monkeypatch: pyt
 def test_code_without_git_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert source.source().commit == "unknown"
+
+
+def test_the_doctor_counts_and_names_every_changed_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = tuple(f"results/reference/mini/tables/table{number}.md" for number in range(1, 5))
+    monkeypatch.setattr("reproduce.doctor.source", lambda: source.Source("0123456789abcdef", False, names))
+    found = doctor._git()
+    assert found.startswith("0123456789, 4 changed files of the reference alone: results/reference/")
+    assert found.endswith("table3.md, ...")
 
 
 def test_code_is_dirty_where_anything_but_results_changed(
