@@ -23,9 +23,9 @@ def is_own(trial: "FrozenTrial", knobs: Sequence[Knob]) -> bool:
     ranges = {knob.path: knob for knob in knobs}
     if trial.state.is_finished():
         found = trial.user_attrs.get(SETTINGS)
-        known = isinstance(found, dict) and found.keys() == ranges.keys()
-        numbers = known and all(is_number(value) for value in found.values())
-        return numbers and isinstance(trial.user_attrs.get(RUN), str)
+        if not isinstance(found, dict) or not isinstance(trial.user_attrs.get(RUN), str):
+            return False
+        return found.keys() == ranges.keys() and all(map(is_number, found.values()))
     fixed = trial.system_attrs.get("fixed_params", {})
     asked = {**fixed, **trial.params} if isinstance(fixed, dict) else {"": fixed}
     return all(path in ranges and ranges[path].holds(value) for path, value in asked.items())
