@@ -19,6 +19,11 @@ LEAST_RATIO, LARGEST_RATIO = 0.3, 0.9
 MOST_NEIGHBOURS = 6
 
 
+def is_number(value: object) -> bool:
+    """Whether a value is a number, where `True` is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Knob:
     """One field of a method and the range in which it is searched; `whole` for whole numbers."""
@@ -40,7 +45,7 @@ class Knob:
 
     def holds(self, value: object) -> bool:
         """Whether a value, which anybody may have given, is one of the range."""
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if not isinstance(value, int | float) or not is_number(value):
             return False
         return self.low <= value <= self.high and (not self.whole or value == round(value))
 

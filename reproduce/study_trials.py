@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reproduce.errors import UsageError
-from reproduce.study_space import Knob
+from reproduce.study_space import Knob, is_number
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -20,12 +20,14 @@ RUN, SETTINGS, FAILURE, FOREIGN = "run_id", "settings", "failure", "foreign"
 
 def is_own(trial: "FrozenTrial", knobs: Sequence[Knob]) -> bool:
     """Whether the trial has, or was asked for, settings of this study and no others."""
+    ranges = {knob.path: knob for knob in knobs}
     if trial.state.is_finished():
         found = trial.user_attrs.get(SETTINGS)
-        known = isinstance(found, dict) and found.keys() == {knob.path for knob in knobs}
-        return known and isinstance(trial.user_attrs.get(RUN), str)
-    asked = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-    ranges = {knob.path: knob for knob in knobs}
+        if not isinstance(found, dict) or not isinstance(trial.user_attrs.get(RUN), str):
+            return False
+        return found.keys() == ranges.keys() and all(map(is_number, found.values()))
+    fixed = trial.system_attrs.get("fixed_params", {})
+    asked = {**fixed, **trial.params} if isinstance(fixed, dict) else {"": fixed}
     return all(path in ranges and ranges[path].holds(value) for path, value in asked.items())
 
 

@@ -15,6 +15,7 @@ from reproduce.errors import StoreError, UsageError
 from reproduce.study import RowStudy
 from reproduce.tracking import Store
 from tests.reproduce.fakes import FakeTraining, Recorder
+from tests.reproduce.said import Said
 from tests.reproduce.studies import MakeStudy
 
 OURS = FloatDistribution(0.5 / 30, 0.5 * 30, log=True)
@@ -58,6 +59,9 @@ FOREIGN = {
         value=0.9,
         user_attrs={"settings": [1], "run_id": 7},
     ),
+    "settings without numbers": create_trial(
+        value=0.9, user_attrs={"settings": {"tap_weight": "much"}, "run_id": "0123"}
+    ),
     "pruned": create_trial(state=TrialState.PRUNED, intermediate_values={1: 0.9}),
     "running": create_trial(
         state=TrialState.RUNNING, params={"lr": 1.0}, distributions={"lr": FloatDistribution(0, 2)}
@@ -66,6 +70,7 @@ FOREIGN = {
     "waiting out of range": create_trial(
         state=TrialState.WAITING, system_attrs={"fixed_params": {"tap_weight": -1.0}}
     ),
+    "waiting for a list": create_trial(state=TrialState.WAITING, system_attrs={"fixed_params": [1.0]}),
     "waiting without sense": create_trial(
         state=TrialState.WAITING, system_attrs={"fixed_params": {"tap_weight": "much"}}
     ),
@@ -169,6 +174,17 @@ def test_a_database_of_something_else_is_refused_and_left_alone(study: MakeStudy
 def test_what_studies_cannot_be_kept_in_is_wrong_usage(study: MakeStudy, url: str) -> None:
     with pytest.raises(UsageError, match="Give a URL such as sqlite:///studies.db"):
         study(storage=url).run(never)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("sqlite:///{}/mlflow.db", 2), ("sqlite:///{}/text", 1), ("no", 2)]
+)
+def test_the_command_line_says_so_in_one_line(results: Path, name: str, code: int) -> None:
+    (results / "text").write_text("words " * 300)
+    said = Said("study", "p", "--storage", name.format(results), "--results", results, "--device", "cpu")
+    assert said.code == code
+    (line,) = said.err.splitlines()
+    assert line.startswith("Error: ")
 
 
 def test_tables_that_were_cut_off_in_the_making_are_completed(
