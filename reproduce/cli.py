@@ -132,14 +132,14 @@ def run_artifacts(
     from reproduce.session import Request
 
     machine = Machine(device=device, data_root=data_root, imagenet=weights, compiled=compiled)
-    exact = {"deterministic": deterministic, "synchronised_batch_norm": sync_batch_norm}
+    machine = replace(machine, deterministic=deterministic, synchronised_batch_norm=sync_batch_norm)
     request = Request(
         names=artifacts,
         scale=scale,
         seeds=seeds_of(seeds),
         changes=changes or [],
         results=results,
-        machine=replace(machine, **exact),
+        machine=machine,
         fresh=fresh,
         elsewhere=launcher == "ray",
     )

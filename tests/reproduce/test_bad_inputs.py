@@ -46,7 +46,7 @@ FIELDS = {
     "fidelity": words,
 }
 changes = st.one_of(
-    *(value.map(lambda text, name=name: f"{name}={text}") for name, value in FIELDS.items()),
+    *(st.tuples(st.just(name), values).map("=".join) for name, values in FIELDS.items()),
     words,
     words.map(lambda text: f"{text}.epochs=1"),
     st.sampled_from(["=", "seed=1", "schedule..epochs=1", "schedule=1", "data={}", "schedule.epochs="]),

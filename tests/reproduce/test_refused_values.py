@@ -149,7 +149,7 @@ def test_the_command_line_has_the_limits_of_recipes() -> None:
     Backbone(block="basic", blocks=(1, 1, 1, 1), embedding=LARGEST_WIDTH)
     for refused in ({"height": LARGEST_IMAGE + 1}, {"width": LARGEST_IMAGE + 1}):
         with pytest.raises(ValidationError):
-            Data(name="household", **refused)
+            Data.model_validate({"name": "household", **refused})
 
 
 @pytest.mark.parametrize(
