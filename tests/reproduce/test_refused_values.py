@@ -187,7 +187,7 @@ def test_a_text_without_end_is_cut_off() -> None:
 MISSING: list[tuple[Callable[[Path], list[str]], str]] = [
     (lambda folder: [], "say where the folder of the data sets is with --data-root DIR"),
     (lambda folder: ["--data-root", str(folder / "nowhere")], "there is no such folder"),
-    (lambda folder: ["--data-root", str(folder)], "In-Shop is not at .* VeRi-776 is not at"),
+    (lambda folder: ["--data-root", str(folder)], "In-Shop is not at"),
     (
         lambda folder: ["--data-root", str(folder), "--weights", str(folder / "no.pth")],
         "no such file or folder",

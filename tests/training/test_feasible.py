@@ -49,7 +49,10 @@ def test_whatever_is_declared_can_be_trained(scale) -> None:
         (household(compactors=False), "compactors"),
         (household(method=guided(queue=999, neighbours=2)), "no multiple of the batch size"),
         (household(method=guided(queue=80, neighbours=40)), "the gallery holds 8 rows"),
-        (household(student=BACKBONE.model_copy(update={"planes": (5, 4, 8, 8)})), "the same width there"),
+        (
+            household(student=BACKBONE.model_copy(update={"planes": (5, 4, 8, 8)})),
+            "must come from the same batch and the same block",
+        ),
         (household(method=RKD(), student=HUGE, compactors=False), "TB of memory, more than any device has"),
     ],
 )
