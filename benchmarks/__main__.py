@@ -21,7 +21,7 @@ from benchmarks.slimming import slimming_of_a_resnet50, slimming_of_the_small_st
 from benchmarks.start_up import start_up
 from benchmarks.together import together
 from benchmarks.training_step import paper_step, small_step
-from cdd.training.environment import device_name, select_device
+from cdd.training.environment import device_name, processor, select_device
 
 SMALL: tuple[Callable[[], Line], ...] = (
     lambda: start_up("--help"),
@@ -71,14 +71,6 @@ def described(lines: list[Line], device: torch.device) -> dict[str, Any]:
     machine |= {"device": device.type, "device_name": device_name(device)}
     counts = {"processor": processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads()}
     return {**machine, **counts, "lines": [line.as_plain() for line in lines]}
-
-
-def processor() -> str:
-    """Its model where the system tells it, else its kind."""
-    known = Path("/proc/cpuinfo")
-    text = known.read_text(encoding="utf-8") if known.exists() else ""
-    models = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
 
 
 def table(lines: list[Line]) -> Table:

@@ -6,11 +6,23 @@ class RunError(RuntimeError):
 
 
 class DivergenceError(RunError):
-    """A loss became NaN or infinite."""
+    """A loss became NaN or infinite, though the weights that the training began with were finite."""
 
 
 class CheckpointError(RunError):
     """A checkpoint could not be written, or none can be read."""
+
+
+class WriteError(RunError):
+    """A file could not be written; what was there before is whole.
+
+    Attributes:
+        cause: in the system's words.
+    """
+
+    def __init__(self, text: str, cause: str = ""):
+        super().__init__(text)
+        self.cause = cause
 
 
 class OtherProcessError(RunError):
@@ -18,7 +30,7 @@ class OtherProcessError(RunError):
 
 
 class DataError(RunError):
-    """A data set is missing, incomplete or damaged."""
+    """A data set, or a file of weights or numbers, is missing, incomplete or damaged."""
 
 
 class DataMissingError(DataError):

@@ -1,8 +1,7 @@
 """`run(recipe, folder)`: the only entry point that trains."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,28 @@ from cdd.data.records import Dataset
 from cdd.errors import CheckpointError
 from cdd.models.deployed import channels_of, save_deployed
 from cdd.recipe import Recipe
+from cdd.result import RESULT, Epoch, Result, load_result
+from cdd.tensor_files import write_tensors
 from cdd.training import checkpoint
 from cdd.training.appraisal import Appraiser, require_equal
 from cdd.training.classroom import ALONE as BY_ITSELF
 from cdd.training.classroom import seat_here
-from cdd.training.environment import Machine, autocast_dtype, describe, prepare, select_device
+from cdd.training.environment import (
+    Machine,
+    autocast_dtype,
+    describe,
+    prepare,
+    select_device,
+    threads_restored,
+)
 from cdd.training.loop import Training
 from cdd.training.networks import IMAGENET, placed
 from cdd.training.ranks import Ranks, join, started
 
-RESULT, WEIGHTS, DEPLOYED = "result.json", "weights.pt", "deployed.pt"
+WEIGHTS, DEPLOYED = "weights.pt", "deployed.pt"
 DISTILLER = "distiller.pt"
 """What the distiller of a method with a preparation has learnt."""
+__all__ = ["RESULT", "Epoch", "Observer", "Progress", "Result", "load_result", "run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +49,6 @@ class Progress:
     loss: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Epoch:
-    """What one finished epoch measured, by metric name; epochs count from 1."""
-
-    number: int
-    metrics: Mapping[str, float]
-
-
 class Observer:
     """Is told how a training goes; the base class listens to nothing."""
 
@@ -59,48 +60,6 @@ class Observer:
 
     def epoch_finished(self, epoch: Epoch) -> None:
         """After every epoch, before its checkpoint is written; told again, for all epochs, on resume."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """What a finished run measured.
-
-    Attributes:
-        metrics: of the deployed network, by name; accuracies are fractions.
-        history: every epoch's metrics.
-        channels: channels left behind each 3x3 convolution, or behind the first and the 3x3 convolution
-            of each bottleneck where both are pruned; None where the method does not prune.
-        average_precision: per protocol, one value per valid query, in query order; of classification, 1 or
-            0 per image, right or wrong.
-        first_is_right: per protocol and valid query, 1 or 0: whether the first image is of its identity.
-        query_identities: per protocol, what each valid query shows.
-        environment: versions, device, threads, precision in force, data digest, seconds; `companions`, where
-            a student shared lessons: with how many others at most, for then its seconds are its share.
-    """
-
-    run_id: str
-    metrics: dict[str, float]
-    history: list[Epoch]
-    channels: list[int] | None
-    average_precision: dict[str, list[float]] = field(default_factory=dict)
-    first_is_right: dict[str, list[int]] = field(default_factory=dict)
-    query_identities: dict[str, list[int]] = field(default_factory=dict)
-    environment: dict[str, Any] = field(default_factory=dict)
-
-    def save(self, folder: Path) -> None:
-        """Writes the result, complete or not at all."""
-        partial = folder / f"{RESULT}.partial"
-        partial.write_text(json.dumps(asdict(self)), encoding="utf-8")
-        partial.replace(folder / RESULT)
-
-
-def load_result(folder: Path) -> Result | None:
-    """The finished run's result in this folder; None where the run has not finished."""
-    path = folder / RESULT
-    if not path.exists():
-        return None
-    values = json.loads(path.read_text(encoding="utf-8"))
-    return Result(**{**values, "history": [Epoch(**epoch) for epoch in values["history"]]})
 
 
 def run(
@@ -140,8 +99,9 @@ def run(
     finished = ranks.first_does(_finished, folder)
     if finished:
         return finished
-    begun = ranks.all_do(_Run, recipe, folder, weights, machine, ranks)
-    return begun.complete(observer if observer and ranks.is_first else Observer())
+    with threads_restored():
+        begun = ranks.all_do(_Run, recipe, folder, weights, machine, ranks)
+        return begun.complete(observer if observer and ranks.is_first else Observer())
 
 
 def _finished(folder: Path) -> Result | None:
@@ -163,7 +123,9 @@ class _Run:
         self.seat = seat_here()
         self.dataset = self.seat.shared((Dataset, recipe.data), lambda: load(recipe.data, machine.data_root))
         state, self.damaged = checkpoint.read_newest(folder)
-        # A run goes on in the precision it began with, wherever it goes on.
+        # A run goes on in the precision and with the threads it began with, wherever it goes on.
+        if state and "threads" in state:
+            torch.set_num_threads(state["threads"])
         self.dtype = getattr(torch, state["dtype"]) if state else autocast_dtype(recipe, self.device)
         files = {**weights, IMAGENET: machine.imagenet} if machine.imagenet else weights
         self.training = Training(
@@ -244,9 +206,9 @@ class _Run:
         found, trained = appraiser.embed(deployed), appraiser.embed(student)
         require_equal(found, trained if kept is None else appraiser.embed(silenced(student, kept)))
         save_deployed(deployed.cpu(), self.recipe.student, self.folder / DEPLOYED)
-        torch.save(student.state_dict(), self.folder / WEIGHTS)
+        write_tensors(self.folder / WEIGHTS, student.state_dict())
         if self.recipe.method.preparation is not None:
-            torch.save(self.training.distiller.state_dict(), self.folder / DISTILLER)
+            write_tensors(self.folder / DISTILLER, self.training.distiller.state_dict())
         accuracy = appraiser.accuracy(deployed, found)
         metrics = {**accuracy.metrics, **appraiser.cost(student, kept), **appraiser.reduction()}
         metrics["deployment_difference"] = float((trained - found).abs().max())
@@ -258,6 +220,7 @@ class _Run:
             average_precision=accuracy.by_query,
             first_is_right=accuracy.first_is_right,
             query_identities=appraiser.query_identities(),
+            chance_precision=appraiser.chance_precision(),
             environment=self._environment(),
         )
 
@@ -279,5 +242,6 @@ class _Run:
             "history": [asdict(epoch) for epoch in self.history],
             "seconds": self.seconds,
             "companions": self.companions,
+            "threads": torch.get_num_threads(),
             "dtype": str(self.dtype).removeprefix("torch."),
         }

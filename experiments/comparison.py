@@ -1,4 +1,4 @@
-"""What Tables 2, 3 and 4 share: rows of distilled light students, what is said of them, the claims."""
+"""What Tables 2, 3 and 4 share: rows of distilled light students, what is said of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from cdd.methods.decoupled import DKD
 from cdd.recipe import Recipe
 from experiments.recipes import light_student
 from experiments.settings import SETTINGS
-from reproduce.artifact import Claim, Entry, Group, RecipeMaker, Row
+from reproduce.artifact import Entry, Group, RecipeMaker, Row
 
 RECONSTRUCTED = "A reconstruction: only the abstract of the original is public; the equations are ours."
 MISPRINTED_PARAMETERS = "25.54 is a slip: the count that gives every other number of the paper gives 24.54."
@@ -24,10 +24,6 @@ BUDGET = (
 )
 DKD_WARM_UP = 0.2
 """Share of the epochs in which DKD's loss grows to its weight: 20 of 100."""
-SMALLER_THAN_LIGHT = (
-    Claim(text="smaller than a light student", row="CDD+RGGR", than="RKD", column="MP"),
-    Claim(text="cheaper than a light student", row="CDD+RGGR", than="RKD", column="FLOPs"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +82,3 @@ def reported(
     """A row that the paper copied from a publication."""
     entries = {where.group.title: Entry(paper=paper)}
     return Row(label=label, texts=(teacher, student), entries=entries, reported=True, note=note)
-
-
-def more_accurate_than(*labels: str) -> tuple[Claim, ...]:
-    """CDD+RGGR has a higher mAP and a higher R1 than each of these rows."""
-    return tuple(
-        Claim(text=f"more accurate than {label}", row="CDD+RGGR", than=label, column=column)
-        for label in labels
-        for column in ("mAP", "R1")
-    )

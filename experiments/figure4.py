@@ -4,7 +4,7 @@ from functools import partial
 
 from experiments.recipes import cdd_with_ratio
 from experiments.sweeps import CDD_WITH_RGGR, point, shown
-from reproduce.artifact import Claim, Table
+from reproduce.artifact import Table
 from reproduce.picture import Sweep
 
 NAMES = ("mAP", "MP", "FLOPs")
@@ -24,17 +24,6 @@ FIGURE = Sweep(
             point("p = 50", partial(cdd_with_ratio, 0.5), NAMES, CDD_WITH_RGGR),
             point("p = 60", partial(cdd_with_ratio, 0.6), NAMES),
             point("p = 70", partial(cdd_with_ratio, 0.7), NAMES, {"In-Shop": {"FLOPs": 4.3}}),
-        ),
-        claims=(
-            Claim(text="a larger p prunes more", row="p = 70", than="p = 40", column="MP"),
-            Claim(text="a larger p prunes more", row="p = 70", than="p = 40", column="FLOPs"),
-            Claim(
-                text="a larger p costs little accuracy",
-                row="p = 70",
-                than="p = 40",
-                column="mAP",
-                allowance=0.5,
-            ),
         ),
         notes=(
             "The paper prints no values beside those of its tables; its text gives -0.27 mAP and 4.9 to "

@@ -4,7 +4,7 @@ from functools import partial
 
 from experiments.recipes import cdd_with_penalty
 from experiments.sweeps import CDD_WITH_RGGR, point, shown
-from reproduce.artifact import Claim, Table
+from reproduce.artifact import Table
 from reproduce.picture import Sweep
 
 NAMES = ("mAP", "MP", "FLOPs")
@@ -27,17 +27,6 @@ FIGURE = Sweep(
             point("alpha = 5e-3", partial(cdd_with_penalty, 5e-3), NAMES),
             point(
                 "alpha = 6e-3", partial(cdd_with_penalty, 6e-3), NAMES, {"In-Shop": {"mAP": 81.1, "MP": 14.0}}
-            ),
-        ),
-        claims=(
-            Claim(text="a larger alpha prunes more", row="alpha = 6e-3", than="alpha = 3e-3", column="MP"),
-            Claim(text="a larger alpha prunes more", row="alpha = 6e-3", than="alpha = 3e-3", column="FLOPs"),
-            Claim(
-                text="a larger alpha costs little accuracy",
-                row="alpha = 6e-3",
-                than="alpha = 3e-3",
-                column="mAP",
-                allowance=0.5,
             ),
         ),
         notes=(

@@ -4,7 +4,7 @@ from functools import partial
 
 from experiments.columns import VERI_776
 from experiments.recipes import cdd, cdd_with_resetting, cdd_with_weight_guided_resetting
-from reproduce.artifact import Claim, Entry, Row, Table
+from reproduce.artifact import Entry, Row, Table
 
 TABLE = Table(
     name="supp-table2",
@@ -43,11 +43,5 @@ TABLE = Table(
                 )
             },
         ),
-    ),
-    claims=(
-        Claim(text="weight-guided resetting prunes more", row="CDD+CWGR", than="CDD", column="FLOPs"),
-        Claim(text="weight-guided resetting costs accuracy", row="CDD", than="CDD+CWGR", column="mAP"),
-        Claim(text="retrieval chooses better rows", row="CDD+RGGR", than="CDD+CWGR", column="mAP"),
-        Claim(text="retrieval chooses better rows", row="CDD+RGGR", than="CDD+CWGR", column="R1"),
     ),
 )

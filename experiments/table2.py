@@ -17,11 +17,9 @@ from experiments.comparison import (
     BUDGET,
     MISPRINTED_PARAMETERS,
     RECONSTRUCTED,
-    SMALLER_THAN_LIGHT,
     Comparison,
     decoupled,
     distilled,
-    more_accurate_than,
     reported,
 )
 from experiments.recipes import cdd_with_resetting, resrep
@@ -78,9 +76,4 @@ TABLE = Table(
         ),
     ),
     notes=(BUDGET,),
-    claims=(
-        *more_accurate_than("CCKD", "VID", "FT", "SP", "AT", "RKD"),
-        *more_accurate_than("PKT", "MBDL", "DKD", "CSKD", "KDPE", "ResRep"),
-        *SMALLER_THAN_LIGHT,
-    ),
 )

@@ -18,11 +18,9 @@ from experiments.comparison import (
     MISPRINTED_PARAMETERS,
     OTHER_HEAD,
     RECONSTRUCTED,
-    SMALLER_THAN_LIGHT,
     Comparison,
     decoupled,
     distilled,
-    more_accurate_than,
     reported,
 )
 from experiments.recipes import (
@@ -32,7 +30,7 @@ from experiments.recipes import (
     resrep,
     transformer,
 )
-from reproduce.artifact import Claim, Entry, Row, Table
+from reproduce.artifact import Entry, Row, Table
 
 HERE = Comparison(group=VERI_776, dataset="veri776", multiply_adds=7.31)
 
@@ -132,15 +130,4 @@ TABLE = Table(
         ),
     ),
     notes=(BUDGET,),
-    claims=(
-        *more_accurate_than("ViT-Base", "CCKD", "VID", "FT", "SP", "AT", "RKD"),
-        *more_accurate_than("PKT", "MBDL", "DKD", "CSKD", "KDPE", "ResRep"),
-        *SMALLER_THAN_LIGHT,
-        Claim(
-            text="with ResNet50, more accurate than ResRep",
-            row="CDD+RGGR, ResNet50",
-            than="ResRep, ResNet50",
-            column="mAP",
-        ),
-    ),
 )

@@ -4,24 +4,32 @@ A record has the average precisions itself, to four decimals, which moves no mea
 Where there are too many queries for that they stand beside it in `<run id>.npz`, as float32.
 """
 
+import io
 import json
+import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
+from pydantic import Field
 
+from cdd.files import atomic_write, inside, parse_json
 from cdd.recipe import Data
-from cdd.run import Result
+from cdd.result import Integer, Result, Share
 
 DECIMALS = 4
 PRECISION, FIRST = "average_precision", "first_is_right"
 QUERIES = "queries"
 DIGEST_LENGTH = 12
+CHANCE_DECIMALS = 6
+TOO_LARGE = (MemoryError, OverflowError)
+Bits = Annotated[str, Field(pattern="^[01]*$")]
+"""Right and wrong, one character per query."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,12 @@ class Answers:
 
     average_precision: Mapping[str, Float[np.ndarray, " queries"]]
     first_is_right: Mapping[str, Float[np.ndarray, " queries"]]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    average_precision: dict[str, list[Share]] | None = None
+    first_is_right: dict[str, Bits] = field(default_factory=dict)
 
 
 def as_text(result: Result) -> dict[str, Any]:
@@ -55,10 +69,10 @@ def write_beside(record: Path, result: Result) -> Path:
         for name, found in result.average_precision.items()
     }
     arrays |= {f"{FIRST}/{name}": np.asarray(found, bool) for name, found in result.first_is_right.items()}
-    path = record.with_suffix(".npz")
-    partial = path.with_suffix(".partial.npz")
-    np.savez_compressed(partial, allow_pickle=False, **arrays)
-    return partial.replace(path)
+    buffer, path = io.BytesIO(), record.with_suffix(".npz")
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    atomic_write(path, buffer.getvalue())
+    return path
 
 
 def read_answers(record: Path) -> Answers | None:
@@ -69,12 +83,14 @@ def read_answers(record: Path) -> Answers | None:
     """
     beside = record.with_suffix(".npz")
     try:
-        values = json.loads(record.read_text(encoding="utf-8"))
-        if PRECISION in values:
-            precision = {name: np.asarray(found, float) for name, found in values[PRECISION].items()}
-            return Answers(precision, {name: _bits(text) for name, text in values.get(FIRST, {}).items()})
-        return _from_arrays(beside) if beside.exists() else None
-    except (OSError, ValueError, TypeError, AttributeError, KeyError, BadZipFile) as error:
+        values = parse_json(record.read_bytes(), _Stored)
+        if values.average_precision is not None:
+            precision = {name: np.asarray(found, float) for name, found in values.average_precision.items()}
+            return _checked(
+                Answers(precision, {name: _bits(text) for name, text in values.first_is_right.items()})
+            )
+        return _checked(_from_arrays(beside)) if beside.exists() else None
+    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile, zlib.error, *TOO_LARGE) as error:
         raise ValueError(
             f"the answers of {record} are damaged: {error}. Restore it and {beside.name} with git, "
             "or delete them: the next command that has the run writes them again."
@@ -88,18 +104,9 @@ def write_identities(folder: Path, data: Data, digest: str, identities: Mapping[
         folder: of the scale.
         data: whose use says which images are asked for.
         digest: of the data set.
+        identities: by protocol.
     """
-    path = _identity_file(folder, data, digest)
-    if path.exists() or not identities:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [
-        f"{json.dumps(name)}: {json.dumps(found, separators=(',', ':'))}"
-        for name, found in identities.items()
-    ]
-    partial = path.with_suffix(".partial")
-    partial.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-    partial.replace(path)
+    _write_once(_identity_file(folder, data, digest), identities)
 
 
 def read_identities(folder: Path, data: Data, digest: str) -> dict[str, Int[np.ndarray, " queries"]] | None:
@@ -108,20 +115,57 @@ def read_identities(folder: Path, data: Data, digest: str) -> dict[str, Int[np.n
     Raises:
         ValueError: naming a file that cannot be read.
     """
-    path = _identity_file(folder, data, digest)
+    return _read_by_protocol(_identity_file(folder, data, digest), Integer, np.int64)
+
+
+def write_chance(folder: Path, data: Data, digest: str, precision: Mapping[str, list[float]]) -> None:
+    """Writes the precision of each valid query under random rankings, as `write_identities` does."""
+    rounded = {name: [round(value, CHANCE_DECIMALS) for value in found] for name, found in precision.items()}
+    _write_once(_chance_file(folder, data, digest), rounded)
+
+
+def read_chance(folder: Path, data: Data, digest: str) -> dict[str, Float[np.ndarray, " queries"]] | None:
+    """Precision of each valid query under random rankings, by protocol; None where it was not written.
+
+    Raises:
+        ValueError: naming a file that cannot be read.
+    """
+    return _read_by_protocol(_chance_file(folder, data, digest), Share, np.float64)
+
+
+def _write_once(path: Path, values: Mapping[str, list[Any]]) -> None:
+    if path.exists() or not values:
+        return
+    lines = [
+        f"{json.dumps(name)}: {json.dumps(found, separators=(',', ':'))}" for name, found in values.items()
+    ]
+    atomic_write(path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def _read_by_protocol(path: Path, kind: Any, dtype: type[Any]) -> dict[str, NDArray[Any]] | None:
     if not path.exists():
         return None
     try:
-        return {
-            name: np.asarray(found, np.int64)
-            for name, found in json.loads(path.read_text(encoding="utf-8")).items()
-        }
-    except (ValueError, AttributeError) as error:
+        stored = parse_json(path.read_bytes(), dict[str, list[kind]])
+        return {name: np.asarray(found, dtype) for name, found in stored.items()}
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}. Restore it with git, or delete it.") from error
 
 
+def _chance_file(folder: Path, data: Data, digest: str) -> Path:
+    return _identity_file(folder, data, digest).with_suffix(".chance.json")
+
+
 def _identity_file(folder: Path, data: Data, digest: str) -> Path:
-    return folder / QUERIES / f"{data.name}-{data.use}-{digest[:DIGEST_LENGTH]}.json"
+    return inside(folder / QUERIES, f"{data.name}-{data.use}-{digest[:DIGEST_LENGTH]}.json")
+
+
+def _checked(found: Answers) -> Answers:
+    for name, values in found.average_precision.items():
+        right = found.first_is_right.get(name, values)
+        if values.shape != right.shape or not ((values >= 0) & (values <= 1)).all():
+            raise ValueError(f"{name} is not one value between 0 and 1 per query")
+    return found
 
 
 def _bits(text: str) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""How a table of the paper is declared: rows, columns in groups, and the claims they carry.
+"""How a table of the paper is declared: rows, and columns in groups.
 
 Data only: nothing here trains, reads files or computes a result.
 """
@@ -97,25 +97,6 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
-    """An ordering that the paper draws from a table.
-
-    Attributes:
-        text: the claim in words.
-        row: label of the row that is said to be better.
-        than: label of the row it is compared with.
-        column: name of the column.
-        allowance: in the column's unit; above zero the claim is "worse by no more than this".
-    """
-
-    text: str
-    row: str
-    than: str
-    column: str
-    allowance: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
 class Table:
     """A table of the paper.
 
@@ -137,7 +118,6 @@ class Table:
     groups: tuple[Group, ...]
     rows: tuple[Row, ...]
     reference: str | None = None
-    claims: tuple[Claim, ...] = ()
     notes: tuple[str, ...] = ()
     side_by_side: bool = False
 
@@ -145,16 +125,8 @@ class Table:
         if self.side_by_side and len(self.groups) != 1:
             raise ValueError(f"{self.name} has {len(self.groups)} groups: only one fits side by side")
         labels = {row.label for row in self.rows}
-        names = {column.name for group in self.groups for column in group.columns}
-        named = [label for claim in self.claims for label in (claim.row, claim.than)]
-        for label in [*named, *([self.reference] if self.reference else [])]:
-            if label not in labels:
-                raise ValueError(f"{self.name} names the row {label!r}, but has only {sorted(labels)}")
-        for column in [claim.column for claim in self.claims]:
-            if column not in names:
-                raise ValueError(
-                    f"a claim of {self.name} names the column {column!r}; it has {sorted(names)}"
-                )
+        if self.reference and self.reference not in labels:
+            raise ValueError(f"{self.name} names the row {self.reference!r}, but has only {sorted(labels)}")
         for row in self.rows:
             self._check_row(row)
 

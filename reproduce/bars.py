@@ -9,7 +9,7 @@ from reproduce.drawn_picture import DrawnPicture, picture_sheet, with_caption
 from reproduce.figure_style import OWN, STYLES, canvas, files, say
 from reproduce.material import Material
 from reproduce.picture import ChannelBars
-from reproduce.table import Block
+from reproduce.sheet import Block
 
 GROUP_WIDTH = 0.8
 """Share of a block's room that its bars take."""

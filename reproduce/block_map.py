@@ -11,7 +11,7 @@ from reproduce.figure_style import files, panels, say, whole_numbers
 from reproduce.histories import numbered
 from reproduce.material import Material
 from reproduce.picture import BlockMap
-from reproduce.table import Block
+from reproduce.sheet import Block
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

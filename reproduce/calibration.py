@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+from cdd.files import atomic_write, read_json
 from cdd.recipe import Recipe
 from cdd.training.calibration import Pace
 from reproduce.shape import shape
@@ -16,8 +16,7 @@ Measure = Callable[[Recipe], Pace]
 
 def calibrated(results: Path, device: str) -> dict[str, Pace]:
     """What was measured on this device, by shape."""
-    stored = _read(results).get(device, {})
-    return {name: Pace(**values) for name, values in stored.items()}
+    return dict(_read(results).get(device, {}))
 
 
 def calibrate(recipes: list[Recipe], results: Path, device: str, measure: Measure) -> None:
@@ -27,24 +26,15 @@ def calibrate(recipes: list[Recipe], results: Path, device: str, measure: Measur
         stored = _read(results)
         if name not in stored.get(device, {}):
             pace = measure(recipe)
-            _write(results, {**stored, device: {**stored.get(device, {}), name: asdict(pace)}})
+            _write(results, {**stored, device: {**stored.get(device, {}), name: pace}})
 
 
-def _read(results: Path) -> Mapping[str, dict[str, dict[str, Any]]]:
+def _read(results: Path) -> dict[str, dict[str, Pace]]:
     path = results / FILE
-    if not path.exists():
-        return {}
-    try:
-        found: dict[str, dict[str, dict[str, Any]]] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(
-            f"{path} is damaged: {error}. Delete it: plan --calibrate measures again."
-        ) from error
-    return found
+    remedy = "Delete that file: plan --calibrate measures again."
+    return read_json(path, dict[str, dict[str, Pace]], remedy) if path.exists() else {}
 
 
-def _write(results: Path, values: Mapping[str, object]) -> None:
-    results.mkdir(parents=True, exist_ok=True)
-    partial = (results / FILE).with_suffix(".partial")
-    partial.write_text(json.dumps(values, indent=2), encoding="utf-8")
-    partial.replace(results / FILE)
+def _write(results: Path, values: Mapping[str, Mapping[str, Pace]]) -> None:
+    plain = {device: {name: asdict(pace) for name, pace in paces.items()} for device, paces in values.items()}
+    atomic_write(results / FILE, json.dumps(plain, indent=2))

@@ -6,10 +6,13 @@ from typing import Any
 
 from cdd.architecture import Network, SmallNetwork, VisionTransformer
 from cdd.data.catalog import EMBEDDED
+from reproduce.against_reference import note as compared_with_reference
 from reproduce.artifact import BEYOND, Scale, Table
+from reproduce.execute import Outcome
 from reproduce.material import Material
 from reproduce.picture import Artifact
 from reproduce.plan import Wish
+from reproduce.thread_spread import thread_spread
 
 SCALE_TEXTS = {
     "mini": "small networks on small embedded images, for two CPU cores: compare directions, not numbers",
@@ -19,6 +22,11 @@ SCALE_TEXTS = {
 COUNTS = (
     "MP: parameters of the deployed network without the identity classifier. FLOPs: multiply-adds of one "
     "image as the paper counts them; true FLOPs are twice as many."
+)
+REFERENCE = "Reference: measured and committed by this project. "
+MIXED_THREADS = (
+    "Numbers of threads differ among these runs: they are rounded differently and go different ways, as two "
+    "seeds do."
 )
 VERSIONS = ("python", "torch", "torchvision", "mlflow", "numpy")
 DIGEST_LENGTH = 12
@@ -84,8 +92,7 @@ def caption(artifact: Artifact, material: Material) -> list[str]:
         material.overrides,
     )
     shown = [wish for wish in wishes if wish.recipe.run_id in outcomes]
-    made = [outcomes[wish.recipe.run_id].environment for wish in shown]
-    made = [environment for environment in made if environment]
+    made = _environments(wishes, outcomes)
     names = {wish.recipe.data.name for wish in wishes}
     notes = [
         f"{_origin(artifact)} Ours: scale {scale}, {scale_text(scale, names)}.",
@@ -99,14 +106,50 @@ def caption(artifact: Artifact, material: Material) -> list[str]:
     if scale != "paper":
         notes.append(_networks(wishes))
     if not made:
-        return [*notes, "None of these runs has finished."]
+        return [*notes, "None of these runs has finished.", *_reference(artifact, material)]
     seeds = sorted({wish.recipe.seed for wish in shown})
     spread = "; ± is the standard deviation over seeds" if len(seeds) > 1 else ""
     data = _listed(sorted({_data(wish, outcomes[wish.recipe.run_id].environment) for wish in shown}))
     return [
         *notes,
         f"Data: {data}. Seeds: {_listed(seeds)}{spread}.",
-        made_with(made),
+        f"{REFERENCE if material.origin == 'reference' else ''}{made_with(made)}",
+        *_reference(artifact, material),
+        *_threads(material),
+    ]
+
+
+def _environments(wishes: Iterable[Wish], outcomes: Mapping[str, Outcome]) -> list[Mapping[str, Any]]:
+    found = (outcomes[wish.recipe.run_id].environment for wish in wishes if wish.recipe.run_id in outcomes)
+    return [environment for environment in found if environment]
+
+
+def _reference(artifact: Artifact, material: Material) -> list[str]:
+    """What the reference beside the user's numbers is, and whether those lie within its spread."""
+    if material.reference is None:
+        return []
+    found = material.reference
+    seeds = sorted({wish.recipe.seed for wish in found.wishes if wish.recipe.run_id in found.outcomes})
+    made = made_with(_environments(found.wishes, found.outcomes))
+    return [*compared_with_reference(artifact, material), f"{REFERENCE}Seeds: {_listed(seeds)}. {made}"]
+
+
+def _threads(material: Material) -> list[str]:
+    """What another number of threads may have done to the runs that are compared; none where all have one."""
+    made = _environments(material.wishes, material.outcomes)
+    folder = material.records_folder
+    if found := material.reference:
+        made, folder = made + _environments(found.wishes, found.outcomes), found.folder
+    counts = {environment.get("threads") for environment in made if environment.get("device") == "cpu"}
+    if len(counts) < 2:
+        return []
+    known = thread_spread(folder)
+    if known is None:
+        return [MIXED_THREADS]
+    spread, runs = known
+    return [
+        f"{MIXED_THREADS} Measured on {runs} run{'s' if runs > 1 else ''}: a standard deviation of "
+        f"{spread.deviation:.2f} points of mAP."
     ]
 
 
@@ -173,7 +216,9 @@ def made_with(made: Sequence[Mapping[str, Any]]) -> str:
 
 def _device(environment: Mapping[str, Any]) -> str:
     name, precision = environment.get("device_name"), environment.get("autocast")
-    details = ", ".join(str(detail) for detail in (name, precision) if detail)
+    threads = environment.get("threads") if environment.get("device") == "cpu" else None
+    counted = f"{threads} thread{'' if threads == 1 else 's'}" if threads else None
+    details = ", ".join(str(detail) for detail in (name, precision, counted) if detail)
     return f"{environment.get('device', 'unknown device')}{f' ({details})' if details else ''}"
 
 

@@ -1,6 +1,6 @@
 """Figures of a table: for each cell one value per seed, and the paper's number."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
@@ -74,6 +74,19 @@ def relative(table: Table, cells: Mapping[CellKey, Cell]) -> dict[CellKey, Cell]
     return found
 
 
+def values_by_seed(
+    group: Group, column: Column, wishes: Iterable[Wish], outcomes: Mapping[str, Outcome]
+) -> dict[int, float]:
+    """One figure of these runs by seed, in the column's unit, where it was measured."""
+    key = group.metric(column)
+    known = {
+        wish.recipe.seed: outcomes[wish.recipe.run_id].metrics
+        for wish in wishes
+        if wish.recipe.run_id in outcomes
+    }
+    return {seed: metrics[key] * column.factor for seed, metrics in known.items() if key in metrics}
+
+
 def _cell(
     row: Row, group: Group, column: Column, wishes: list[Wish], outcomes: Mapping[str, Outcome]
 ) -> Cell:
@@ -84,12 +97,7 @@ def _cell(
     known = {
         wish.recipe.seed: outcomes[wish.recipe.run_id] for wish in wishes if wish.recipe.run_id in outcomes
     }
-    key = group.metric(column)
-    values = {
-        seed: outcome.metrics[key] * column.factor
-        for seed, outcome in known.items()
-        if key in outcome.metrics
-    }
+    values = values_by_seed(group, column, wishes, outcomes)
     failed = any(outcome.state in ("failed", "skipped") for outcome in known.values())
     return Cell(values, paper, MEASURED if values else FAILED if failed else NOT_RUN)
 

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reproduce import cli_claims, cli_data, cli_gallery, cli_report, cli_runs, cli_study, cli_tools
+from reproduce import (
+    cli_claims,
+    cli_data,
+    cli_gallery,
+    cli_list,
+    cli_record,
+    cli_report,
+    cli_runs,
+    cli_study,
+    cli_tools,
+)
 from reproduce.cli_group import FAILURE, ArtifactGroup
 from reproduce.cli_launch import launching
 from reproduce.cli_options import (
@@ -146,23 +156,6 @@ def run_artifacts(
     _run(request, launching(launcher, address, together))
 
 
-@app.command("list", short_help="The artifacts that can be made.")
-def list_artifacts(output: OutputFormat = "text") -> None:
-    """The artifacts that can be made.
-
-    python -m reproduce list --format json
-    """
-    from reproduce import catalog
-
-    found = [catalog.as_plain(summary) for summary in catalog.summaries()]
-    if output == "json":
-        typer.echo(json.dumps(found, indent=2))
-        return
-    width = max(len(entry["name"]) for entry in found)
-    for entry in found:
-        typer.echo(f"{entry['name']:<{width}} {entry['title']} ({entry['source']})")
-
-
 @app.command(short_help="What would be trained, why, and for how long.")
 def plan(
     artifacts: Annotated[
@@ -221,7 +214,7 @@ def show(
     results: Results = RESULTS,
     output: OutputFormat = "text",
 ) -> None:
-    """Draws the artifacts from the store and, where it has nothing, from the committed records.
+    """Draws your finished runs beside the reference; the reference alone where you have none.
 
     python -m reproduce show table1 --format json
     """
@@ -247,8 +240,10 @@ def show(
         show_drawn(artifact)
 
 
+app.command("list", short_help="The artifacts that can be made.")(cli_list.list_artifacts)
 app.command(short_help="Whether the sources' claims hold.")(cli_claims.claims)
 app.command(short_help="Everything that was measured, on one page.")(cli_report.report)
+app.command(short_help="Finished runs into the committed reference; for maintainers.")(cli_record.record)
 app.command(short_help="What a finished run finds, as a picture.")(cli_gallery.gallery)
 app.command(short_help="One file with a finished run, for another machine.")(cli_runs.export_run)
 app.command(short_help="Take in a run that export-run wrote.")(cli_runs.import_run)

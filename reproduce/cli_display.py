@@ -16,11 +16,11 @@ from rich.table import Table as Grid
 
 from cdd.run import Epoch
 from cdd.run import Progress as Step
+from reproduce.drawer import Drawn
 from reproduce.estimate import total
 from reproduce.listener import Listener
 from reproduce.plan import Item, Plan
-from reproduce.session import Drawn
-from reproduce.table import Block, Sheet
+from reproduce.sheet import Block, Sheet
 
 PLAIN_WIDTH = 120
 LONGEST_SILENCE = 60.0
@@ -193,7 +193,11 @@ def _grid(block: Block, group: str) -> Grid:
     frame = block.frame
     grid = Grid(title=f"{group}: {block.title}", title_justify="left", pad_edge=False)
     levels = sorted({0, frame.index.nlevels - 1})
-    places = [place for place, column in enumerate(frame.columns) if column[0] == group]
+    places = [
+        place
+        for place, column in enumerate(frame.columns)
+        if column[0] == group and (not block.brief or column[1] in block.brief)
+    ]
     for level in levels:
         grid.add_column(str(frame.index.names[level]), overflow="fold")
     for place in places:
@@ -228,6 +232,8 @@ def _plan_sum(plan: Plan) -> str:
     text = f"{len(plan.work)} of {len(plan.items)} runs to do"
     if unknown < len(plan.work):
         text += f", about {_duration(seconds)}"
+    if any("reference" in item.estimate.basis for item in plan.work):
+        text += " (as on the machine of the reference)"
     text += f", {unknown} of unknown length (plan --calibrate measures)" if unknown else ""
     return f"{text}. {_needs(plan)}"
 

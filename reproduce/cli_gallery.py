@@ -33,9 +33,9 @@ def gallery(
     """
     from cdd.training.environment import Machine
     from reproduce.cli_display import counted, drawn_as_plain, show_sheet
+    from reproduce.drawer import Drawn
     from reproduce.gallery import GalleryRequest, draw_gallery
     from reproduce.gallery_rows import Choice
-    from reproduce.session import Drawn
 
     request = GalleryRequest(
         run=run,

@@ -12,7 +12,10 @@ from reproduce.cli_options import RESULTS, OutputFormat, Results, ScaleOption
 def report(
     scale: ScaleOption = "mini",
     out: Annotated[Path | None, typer.Option(help="The page; by default report.html of the scale.")] = None,
-    text: Annotated[Path, typer.Option(help="The text, as Markdown.")] = Path("REPRODUCIBILITY.md"),
+    text: Annotated[
+        Path | None,
+        typer.Option(help="The text (Markdown); by default beside the page."),
+    ] = None,
     results: Results = RESULTS,
     output: OutputFormat = "text",
 ) -> None:
@@ -21,6 +24,7 @@ def report(
     python -m reproduce report --scale mini --out report.html
     """
     from reproduce.cli_display import Display
+    from reproduce.ledger_sheet import counts_text
     from reproduce.report import ReportRequest, make_report
 
     request = ReportRequest(scale=scale, results=results, out=out, text=text)
@@ -32,6 +36,6 @@ def report(
         counted = {"verdicts": dict(found.verdicts), "artifacts": found.artifacts, "runs": found.runs}
         typer.echo(json.dumps({**values, **counted}, indent=2))
         return
-    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in found.verdicts.items())
-    typer.echo(f"Claims: {verdicts}. {found.artifacts} tables and figures, {found.runs} runs.")
+    typer.echo(f"Claims: {counts_text(found.verdicts)}.")
+    typer.echo(f"{found.artifacts} tables and figures, {found.runs} runs.")
     typer.echo(f"Written: {page} ({page.stat().st_size / 1e6:.1f} MB), {words}")

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,13 +28,16 @@ def export_run(
     found = export(ExportRequest(run=run, out=out, with_weights=weights, results=results))
     members = found.manifest.members
     if output == "json":
-        values = {"file": str(found.path), "bytes": found.path.stat().st_size}
-        typer.echo(json.dumps({**values, **found.manifest.model_dump()}, indent=2))
+        values: dict[str, Any] = {"file": str(found.path), "bytes": found.path.stat().st_size}
+        values |= {**found.manifest.model_dump(), "said": found.said}
+        typer.echo(json.dumps(values, indent=2))
         return
     size = found.path.stat().st_size / 1e6
     typer.echo(f"Run {found.manifest.run_id} ({found.manifest.label}) is in {found.path}, {size:.2f} MB:")
     for name, member in members.items():
         typer.echo(f"  {name:<14} {member.bytes:>12,} bytes")
+    for text in found.said:
+        typer.echo(f"  {text}")
     typer.echo(f"Elsewhere: python -m reproduce import-run {found.path.name}")
 
 

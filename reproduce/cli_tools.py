@@ -108,15 +108,32 @@ def ui(
     import subprocess
     import sys
 
-    from reproduce import connection
+    from reproduce import connection, pages
+    from reproduce.errors import UsageError
+    from reproduce.source import Source
+    from reproduce.tracking import existing_store
+    from reproduce.workspace import Workspace
 
     uri = connection.tracking_uri(results)
+    is_server = uri.startswith("http")
+    base = connection.shown(uri).rstrip("/") if is_server else f"http://{pages.HOST}:{port}"
+    if is_server:
+        typer.echo(f"The store is a server: open {base}")
+    else:
+        pages.check_port(port)
+    store = existing_store(Workspace(results.resolve()), Source("unknown", dirty=True))  # writes nothing
+    if store is None:
+        raise UsageError(
+            f"there is no store yet at {connection.shown(uri)}: train something first, or give the --results "
+            "of what was trained"
+        )
+    for name, address in pages.experiments(store, base):
+        typer.echo(f"{name}: {address}")
     if not connection.is_database(uri):
-        typer.echo(f"The store is a server: open {connection.shown(uri)}")
         return
     location = connection.artifact_location(uri, results) or ""
-    typer.echo(f"http://127.0.0.1:{port} shows {connection.shown(uri)}; Ctrl-C ends it.")
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
+    typer.echo(f"{base} shows {connection.shown(uri)}; Ctrl-C ends it.")
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", pages.HOST, "--port", str(port)]
     command += ["--backend-store-uri", uri, "--default-artifact-root", location]
     try:
         code = subprocess.run(command, check=False).returncode

@@ -11,7 +11,8 @@ from reproduce.figure_style import COLOURS, OWN, files, panels, say
 from reproduce.material import Material
 from reproduce.pareto_front import pareto_front
 from reproduce.picture import Cloud
-from reproduce.table import Block, decimals_for, number_text
+from reproduce.sheet import Block, number_text
+from reproduce.table import decimals_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

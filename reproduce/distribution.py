@@ -10,7 +10,7 @@ from reproduce.figure_style import COLOURS, files, legend_below, panels, say, wh
 from reproduce.histories import numbered
 from reproduce.material import Material
 from reproduce.picture import Distribution
-from reproduce.table import Block
+from reproduce.sheet import Block
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,10 +12,12 @@ from cdd.recipe import Data
 from reproduce import connection
 from reproduce.errors import UsageError
 from reproduce.source import source, versions
-from reproduce.tracking import Store
+from reproduce.tracking import existing_store
 from reproduce.workspace import Workspace
 
 LEAST_FREE_GIGABYTES = 2
+NAMED = 3
+"""Changed files that a check names."""
 
 
 @dataclass(frozen=True)
@@ -96,15 +98,21 @@ def _disk(workspace: Workspace) -> str:
 
 def _store(workspace: Workspace) -> str:
     uri = connection.tracking_uri(workspace.results)
-    runs = Store(uri, workspace, source()).trainings()
-    return f"{connection.shown(uri)} answers, {len(runs)} trainings"
+    store = existing_store(workspace, source())
+    if store is None:
+        return f"{connection.shown(uri)} is made by the first run"
+    return f"{connection.shown(uri)} answers, {len(store.trainings())} trainings"
 
 
 def _git() -> str:
     code = source()
     if code.commit == "unknown":
         return "no git work tree: results will not name a commit"
-    return f"{code.commit[:10]}, {'uncommitted changes' if code.dirty else 'clean'}"
+    if not code.changed:
+        return f"{code.commit[:10]}, clean"
+    named = ", ".join([*code.changed[:NAMED], *(["..."] if len(code.changed) > NAMED else [])])
+    kind = "" if code.dirty else " of the reference alone"
+    return f"{code.commit[:10]}, {len(code.changed)} changed files{kind}: {named}"
 
 
 def _data() -> str:

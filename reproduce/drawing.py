@@ -9,7 +9,7 @@ from reproduce.bars import draw_bars
 from reproduce.block_map import draw_block_map
 from reproduce.cloud import draw_cloud
 from reproduce.distribution import draw_distribution
-from reproduce.drawn_picture import DrawnPicture
+from reproduce.drawn_picture import DrawnPicture, beside_reference
 from reproduce.figure import draw_figure
 from reproduce.forest import draw_forest
 from reproduce.material import FIGURES, Material
@@ -24,8 +24,9 @@ from reproduce.picture import (
     Sweep,
     WordGallery,
 )
+from reproduce.sheet import Sheet
 from reproduce.sweep import draw_sweep
-from reproduce.table import Sheet, draw, write
+from reproduce.table import draw, write
 from reproduce.word_gallery import draw_word_gallery
 
 DRAWN_BY: Mapping[type, Callable[[Any, Material], DrawnPicture]] = {
@@ -45,5 +46,8 @@ def draw_artifact(artifact: Artifact, material: Material) -> tuple[Sheet, list[P
     if isinstance(artifact, Table):
         sheet = draw(artifact, material)
         return sheet, write(sheet, material.folder / "tables")
-    picture = DRAWN_BY[type(artifact)](artifact, material)
+    draw_picture = DRAWN_BY[type(artifact)]
+    picture = draw_picture(artifact, material)
+    if material.reference:
+        picture = beside_reference(picture, draw_picture(artifact, material.of_reference()))
     return picture.sheet, picture.write(material.folder / FIGURES)

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from statistics import median
 
 from cdd.data.extent import extent
 from cdd.recipe import Recipe
 from cdd.training.calibration import Pace
+from reproduce.records import read_record, record_files
 from reproduce.shape import shape
 from reproduce.tracking import FINISHED, IMPORTED, StoredRun
 
@@ -30,6 +33,22 @@ class Speed:
     per_epoch: Mapping[str, list[float]]
     device: str
     calibrated: Mapping[str, Pace] = field(default_factory=dict)
+    reference: Path | None = None
+    """Folder of the committed runs, of whatever machine; asked where nothing is known of this one."""
+
+    def reference_of(self, key: str) -> list[tuple[float, str]]:
+        """Seconds per epoch, and the device's name, of committed runs of this shape on such a device."""
+        return self._by_shape.get(key, [])
+
+    @cached_property
+    def _by_shape(self) -> dict[str, list[tuple[float, str]]]:
+        found: dict[str, list[tuple[float, str]]] = {}
+        for record in map(read_record, record_files(self.reference).values() if self.reference else ()):
+            made, recipe = record.environment, Recipe.from_json(record.recipe)
+            if made.get("device") == self.device and "seconds" in record.metrics:
+                seconds = record.metrics["seconds"] / recipe.schedule.epochs
+                found.setdefault(shape(recipe), []).append((seconds, str(made.get("device_name", "unknown"))))
+        return found
 
     @classmethod
     def measured(
@@ -37,6 +56,7 @@ class Speed:
         trainings: Mapping[str, list[StoredRun]],
         device: str,
         calibrated: Mapping[str, Pace] | None = None,
+        reference: Path | None = None,
     ) -> "Speed":
         """What the store's finished runs took on this kind of device."""
         found: dict[str, list[float]] = {}
@@ -48,7 +68,7 @@ class Speed:
                 found.setdefault(run.tags.get("cdd.shape", ""), []).append(
                     run.metrics["seconds"] / run.epochs
                 )
-        return cls(found, device, calibrated or {})
+        return cls(found, device, calibrated or {}, reference)
 
 
 def estimate(recipe: Recipe, speed: Speed, epochs_done: int) -> Estimate:
@@ -60,11 +80,21 @@ def estimate(recipe: Recipe, speed: Speed, epochs_done: int) -> Estimate:
         seconds = round(_epoch(recipe, pace) * left, 1)
         return Estimate(seconds, f"calibrated on {speed.device}", pace.peak_memory)
     if not known:
-        return Estimate(None, f"no finished run of this shape on {speed.device}")
+        return _from_reference(recipe, speed, left)
     plural = "run" if len(known) == 1 else "runs"
     return Estimate(
         round(median(known) * left, 1), f"{len(known)} finished {plural} of this shape on {speed.device}"
     )
+
+
+def _from_reference(recipe: Recipe, speed: Speed, left: int) -> Estimate:
+    known = speed.reference_of(shape(recipe))
+    if not known:
+        return Estimate(None, f"no finished run of this shape on {speed.device}")
+    names = ", ".join(sorted({name for _, name in known}))
+    plural = "run" if len(known) == 1 else "runs"
+    seconds = median(seconds for seconds, _ in known)
+    return Estimate(round(seconds * left, 1), f"{len(known)} reference {plural} of this shape on {names}")
 
 
 def _epoch(recipe: Recipe, pace: Pace) -> float:

@@ -1,23 +1,35 @@
 """What finished runs have measured, for judging claims: their records, nothing else."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from cdd.data.catalog import EMBEDDED, load
 from cdd.recipe import Data, Recipe
-from cdd.training.appraisal import query_identities
-from reproduce.answers import Answers, read_answers, read_identities, write_identities
-from reproduce.artifact import Scale, Table
-from reproduce.claim import RunOf
+from cdd.training.appraisal import chance_precision, query_identities
+from reproduce import catalog
+from reproduce.answers import Answers, read_answers, read_chance, read_identities
+from reproduce.artifact import Column, Scale, Table
+from reproduce.claim import PublishedClaim, RunOf
 from reproduce.material import FIGURES
+from reproduce.overrides import Overrides
 from reproduce.picture import Artifact, Sweep
-from reproduce.records import Record, read_record
+from reproduce.records import Record, read_records
+
+BY_QUERY = {"mAP": "average_precision", "rank1": "first_is_right", "top1": "average_precision"}
+"""By name of a metric, which answers it is the mean of."""
+QUERIES: Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "identities": (read_identities, query_identities),
+    "chance": (read_chance, chance_precision),
+}
+"""What is known of queries: how it is read, and asked of a data set."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +37,7 @@ class RunEvidence:
     """One finished run.
 
     Attributes:
-        protocol: of the row's group; it stands in the names of metrics.
+        protocol: by which it is asked; it stands in the names of metrics.
         path: of the record.
     """
 
@@ -45,7 +57,12 @@ class RunEvidence:
 
         None for other data, and where the data here are not those of the run.
         """
-        return (_identities(self.path.parent.parent, self.recipe.data, self.digest) or {}).get(self.protocol)
+        return _by_protocol("identities", self.folder, self.recipe.data, self.digest).get(self.protocol)
+
+    @cached_property
+    def chance(self) -> Float[np.ndarray, " queries"] | None:
+        """Average precision of each query under random rankings, or the share of a class; as identities."""
+        return _by_protocol("chance", self.folder, self.recipe.data, self.digest).get(self.protocol)
 
     @property
     def digest(self) -> str:
@@ -53,16 +70,38 @@ class RunEvidence:
         return str(self.record.environment.get("data_digest", "unknown"))
 
     @property
+    def folder(self) -> Path:
+        """Of the scale."""
+        return self.path.parent.parent
+
+    @property
     def figures(self) -> Path:
         """Folder of the figures that were drawn of it."""
-        return self.path.parent.parent / FIGURES
+        return self.folder / FIGURES
+
+    def by_query(self, column: Column) -> Float[np.ndarray, " queries"] | None:
+        """What single queries give an accuracy, whose mean it is; None for everything else."""
+        kind = BY_QUERY.get(column.metric.removeprefix("{protocol}/").removesuffix("_error"))
+        if kind is None or self.answers is None:
+            return None
+        found: NDArray[np.float64] | None = getattr(self.answers, kind).get(self.protocol)
+        if found is None:
+            return None
+        return column.factor * (1 - found if column.metric.endswith("_error") else found)
 
 
 class Evidence:
     """All records below a scale's folder, found by the rows that show their runs."""
 
-    def __init__(self, folder: Path, scale: Scale, artifacts: Mapping[str, Artifact]):
+    def __init__(
+        self,
+        folder: Path,
+        scale: Scale,
+        artifacts: Mapping[str, Artifact],
+        overrides: Overrides | None = None,
+    ):
         self.folder, self.scale, self.artifacts = folder, scale, artifacts
+        self._overrides = overrides or Overrides()
         self._recipes: dict[tuple[str, int], dict[tuple[str, str], Recipe]] = {}
         self._runs: dict[tuple[str, str, str, str, int], RunEvidence | None] = {}
 
@@ -70,8 +109,36 @@ class Evidence:
         """The finished run behind a row for this seed; None where it is not recorded."""
         key = run.artifact, run.row, run.group, run.role, seed
         if key not in self._runs:
-            self._runs[key] = self._recorded(run, seed)
+            recipe, groups = self.recipe(run, seed), self.artifacts[run.artifact].groups
+            protocol = next((group.protocol for group in groups if group.title == run.group), "")
+            self._runs[key] = self.recorded(recipe, protocol) if recipe else None
         return self._runs[key]
+
+    def recorded(self, recipe: Recipe, protocol: str) -> RunEvidence | None:
+        """The finished run of a recipe, asked by this protocol; None where it is not recorded."""
+        record = self.records.get(recipe.run_id)
+        return RunEvidence(recipe, protocol, record, self._path(record)) if record else None
+
+    @cached_property
+    def records(self) -> dict[str, Record]:
+        """All records, by run id."""
+        return read_records(self.folder)
+
+    @cached_property
+    def over_seeds(self) -> list[list[RunEvidence]]:
+        """Recorded runs that differ in their seeds alone, together; those of one seed are left out."""
+        found: dict[str, list[RunEvidence]] = {}
+        for record in self.records.values():
+            try:
+                recipe = Recipe.from_json(record.recipe)
+            except (ValueError, ImportError):
+                continue  # A recipe of another version, which no run of this one is like.
+            same = json.dumps(_without_seeds(recipe.to_json()), sort_keys=True)
+            found.setdefault(same, []).append(RunEvidence(recipe, "", record, self._path(record)))
+        return [runs for runs in found.values() if len(runs) > 1]
+
+    def _path(self, record: Record) -> Path:
+        return self.folder / "runs" / f"{record.run_id}.json"
 
     def recipe(self, run: RunOf, seed: int) -> Recipe | None:
         """The run behind a row; None for a row without one, whose figures the paper copied.
@@ -98,19 +165,13 @@ class Evidence:
         ]
         return entries[0].paper.get(column) if entries else None
 
-    def _recorded(self, run: RunOf, seed: int) -> RunEvidence | None:
-        recipe = self.recipe(run, seed)
-        path = self.folder / "runs" / f"{recipe.run_id}.json" if recipe else None
-        if recipe is None or path is None or not path.exists():
-            return None
-        groups = self.artifacts[run.artifact].groups
-        protocol = next(group.protocol for group in groups if group.title == run.group)
-        return RunEvidence(recipe, protocol, read_record(path), path)
-
     def _of_artifact(self, name: str, seed: int) -> dict[tuple[str, str], Recipe]:
         if (name, seed) not in self._recipes:
             found = self.artifacts[name].recipes(self.scale, seed)
-            self._recipes[name, seed] = {(label, group): recipe for label, group, recipe in found}
+            changed = self._overrides.apply([recipe for _, _, recipe in found])
+            self._recipes[name, seed] = {
+                (label, group): recipe for (label, group, _), recipe in zip(found, changed, strict=True)
+            }
         return self._recipes[name, seed]
 
     def _is_reported(self, run: RunOf) -> bool:
@@ -120,13 +181,35 @@ class Evidence:
         )
 
 
+class _Declared(dict[str, Artifact]):
+    """The artifacts of the catalog by name, each found when it is asked for."""
+
+    def __missing__(self, name: str) -> Artifact:
+        return self.setdefault(name, catalog.find(name))
+
+
+def evidence_of(folder: Path, scale: Scale, overrides: Overrides | None = None) -> Evidence:
+    """The records of a scale's folder, for the runs of all artifacts."""
+    return Evidence(folder, scale, _Declared(), overrides)
+
+
+def runs_of(claims: Iterable[PublishedClaim]) -> list[RunOf]:
+    """Every run that these claims compare."""
+    return [run for claim in claims for pair in claim.pairs for run in pair.runs]
+
+
+def _without_seeds(value: Any) -> Any:
+    """A recipe as plain values without its seed and those of the runs that it needs."""
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_seeds(inner) for key, inner in value.items() if key != "seed"}
+
+
 @cache
-def _identities(folder: Path, data: Data, digest: str) -> dict[str, NDArray[np.int64]] | None:
-    known = read_identities(folder, data, digest)
-    if known is not None or data.name not in EMBEDDED:
-        return known
-    dataset = load(data)
-    if dataset.digest != digest:
-        return None
-    write_identities(folder, data, digest, query_identities(dataset, data.use))
-    return read_identities(folder, data, digest)
+def _by_protocol(kind: str, folder: Path, data: Data, digest: str) -> Mapping[str, NDArray[Any]]:
+    """What is stored of the queries; of embedded data that no run has said it of, asked of the data."""
+    read, ask = QUERIES[kind]
+    known = read(folder, data, digest)
+    if known is None and data.name in EMBEDDED and (dataset := load(data)).digest == digest:
+        known = {name: np.asarray(found) for name, found in ask(dataset, data.use).items()}
+    return known or {}

@@ -7,6 +7,7 @@ from typing import Any
 
 from filelock import Timeout
 
+from cdd.errors import DataError
 from cdd.recipe import Recipe
 from cdd.run import WEIGHTS, Observer, Result, load_result
 from cdd.training.environment import Machine
@@ -239,7 +240,7 @@ class Execution:
         delivery.close()
         try:
             delivery.opened().complete(self.recipe, result, self.folder)
-        except StoreError as error:
+        except (StoreError, DataError) as error:
             return Outcome(
                 state="undelivered", message=str(error), metrics=result.metrics, environment=environment
             )

@@ -13,7 +13,8 @@ from reproduce.figure_style import OWN, STYLES, canvas, files, legend_below, pan
 from reproduce.histories import measured
 from reproduce.material import Material
 from reproduce.picture import Curve, Figure
-from reproduce.table import Block, decimals_for, number_text
+from reproduce.sheet import Block, number_text
+from reproduce.table import decimals_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

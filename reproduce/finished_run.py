@@ -1,16 +1,15 @@
 """A finished run by its id: recipe and numbers from its record or the store, and its deployed network."""
 
-import json
-import pickle
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cdd.errors import RunError
+from cdd.errors import DataError, RunError
+from cdd.files import read_json
 from cdd.models.deployed import Embedder, load_deployed_network
 from cdd.recipe import Recipe
 from cdd.run import DEPLOYED, RESULT
@@ -25,8 +24,8 @@ from reproduce.tracking import FINISHED, PUBLISHED, Store, StoredRun, existing_s
 from reproduce.workspace import Workspace
 
 Content = TypeVar("Content")
-UNREADABLE = (RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError)
-"""What torch raises for files that are empty, damaged or of something else."""
+NO_RECIPE = (ValueError, TypeError, AttributeError, KeyError, ImportError, RecursionError)
+"""What a recipe raises that was written by another version, or by hand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +36,7 @@ class FinishedRun:
         metrics: of the deployed network; fractions.
         environment: what it was made with, the digest of its data among it.
         scale: None where neither a record nor the store says it.
-        published: folder of its record; tables and figures of its scale or study stand there, too.
+        published: folder of the user's tables and figures of its scale or study; her records lie there, too.
     """
 
     run_id: str
@@ -106,16 +105,34 @@ class FinishedRuns:
             RunError: if its file is damaged.
             StoreError: if the store does not answer.
         """
+        if self.are_here(run, (name,)):
+            return reader(self.workspace.folder(run.run_id) / name)
+        return self.read_stored(run, name, reader)
+
+    def are_here(self, run: FinishedRun, names: Iterable[str]) -> bool:
+        """Whether the run's folder has its result and these files."""
         folder = self.workspace.folder(run.run_id)
-        if (folder / RESULT).exists() and (folder / name).exists():
-            return reader(folder / name)
-        found = self.in_store(run.run_id)
+        return all((folder / name).exists() for name in (RESULT, *names))
+
+    def read_stored(self, run: FinishedRun, name: str, reader: Callable[[Path], Content]) -> Content:
+        """What a file of the run holds in the store.
+
+        Raises: as `read`.
+        """
+        folder, found = self.workspace.folder(run.run_id), self.in_store(run.run_id)
         if found is None and run.run_id in self._trainings:
             raise self._unfinished(run.run_id)
         with tempfile.TemporaryDirectory() as place:
             fetched = found and found[0].download(found[1].mlflow_id, name, Path(place))
-            if fetched:
-                return reader(fetched)
+            try:
+                if fetched:
+                    return reader(fetched)
+            except DataError as error:
+                text = str(error).replace(f"{place}/", "")
+                raise RunError(
+                    f"of run {run.run_id} in the tracking store: {text} That copy cannot be mended: train "
+                    "the run again"
+                ) from error
         artifacts = ", ".join(dict.fromkeys(artifact for _, artifact in run.rows))
         again = f"an artifact that shows it ({artifacts})" if artifacts else "the command that made it"
         raise UsageError(
@@ -126,7 +143,8 @@ class FinishedRuns:
 
     @cached_property
     def _records(self) -> dict[str, Path]:
-        return record_files(self.workspace.results)
+        """The user's records before the committed ones."""
+        return {**record_files(self.workspace.reference), **record_files(self.workspace.results)}
 
     @cached_property
     def _store(self) -> Store | None:
@@ -153,21 +171,25 @@ class FinishedRuns:
 
 
 def _recorded(run_id: str, path: Path, workspace: Workspace) -> FinishedRun:
-    record = read_record(path)
+    record, folder = read_record(path), path.parent.parent
+    if folder.is_relative_to(workspace.reference):
+        folder = workspace.results / folder.relative_to(workspace.reference)
     return FinishedRun(
         run_id=run_id,
         recipe=_recipe(run_id, record.recipe),
         metrics=record.metrics,
         environment=record.environment,
-        scale=next(name for name in SCALES if path.is_relative_to(workspace.results / name)),
-        published=path.parent.parent,
+        scale=next(name for name in SCALES if folder.is_relative_to(workspace.results / name)),
+        published=folder,
     )
 
 
 def _stored(store: Store, stored: StoredRun) -> FinishedRun:
     with tempfile.TemporaryDirectory() as place:
         path = store.download(stored.mlflow_id, "recipe.json", Path(place))
-        recipe = _recipe(stored.run_id, json.loads(path.read_text(encoding="utf-8")) if path else {})
+        recipe = _recipe(
+            stored.run_id, read_json(path, dict[str, Any], "Train the run again.") if path else {}
+        )
     scale, published = _place(store, stored)
     return FinishedRun(
         run_id=stored.run_id,
@@ -198,7 +220,7 @@ def _place(store: Store, stored: StoredRun) -> tuple[Scale | None, Path]:
 def _recipe(run_id: str, values: dict[str, Any]) -> Recipe:
     try:
         return Recipe.from_json(values)
-    except ValueError as error:
+    except NO_RECIPE as error:
         raise RunError(
             f"the stored recipe of run {run_id} has fields that this version does not know, or lacks some: "
             "use the version that trained it, or train it again"
@@ -206,11 +228,4 @@ def _recipe(run_id: str, values: dict[str, Any]) -> Recipe:
 
 
 def _loaded(path: Path) -> Embedder:
-    try:
-        return Embedder(load_deployed_network(path))
-    except UNREADABLE as error:
-        cause = next(iter(str(error).splitlines()), "it is empty")
-        raise RunError(
-            f"the network in {path} cannot be read: {cause}. Delete the file, so that it is fetched from the "
-            "store, or train the run again"
-        ) from error
+    return Embedder(load_deployed_network(path))

@@ -13,7 +13,8 @@ from reproduce.forest_panels import Line, draw_panels
 from reproduce.material import Material
 from reproduce.paired_bootstrap import CONFIDENCE, Interval
 from reproduce.picture import Choice, Forest
-from reproduce.table import Block, decimals_for, number_text
+from reproduce.sheet import Block, number_text
+from reproduce.table import decimals_for
 from reproduce.worth import Comparison, Worth
 
 PERCENT_DECIMALS = 1
@@ -60,7 +61,7 @@ def interval_text(interval: Interval | None, decimals: int) -> str:
     mean, low, high = (
         number_text(v, decimals, signed=True) for v in (interval.mean, interval.low, interval.high)
     )
-    return mean if interval.queries is None and interval.spread is None else f"{mean} [{low}, {high}]"
+    return f"{mean} [{low}, {high}]" if interval.has_width else mean
 
 
 def _worth_block(figure: Forest, comparison: Comparison, worths: Worths) -> Block:
@@ -79,9 +80,8 @@ def _worth_block(figure: Forest, comparison: Comparison, worths: Worths) -> Bloc
             worth = worths[choice.label, column.name]
             cells.append(_mean(list(worth.values.values()), decimals[column.name]))
             cells.append(interval_text(worth.interval, _decimals_of_difference(column)))
-    index = pd.MultiIndex.from_tuples(list(rows), names=("No.", "Switched to"))
-    frame = pd.DataFrame(list(rows.values()), index=index, columns=pd.MultiIndex.from_tuples(names))
-    return Block(f"Every point switched alone; differences from {figure.default.label}", frame)
+    title = f"Every point switched alone; differences from {figure.default.label}"
+    return Block.of(title, rows, ("No.", "Switched to"), names)
 
 
 def _points(figure: Forest) -> Block:
@@ -113,7 +113,7 @@ def _numbers(figure: Forest, comparison: Comparison, worths: Worths) -> pd.DataF
 
 def _line(choice: Choice, column: Column, worth: Worth, default: Mapping[int, float]) -> list[object]:
     values, found = list(worth.values.values()), worth.interval
-    has_width = found is not None and (found.queries is not None or found.spread is not None)
+    has_width = found is not None and found.has_width
     of_default = [default[seed] for seed in worth.values if seed in default]
     return [
         choice.number,
@@ -134,30 +134,27 @@ def _notes(figure: Forest, comparison: Comparison, worths: Worths) -> list[str]:
     """What the intervals are of, and the band."""
     seeds = len(comparison.default_everywhere(figure.columns[0]))
     band = f"Grey band: {figure.default.label} plus and minus its standard deviation over {seeds} seeds."
-    return [*_of_intervals(figure, comparison, worths), *([band] if seeds > 1 else [])]
+    return [*_of_intervals(worths), *([band] if seeds > 1 else [])]
 
 
-def _of_intervals(figure: Forest, comparison: Comparison, worths: Worths) -> list[str]:
+def _of_intervals(worths: Worths) -> list[str]:
     found = [(name, worth.interval) for (_, name), worth in worths.items() if worth.interval]
     over_queries = list(dict.fromkeys(name for name, interval in found if interval.queries is not None))
-    over_seeds = comparison.spread(figure.columns[0]) is not None
+    over_seeds = any(interval.spread for _, interval in found)
     if not over_queries and not over_seeds:
         return []
-    texts = [f"Brackets, and thin lines: {CONFIDENCE:.0%} interval of the difference, over seeds."]
+    over = "over seeds" if over_seeds else "over queries for the same trained networks"
+    texts = [f"Brackets, and thin lines: {CONFIDENCE:.0%} interval of the difference, {over}."]
     if over_queries:
         texts.append(
             f"Of {' and '.join(over_queries)} also over other queries, whose identities are drawn together "
             "(thick lines: these alone)."
         )
-    if not over_seeds:
-        texts = [texts[0].replace("over seeds", "over queries for the same trained networks")]
-    elif comparison.common_spread(figure.columns[0]):
-        texts.append("The spread over seeds is that of the differences, common to all choices.")
-    else:
+    if any(interval.borrowed for _, interval in found):
         texts.append(
-            "A choice has one seed, which tells nothing of others: their spread is taken from the default's, "
-            "as if nothing joined the two runs of a seed. What the default's own run had by chance is in all "
-            "differences alike."
+            "A choice of one seed tells nothing of others: their spread is that of recorded runs of several "
+            "seeds, as if nothing joined the two runs of a seed. What the default's own run had by chance is "
+            "in all differences alike."
         )
     return [" ".join(texts)]
 

@@ -23,8 +23,8 @@ from reproduce.gallery_caption import Scene, notes, title
 from reproduce.gallery_rows import Choice, block, gallery_rows, numbers, tiles
 from reproduce.image_grid import draw_grid
 from reproduce.preflight import usable_device
+from reproduce.sheet import Sheet
 from reproduce.source import source
-from reproduce.table import Sheet
 from reproduce.workspace import Workspace
 
 Report = Callable[[int, int], None]

@@ -12,7 +12,7 @@ from cdd.evaluation.metrics import RetrievalMetrics
 from cdd.evaluation.nearest import Nearest
 from cdd.evaluation.retrieval import Meeting
 from reproduce.image_grid import Frame, Tile
-from reproduce.table import Block
+from reproduce.sheet import Block
 
 COLUMNS = ("row", "rank", "image", "identity", "camera", "similarity", "verdict")
 DECIMALS = 4

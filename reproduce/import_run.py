@@ -1,28 +1,30 @@
 """Takes in a finished run that another results folder exported, so that everything here finds it."""
 
-import json
+import os
+import secrets
 import shutil
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from filelock import Timeout
-from pydantic import ValidationError
 
-from cdd.errors import RunError
-from cdd.recipe import Recipe
-from cdd.run import RESULT, WEIGHTS, Result, load_result
+from cdd.run import RESULT, WEIGHTS, load_result
+from reproduce.arrived_run import Arrived, arrived_run
 from reproduce.errors import UsageError
-from reproduce.records import SOURCE, full_environment, write_record
-from reproduce.run_archive import NETWORKS, RECIPE, Manifest, unpack
+from reproduce.records import SOURCE, write_record
+from reproduce.run_archive import NETWORKS
 from reproduce.source import source
-from reproduce.tracked_copy import Snapshot, put
+from reproduce.tracked_copy import put, same_numbers
 from reproduce.tracked_run import TrackedRun
 from reproduce.tracking import FINISHED, IMPORTED, PUBLISHED, Store, StoredRun, open_store
 from reproduce.workspace import Workspace
 
 State = Literal["imported", "completed", "already there"]
+UNPACKING = "importing-"
+"""Begins the name of a folder in which a file is unpacked."""
 
 
 @dataclass(frozen=True)
@@ -40,81 +42,76 @@ class Imported:
     said: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Arrived:
-    """What a file holds, checked: its parts are of one run, and the run is its recipe's."""
-
-    manifest: Manifest
-    recipe: Recipe
-    result: Result
-    environment: dict[str, Any]
-    copy: Snapshot
-    folder: Path
-
-
 def import_run(path: Path, results: Path) -> Imported:
     """Puts the run of a file into the folder, the records and the store of these results.
 
-    Nothing is placed before all of it is checked. After an interruption the same command goes on.
+    Nothing is placed before all of it is checked, and what fails leaves nothing behind. After an interruption
+    the same command goes on.
 
     Raises:
         UsageError: for a file that cannot be used, and for a run that is here already with other numbers.
-        RunError: for a damaged file, or a store that does not answer.
+        RunError: for a damaged file, a full disk, or a store that does not answer.
     """
     workspace = Workspace(results.resolve())
-    workspace.check_writable()
-    workspace.checkpoints.mkdir(parents=True, exist_ok=True)
-    # Beside its future place, so that it can be moved there in one step.
-    with tempfile.TemporaryDirectory(dir=workspace.checkpoints, prefix="importing-") as place:
-        folder = Path(place)
-        arrived = _arrived(unpack(path, folder), folder, path)
-        lock = workspace.lock(arrived.recipe.run_id)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise UsageError(
-                f"run {arrived.recipe.run_id} is in the hands of another process here: wait for it"
-            ) from None
-        try:
-            return _Import(arrived, workspace).done()
-        finally:
-            lock.release()
-
-
-def _arrived(manifest: Manifest, folder: Path, path: Path) -> _Arrived:
+    made = [folder for folder in (workspace.results, workspace.checkpoints) if not folder.exists()]
     try:
-        recipe = Recipe.from_json(json.loads((folder / RECIPE).read_text(encoding="utf-8")))
-        result, copy = load_result(folder), Snapshot.load(folder)
-        environment = full_environment(folder, result) if result else {}
-    except (ValidationError, ValueError, TypeError, KeyError, AttributeError) as error:
-        text = str(error).splitlines()[0]
-        raise RunError(
-            f"{path} holds what this version cannot read: {text}. Import it with the version that wrote it"
-        ) from error
-    if result is None or {manifest.run_id, recipe.run_id, result.run_id} != {manifest.run_id}:
-        raise RunError(
-            f"{path} calls itself run {manifest.run_id}, but its recipe is that of run {recipe.run_id} and "
-            f"its numbers are run {result.run_id if result else None}'s: it was put together by hand, or "
-            "written by a version with other defaults. Export the run again with this version"
-        )
-    scale = manifest.published.partition("/")[0]
-    fallback = f"imported-{scale or 'runs'}"
-    empty = Snapshot(name=manifest.label, experiment=fallback, started=None, ended=None, tags={}, metrics={})
-    return _Arrived(
-        manifest=manifest,
-        recipe=recipe,
-        result=result,
-        environment=environment,
-        copy=copy or empty,
-        folder=folder,
-    )
+        workspace.check_writable()
+        with _unpacking(workspace) as folder:
+            arrived = arrived_run(path, folder)
+            with _held(workspace, arrived.recipe.run_id):
+                return _Import(arrived, workspace).done()
+    except BaseException:
+        for folder in reversed(made):
+            with suppress(OSError):  # What is not empty stays.
+                folder.rmdir()
+        raise
+
+
+@contextmanager
+def _unpacking(workspace: Workspace) -> Iterator[Path]:
+    """A folder beside the run's future place, so that it can be moved there in one step; gone afterwards.
+
+    Its name is locked for as long as its process lives, so that a later import knows what a killed one left.
+    """
+    for left in workspace.checkpoints.glob(f"{UNPACKING}*/"):
+        _remove(workspace, left)
+    name = f"{UNPACKING}{os.getpid()}-{secrets.token_hex(4)}"
+    lock = workspace.lock(name)
+    with lock:
+        folder = workspace.folder(name)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _remove(workspace: Workspace, left: Path) -> None:
+    lock = workspace.lock(left.name)
+    with suppress(Timeout), lock.acquire(timeout=0):
+        shutil.rmtree(left, ignore_errors=True)
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(workspace: Workspace, run_id: str) -> Iterator[None]:
+    lock = workspace.lock(run_id)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UsageError(f"run {run_id} is in the hands of another process here: wait for it") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @dataclass
 class _Import:
     """One run on its way in; its lock is held."""
 
-    arrived: _Arrived
+    arrived: Arrived
     workspace: Workspace
     said: list[str] = field(default_factory=list)
 
@@ -124,14 +121,14 @@ class _Import:
         finished, others = _split(store.trainings().get(self._run_id, []))
         state = self._state(store, finished)
         if state != "already there":
-            folder = self._folder()
+            self._check_folder()
+            arrived = self.arrived
             if finished is None:
-                self._put(store, others, folder)
+                self._put(store, others)
             else:
-                TrackedRun(store, finished.mlflow_id).complete(
-                    self.arrived.recipe, self.arrived.result, folder
-                )
+                TrackedRun(store, finished.mlflow_id).complete(arrived.recipe, arrived.result, arrived.folder)
                 self.said.append("the tracking store has its networks now")
+            self._place()
         self._write_record()
         return Imported(self._run_id, self.arrived.manifest.label, state, tuple(self.said))
 
@@ -142,7 +139,7 @@ class _Import:
     def _state(self, store: Store, finished: StoredRun | None) -> State:
         if finished is None:
             return "imported"
-        same = _numbers(finished.metrics) == _numbers(self.arrived.result.metrics)
+        same = same_numbers(finished.metrics, self.arrived.result.metrics)
         here = (self.workspace.folder(self._run_id) / WEIGHTS).exists()
         complete = here or store.has_file(finished.mlflow_id, WEIGHTS)
         if not same:
@@ -153,20 +150,23 @@ class _Import:
         adds = same and self.arrived.manifest.has_networks and not complete
         return "completed" if adds else "already there"
 
-    def _folder(self) -> Path:
-        """Where the run's files lie from now on; a file without networks leaves no folder behind."""
-        if not self.arrived.manifest.has_networks:
-            self.said.append("its weights are not in the file: what needs them trains it anew")
-            return self.arrived.folder
+    def _check_folder(self) -> None:
         folder = self.workspace.folder(self._run_id)
         known = load_result(folder)
-        if known and _numbers(known.metrics) != _numbers(self.arrived.result.metrics):
+        if known and not same_numbers(known.metrics, self.arrived.result.metrics):
             raise UsageError(
                 f"run {self._run_id} was trained here, too, with other numbers, and is not in the store yet: "
                 f"deliver it with the command that trains it, or move {folder} away"
             )
-        if known and (folder / WEIGHTS).exists():
-            return folder  # An import that could not reach the store has put them there.
+
+    def _place(self) -> None:
+        """Moves the run's files to where they lie from now on; one without networks leaves no folder."""
+        if not self.arrived.manifest.has_networks:
+            self.said.append("its weights are not in the file: what needs them trains it anew")
+            return
+        folder = self.workspace.folder(self._run_id)
+        if load_result(folder) and (folder / WEIGHTS).exists():
+            return
         aside = self.workspace.set_aside(self._run_id)
         if aside:
             self.said.append(f"what lay in its folder lies in {aside} now")
@@ -177,12 +177,9 @@ class _Import:
                 shutil.move(self.arrived.folder / name, own / name)
         own.replace(folder)
         self.said.append(f"its weights and result lie in {folder}")
-        return folder
 
-    def _put(self, store: Store, others: list[StoredRun], folder: Path) -> None:
+    def _put(self, store: Store, others: list[StoredRun]) -> None:
         manifest = self.arrived.manifest
-        own = [run for run in others if run.tags.get("cdd.workplace") == self.workspace.name]
-        store.supersede(own, "imported instead")
         marks = {
             "cdd.workplace": self.workspace.name,
             IMPORTED: manifest.origin.model_dump_json(),
@@ -190,7 +187,9 @@ class _Import:
         }
         copy = self.arrived.copy
         marked = copy.model_copy(update={"tags": {**copy.tags, **marks}})
-        put(store, marked, self.arrived.recipe, self.arrived.result, folder)
+        put(store, marked, self.arrived.recipe, self.arrived.result, self.arrived.folder)
+        own = [run for run in others if run.tags.get("cdd.workplace") == self.workspace.name]
+        store.supersede(own, "imported instead")
         epochs = len(self.arrived.result.history)
         self.said.append(f"the tracking store has it as finished, with {epochs} epochs, marked as imported")
 
@@ -208,8 +207,3 @@ def _split(runs: list[StoredRun]) -> tuple[StoredRun | None, list[StoredRun]]:
     """The finished run, and those that are not."""
     finished = next((run for run in runs if run.status == FINISHED), None)
     return finished, [run for run in runs if run.status != FINISHED]
-
-
-def _numbers(metrics: object) -> dict[str, float]:
-    """As both a store and a file give them back."""
-    return {name: float(f"{value:.9g}") for name, value in dict(metrics).items()}  # type: ignore[call-overload]

@@ -6,12 +6,12 @@ from typing import Any
 from reproduce.artifact import Scale
 from reproduce.claim import Pair, PublishedClaim, RunOf
 from reproduce.paired_bootstrap import Interval, seeds_needed
+from reproduce.verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTED, REPRODUCED
 
-REPRODUCED, DIRECTION, UNCLEAR = "reproduced", "direction only", "indistinguishable"
-CONTRADICTED, NOT_TESTED = "contradicted", "not tested"
+ONE_SEED = "one seed, and no verdict rests on one"
+
 PUBLICATION_PARTS = 2
 """Parts of a source that name the publication: authors and conference; what follows is the place in it."""
-VERDICTS = (REPRODUCED, DIRECTION, UNCLEAR, CONTRADICTED, NOT_TESTED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +21,14 @@ class JudgedPair:
     Attributes:
         interval: of the difference, over what is known; None where a run is missing.
         missing: why nothing was compared, for people; empty where it was.
+        can_be_run: whether runs would provide what is missing.
     """
 
     pair: Pair
     verdict: str
     interval: Interval | None = None
     missing: str = ""
+    can_be_run: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +77,17 @@ class JudgedClaim:
         )
 
     @property
+    def rests_on_one_seed(self) -> bool:
+        """Whether more is not known for no other reason than that."""
+        return self.verdict == INCONCLUSIVE and self.interval is not None and self.interval.seeds == 1
+
+    @property
     def reason(self) -> str:
-        """Why it was not tested; empty where it was."""
+        """Why it was not tested, or not decided for want of seeds; empty otherwise."""
+        if self.claim.untestable or self.rests_on_one_seed:
+            return self.claim.untestable or ONE_SEED
         missing = dict.fromkeys(found.missing for found in self.pairs if found.missing)
-        return self.claim.untestable or ("; ".join(missing) if self.verdict == NOT_TESTED else "")
+        return "; ".join(missing) if self.verdict == NOT_TESTED else ""
 
     @property
     def certainty(self) -> str:
@@ -87,13 +96,15 @@ class JudgedClaim:
 
     @property
     def more_seeds(self) -> int | None:
-        """Seeds to add until an unclear claim would be decided, at the observed mean and spread.
+        """Seeds to add until an inconclusive claim would be decided, at the observed mean and spread.
 
-        None where it is decided, or no number is known to suffice.
+        One at least where the spread is unknown; None where it is decided, or no number suffices.
         """
         found = self.interval
-        if self.verdict != UNCLEAR or found is None:
+        if self.verdict != INCONCLUSIVE or found is None:
             return None
+        if found.spread is None:
+            return 1
         needed = seeds_needed(found, abs(advantage(self.claim, found.mean)))
         return None if needed is None else max(1, needed - found.seeds)
 
@@ -168,6 +179,6 @@ def advantage(claim: PublishedClaim, mean: float) -> float:
 
 
 def _strength(claim: PublishedClaim, found: JudgedPair) -> tuple[int, float]:
-    order = (CONTRADICTED, UNCLEAR, REPRODUCED)
+    order = (CONTRADICTED, INCONCLUSIVE, REPRODUCED)
     mean = found.interval.mean if found.interval else 0.0
     return order.index(found.verdict), advantage(claim, mean)

@@ -1,17 +1,20 @@
 """What `claims` does: brings the records that the store has, judges every claim, writes the ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cdd.recipe import Recipe
 from reproduce import catalog, ledger_sheet
 from reproduce.artifact import Scale
-from reproduce.evidence import Evidence
+from reproduce.evidence import evidence_of, runs_of
 from reproduce.judged_claim import JudgedClaim
-from reproduce.judgement import judged
+from reproduce.judgement import SEEDS, judged
 from reproduce.listener import Listener
-from reproduce.session import SEEDS_SHOWN, Request, Session
-from reproduce.table import Sheet, write
+from reproduce.material import Origin
+from reproduce.session import Request, Session
+from reproduce.sheet import Sheet
+from reproduce.table import write
 
 
 @dataclass(frozen=True)
@@ -23,27 +26,39 @@ class Ledger:
     files: list[Path]
 
 
-def evidence_of(folder: Path, scale: Scale) -> Evidence:
-    """The records of a scale's folder, for all runs that claims compare."""
-    runs = [run for claim in catalog.claims() for pair in claim.pairs for run in pair.runs]
-    return Evidence(folder, scale, {name: catalog.find(name) for name in {run.artifact for run in runs}})
+def claimed_recipes(scale: Scale, seeds: Iterable[int]) -> list[Recipe]:
+    """Every run that a claim compares, once."""
+    declared, used = catalog.claims(), list(seeds)
+    evidence = evidence_of(Path(), scale)
+    recipes = (evidence.recipe(run, seed) for run in runs_of(declared) for seed in used)
+    return list({recipe.run_id: recipe for recipe in recipes if recipe}.values())
 
 
-def draw_ledger(scale: Scale, seeds: Sequence[int] | None, results: Path, listener: Listener) -> Ledger:
-    """The ledger of a scale, written below its folder.
+def draw_ledger(
+    scale: Scale,
+    seeds: Sequence[int] | None,
+    results: Path,
+    listener: Listener,
+    origin: Origin = "yours",
+) -> Ledger:
+    """The ledger of a scale, written below its folder; the reference's where no run of the user is known.
 
     Args:
+        scale: whose runs are judged.
         seeds: None for all that have results.
+        results: the user's folder.
+        listener: is told what two places say differently.
+        origin: `reference` for the committed runs alone, written into the reference.
 
     Raises:
         ValueError: for a damaged record.
     """
-    session = Session(Request(names=[], scale=scale, seeds=None, results=results), listener)
-    evidence = evidence_of(session.published, scale)
-    used = list(SEEDS_SHOWN if seeds is None else seeds)
-    runs = [run for claim in catalog.claims() for pair in claim.pairs for run in pair.runs]
-    recipes = (evidence.recipe(run, seed) for run in runs for seed in used)
-    session.bring_records({recipe.run_id: recipe for recipe in recipes if recipe}.values())
-    claims = judged(catalog.claims(), evidence, used)
-    drawn = ledger_sheet.sheet(claims, scale)
-    return Ledger(claims, drawn, write(drawn, session.published))
+    request = Request(names=[], scale=scale, seeds=None, results=results, origin=origin)
+    drawer = Session(request, listener).drawer
+    declared, used = catalog.claims(), list(SEEDS if seeds is None else seeds)
+    known = drawer.known(claimed_recipes(scale, used))
+    reference = evidence_of(drawer.reference_folder, scale)
+    own = evidence_of(drawer.folder, scale) if known else reference
+    claims = judged(declared, own, used)
+    drawn = ledger_sheet.sheet(claims, scale, judged(declared, reference) if known else ())
+    return Ledger(claims, drawn, write(drawn, drawer.folder))

@@ -1,33 +1,42 @@
 """The judged claims as a sheet, which is written as any table is: counts first, then source by source."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from reproduce.artifact import Scale
 from reproduce.caption import SCALE_TEXTS
-from reproduce.judged_claim import UNCLEAR, VERDICTS, JudgedClaim
+from reproduce.chance import LEAST_SHARE
+from reproduce.judged_claim import JudgedClaim
 from reproduce.judgement import SIZE_TOLERANCE
 from reproduce.paired_bootstrap import CONFIDENCE
-from reproduce.table import Block, Sheet, number_text
+from reproduce.sheet import Block, Sheet, number_text
+from reproduce.verdicts import EXPLANATION, INCONCLUSIVE, NOT_TESTED, VERDICTS
 
 NAME = "claims"
 ALL = "all"
+BRIEF = ("verdict", "ours", "paper", "reference: verdict")
+REFERENCE_HEADINGS = ("reference: verdict", "reference: value")
 HEADINGS = ("verdict", "ours", "interval", "paper", "pairs", "interval over", "seeds to add")
-RULES = (
+INTERVALS = (
     f"The interval of a difference has {CONFIDENCE:.0%} confidence: a bootstrap over identities, whose "
-    "queries are drawn together, and Student's spread over paired seeds. Tables judge by seeds alone; so "
-    "does this where a record does not have the answers to single queries.",
-    "Reproduced: the paper's direction and size are in the interval; direction only: its size is not; "
-    "indistinguishable: the interval holds both directions; contradicted: it is wholly on the other side. "
-    f"The size of a cost counts as the paper's within {SIZE_TOLERANCE:.0%} of it.",
+    "queries are drawn together, and Student's spread over paired seeds; over seeds alone where a "
+    "record does not have the answers to single queries."
+)
+RULES = (
+    INTERVALS,
+    EXPLANATION,
+    f"The size of a cost counts as the paper's within {SIZE_TOLERANCE:.0%} of it. "
     "Costs are the percentage that the first saves, accuracies its difference in points. A claim over "
     "several pairs is shown by its weakest one; pairs: those whose mean is as claimed, of all.",
-    "One seed: the interval is widened by the spread over seeds that other runs of this scale have under the "
-    'same metric. Where it is over "queries of 1 seed only", no such run has several seeds, and another '
-    "training may turn out otherwise.",
+    "No verdict rests on one seed, but for the costs of networks that are not pruned, which no seed changes. "
+    "The interval of one seed is widened by the spread over seeds that other runs of this scale have under "
+    'the same metric; where it is over "queries of 1 seed only", no such run has several seeds.',
+    f"Near chance is a run whose accuracy does not lie above {LEAST_SHARE:.0%} of the way from random to "
+    "perfect rankings of the same queries, its interval included.",
 )
 NO_NUMBER = "Seeds to add, no number: the queries alone are too few to tell a difference of this size."
 
@@ -38,14 +47,47 @@ def counts(claims: Iterable[JudgedClaim]) -> dict[str, int]:
     return {verdict: found[verdict] for verdict in VERDICTS}
 
 
-def sheet(claims: list[JudgedClaim], scale: Scale) -> Sheet:
-    """The ledger of one scale."""
+def counts_text(found: Mapping[str, int]) -> str:
+    """The counts as a list whose entries may hold commas."""
+    return "; ".join(f"{count} {verdict}" for verdict, count in found.items())
+
+
+def sheet(claims: list[JudgedClaim], scale: Scale, reference: Sequence[JudgedClaim] = ()) -> Sheet:
+    """The ledger of one scale; `reference` has the same claims judged by the committed runs."""
     title = f"Claims of the sources, judged at the {scale} scale"
-    blocks = [Block("Verdicts", _counted(claims))]
+    blocks = [_counted(claims)]
     for source, found in _by_source(claims).items():
-        blocks.append(Block(found[0].claim.source, _grid(source, found)))
-    notes = [f"Scale {scale}: {SCALE_TEXTS[scale]}.", *RULES, *_notes(claims)]
+        blocks.append(_grid(found[0].claim.source, source, found, reference))
+    notes = [f"Scale {scale}: {SCALE_TEXTS[scale]}.", *_agreement(claims, reference), *RULES, *_notes(claims)]
     return Sheet(name=NAME, title=title, blocks=tuple(blocks), notes=tuple(notes), numbers=_numbers(claims))
+
+
+def _agreement(claims: Sequence[JudgedClaim], reference: Sequence[JudgedClaim]) -> list[str]:
+    """How many claims the user's runs and the committed ones decide alike; none without both."""
+    beside = {judged.claim.name: judged.verdict for judged in reference}
+    tested = [judged for judged in claims if judged.verdict != NOT_TESTED]
+    same = sum(1 for judged in tested if judged.verdict == beside.get(judged.claim.name))
+    text = f"Yours against the reference: one verdict for {same} of the {len(tested)} claims that yours test."
+    return [text] if beside else []
+
+
+def verdict_blocks(claims: Sequence[JudgedClaim], reference: Sequence[JudgedClaim] = ()) -> list[Block]:
+    """What a table or figure prints of the claims about it, as the ledger does; empty for none.
+
+    Args:
+        claims: judged by whoever's runs are drawn.
+        reference: the same, judged by the committed runs, where those stand beside.
+    """
+    return [
+        _grid(f"Verdicts of the claims ledger: {found[0].claim.source}", source, found, reference)
+        for source, found in _by_source(claims).items()
+    ]
+
+
+def verdict_notes(claims: Sequence[JudgedClaim]) -> list[str]:
+    """What must be known to read them."""
+    shown = f"Verdicts are those of the claims ledger ({NAME}.md), over all recorded seeds. {EXPLANATION}"
+    return [shown, INTERVALS, *_notes(claims)] if claims else []
 
 
 def as_plain(claims: list[JudgedClaim], scale: Scale) -> dict[str, Any]:
@@ -53,7 +95,7 @@ def as_plain(claims: list[JudgedClaim], scale: Scale) -> dict[str, Any]:
     return {"scale": scale, "verdicts": counts(claims), "claims": [judged.as_plain() for judged in claims]}
 
 
-def _by_source(claims: list[JudgedClaim]) -> dict[str, list[JudgedClaim]]:
+def _by_source(claims: Sequence[JudgedClaim]) -> dict[str, list[JudgedClaim]]:
     """Claims of one source together, sources as they come first."""
     found: dict[str, list[JudgedClaim]] = {}
     for judged in claims:
@@ -61,22 +103,32 @@ def _by_source(claims: list[JudgedClaim]) -> dict[str, list[JudgedClaim]]:
     return found
 
 
-def _counted(claims: list[JudgedClaim]) -> pd.DataFrame:
-    rows = {**_by_source(claims), ALL: claims}
-    return pd.DataFrame(
-        [[str(len(found)), *map(str, counts(found).values())] for found in rows.values()],
-        index=pd.MultiIndex.from_tuples([(name,) for name in rows], names=["Source"]),
-        columns=pd.MultiIndex.from_product([[""], ["claims", *VERDICTS]]),
-    )
+def _counted(claims: list[JudgedClaim]) -> Block:
+    rows = {
+        (name,): [str(len(found)), *map(str, counts(found).values())]
+        for name, found in {**_by_source(claims), ALL: claims}.items()
+    }
+    return Block.of("Verdicts", rows, ("Source",), [("", name) for name in ("claims", *VERDICTS)])
 
 
-def _grid(source: str, claims: list[JudgedClaim]) -> pd.DataFrame:
-    index = [(judged.claim.text, judged.claim.quantity) for judged in claims]
-    return pd.DataFrame(
-        [_cells(judged) for judged in claims],
-        index=pd.MultiIndex.from_tuples(index, names=["Claim", "figure"]),
-        columns=pd.MultiIndex.from_product([[source], HEADINGS]),
-    )
+def _grid(title: str, source: str, claims: list[JudgedClaim], reference: Sequence[JudgedClaim] = ()) -> Block:
+    beside = {judged.claim.name: judged for judged in reference}
+    names = (*HEADINGS, *REFERENCE_HEADINGS) if beside else HEADINGS
+    rows = {
+        (judged.claim.text, judged.claim.quantity): [
+            *_cells(judged),
+            *(_reference_cells(beside[judged.claim.name]) if beside else ()),
+        ]
+        for judged in claims
+    }
+    found = Block.of(title, rows, ("Claim", "figure"), [(source, name) for name in names])
+    return replace(found, brief=BRIEF)
+
+
+def _reference_cells(judged: JudgedClaim) -> list[str]:
+    found = judged.shown
+    value = "-" if found is None else number_text(found.mean, 2, signed=not judged.claim.level)
+    return [judged.verdict, f"{value} ({found.seeds if found else 0} seeds)"]
 
 
 def _cells(judged: JudgedClaim) -> list[str]:
@@ -100,28 +152,24 @@ def _cells(judged: JudgedClaim) -> list[str]:
 
 def _seeds_to_add(judged: JudgedClaim) -> str:
     found = judged.interval
-    if judged.verdict != UNCLEAR or found is None:
+    if judged.verdict != INCONCLUSIVE or found is None:
         return "-"
-    if judged.more_seeds is not None:
-        return str(judged.more_seeds)
-    return "unknown" if found.spread is None else "no number"
+    if judged.more_seeds is None:
+        return "no number"
+    return f"{judged.more_seeds}{' or more' if found.spread is None else ''}"
 
 
-def _notes(claims: list[JudgedClaim]) -> list[str]:
+def _notes(claims: Sequence[JudgedClaim]) -> list[str]:
     notes = [f"Contradictory: {each.claim.text}: {text}." for each in claims for text in each.contradictions]
     notes += [f"{each.claim.text}: {each.claim.remark}" for each in claims if each.claim.remark]
     reasons: dict[tuple[str, str], list[str]] = {}
     for judged in claims:
-        if judged.reason:
+        if judged.verdict == NOT_TESTED:
             reasons.setdefault((judged.reason, judged.command), []).append(judged.claim.text)
     for (reason, command), texts in reasons.items():
         told = f" To test: {command}" if command else ""
         notes.append(f"Not tested ({'; '.join(texts)}): {reason}.{told}")
-    if any(_seeds_to_add(judged) == "no number" for judged in claims):
-        notes.append(
-            "Seeds to add, no number: the queries alone are too few to tell a difference of this size."
-        )
-    return notes
+    return notes + [NO_NUMBER] * any(_seeds_to_add(judged) == "no number" for judged in claims)
 
 
 def _numbers(claims: list[JudgedClaim]) -> pd.DataFrame:

@@ -1,13 +1,11 @@
 """The figures by which claims compare runs, from what the runs have measured."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from cdd.methods.capacity_dynamic import CapacityDynamic
@@ -15,22 +13,9 @@ from reproduce.artifact import Column
 from reproduce.claim import ChannelsSaved, Dip, EarlyMean, Final, FindsItself, Measure, Recovery
 from reproduce.evidence import RunEvidence
 from reproduce.histories import measured
+from reproduce.paired_bootstrap import Difference
 
 PERCENT = 100.0
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One seed's difference of two runs, or the figure of one.
-
-    Attributes:
-        by_query: the same for single queries, whose mean it is; None where they are not known.
-        identities: what these queries show.
-    """
-
-    value: float
-    by_query: Float[np.ndarray, " queries"] | None = None
-    identities: Int[np.ndarray, " queries"] | None = None
 
 
 def difference(measure: Measure, of: RunEvidence, than: RunEvidence | None) -> Difference | None:
@@ -47,20 +32,30 @@ def difference(measure: Measure, of: RunEvidence, than: RunEvidence | None) -> D
     return Difference(first - second, *_paired(measure, of, than))
 
 
+def differences(
+    measure: Measure, sides: Mapping[int, tuple[RunEvidence, RunEvidence | None]]
+) -> dict[int, Difference]:
+    """By seed, where both runs have the figure and were judged on the same data."""
+    found = {
+        seed: difference(measure, of, than)
+        for seed, (of, than) in sides.items()
+        if than is None or of.digest == than.digest
+    }
+    return {seed: value for seed, value in found.items() if value}
+
+
 def figure(measure: Measure, run: RunEvidence | None) -> float | None:
     """A run's own figure in the measure's unit; None where it was not measured, or takes two runs."""
     return FIGURES[type(measure)](measure, run) if run else None
 
 
-def metric(measure: Measure, protocol: str) -> str | None:
-    """The run's metric behind a figure of accuracy, which tells whose spreads over seeds are alike."""
-    column: Column | None = getattr(measure, "column", None)
-    return column.metric.format(protocol=protocol) if column else None
-
-
 def _final(measure: Final, run: RunEvidence) -> float | None:
-    value = run.record.metrics.get(measure.column.metric.format(protocol=run.protocol))
-    return None if value is None else value * measure.column.factor
+    """Of the deployed network, or, where that has none, of the training's last epoch."""
+    metric = measure.column.metric.format(protocol=run.protocol)
+    if metric in run.record.metrics:
+        return run.record.metrics[metric] * measure.column.factor
+    course = _course(measure.column, run)
+    return course[-1][1] if course else None
 
 
 def _course(column: Column, run: RunEvidence) -> list[tuple[int, float]]:
@@ -132,7 +127,9 @@ def _is_gallery(path: Path) -> bool:
 def _paired(
     measure: Measure, of: RunEvidence, than: RunEvidence | None
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.int64] | None]:
-    first, second = _by_query(measure, of), _by_query(measure, than) if than else None
+    if not isinstance(measure, Final) or than is None:
+        return None, None
+    first, second = of.by_query(measure.column), than.by_query(measure.column)
     if first is None or second is None or of.identities is None or len(first) != len(second):
         return None, None
     return first - second, of.identities
@@ -142,24 +139,6 @@ def _single(measure: Measure, of: RunEvidence) -> tuple[NDArray[np.float64] | No
     if not isinstance(measure, FindsItself) or (found := _own_first(of)) is None:
         return None, None
     return PERCENT * found["own"].to_numpy(float), found["class"].to_numpy(np.int64)
-
-
-def _by_query(measure: Measure, run: RunEvidence) -> NDArray[np.float64] | None:
-    """Single queries' part of a final accuracy; None for everything else."""
-    if not isinstance(measure, Final) or run.answers is None:
-        return None
-    kind, answers = measure.column.metric, run.answers
-    precision = answers.average_precision.get(run.protocol)
-    match kind.removeprefix("{protocol}/"):
-        case "mAP" | "top1":
-            found = precision
-        case "rank1":
-            found = answers.first_is_right.get(run.protocol)
-        case "top1_error":
-            found = None if precision is None else 1 - precision
-        case _:
-            found = None
-    return None if found is None else found * measure.column.factor
 
 
 FIGURES: Mapping[type, Callable[[Any, RunEvidence], float | None]] = {

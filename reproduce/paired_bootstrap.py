@@ -7,9 +7,11 @@ Student's t instead, and added to what the draws of identities give.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import hypot, sqrt
 from statistics import fmean, stdev
+from typing import Self
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,7 +21,6 @@ from scipy.special import stdtrit
 CONFIDENCE = 0.90
 DRAWS = 4999
 MOST_SEEDS = 1000
-NUMBERS_AT_ONCE = 2_000_000  # of a block of draws, in memory
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,20 @@ class Spread:
 
     deviation: float
     freedom: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One seed's difference of two runs, or the figure of one.
+
+    Attributes:
+        by_query: the same for single queries, whose mean it is; None where they are not known.
+        identities: what these queries show.
+    """
+
+    value: float
+    by_query: Float[np.ndarray, " queries"] | None = None
+    identities: Int[np.ndarray, " queries"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +66,37 @@ class Interval:
     borrowed: bool
     seeds: int
     identities: int
+
+    @property
+    def has_width(self) -> bool:
+        """Whether anything is known of what another seed or other queries would change."""
+        return self.queries is not None or self.spread is not None
+
+    @property
+    def mirrored(self) -> Self:
+        """Of the second minus the first."""
+        return replace(self, mean=-self.mean, low=-self.high, high=-self.low)
+
+
+def interval_of(
+    differences: Mapping[int, Difference], *, borrowed: Spread | None = None, level: float = 0.0
+) -> Interval:
+    """The interval of what lies above a level: over queries and seeds where all queries are known.
+
+    Args:
+        differences: by seed.
+        borrowed: spread of such a difference over seeds in other runs, used where there is one seed.
+        level: is taken away from each.
+
+    Raises:
+        ValueError: for no seed.
+    """
+    values = [differences[seed] for seed in sorted(differences)]
+    queries = {seed: each.by_query - level for seed, each in differences.items() if each.by_query is not None}
+    identities = next((each.identities for each in values if each.identities is not None), None)
+    if identities is not None and len(queries) == len(values) and len(np.unique(identities)) > 1:
+        return paired_interval(queries, identities, borrowed=borrowed)
+    return seed_interval({seed: each.value - level for seed, each in differences.items()}, borrowed=borrowed)
 
 
 def paired_interval(
@@ -164,22 +210,19 @@ def _means_of_drawn_identities(
     values: NDArray[np.float64], identities: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Means over queries when as many identities as there are, are drawn with replacement."""
-    from scipy.stats import bootstrap  # takes a second to import, and tables need only Student's interval
-
     _, cluster = np.unique(identities, return_inverse=True)
-    sums, counts = np.bincount(cluster, weights=values), np.bincount(cluster)
-    drawn = bootstrap(
-        (sums, counts),
-        lambda sums, counts, axis: sums.sum(axis) / counts.sum(axis),
-        n_resamples=DRAWS,
-        batch=max(1, NUMBERS_AT_ONCE // len(sums)),
-        vectorized=True,
-        paired=True,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    )
-    found: NDArray[np.float64] = drawn.bootstrap_distribution
-    return found
+    of_clusters = np.stack([np.bincount(cluster, weights=values), np.bincount(cluster)])
+    # Not a product of matrices: that would first copy the small integers as floats.
+    sums, counts = np.einsum("dc,kc->kd", _times_drawn(of_clusters.shape[1], DRAWS), of_clusters)
+    means: NDArray[np.float64] = sums / counts
+    return means
+
+
+@lru_cache(maxsize=8)
+def _times_drawn(clusters: int, draws: int) -> NDArray[np.uint8]:
+    """How often each draw has each cluster; all comparisons have the same draws."""
+    chances = np.full(clusters, 1 / clusters)
+    return np.random.default_rng(0).multinomial(clusters, chances, size=draws).astype(np.uint8)
 
 
 def _with_seeds(drawn: NDArray[np.float64], spread: Spread, seeds: int) -> NDArray[np.float64]:

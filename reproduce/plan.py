@@ -8,8 +8,9 @@ import torch
 
 from cdd.data.catalog import EMBEDDED
 from cdd.data.extent import extent
+from cdd.errors import DataError
 from cdd.recipe import Recipe
-from cdd.run import RESULT, WEIGHTS
+from cdd.run import RESULT, WEIGHTS, load_result
 from cdd.training.environment import device_name
 from cdd.training.footprint import Footprint, footprint
 from reproduce.artifact import Scale
@@ -142,7 +143,7 @@ def make_plan(
     """
     trainings = store.trainings() if store else {}
     known = calibrated(workspace.results, device_name(device))
-    speed = Speed.measured(trainings, device.type, known)
+    speed = Speed.measured(trainings, device.type, known, workspace.reference)
     return _Planner(trainings, store, workspace, speed, fresh).plan(wanted)
 
 
@@ -199,9 +200,7 @@ class _Planner:
         if stored and stored.status == FINISHED:
             return self._judged_finished(recipe, labels, stored)
         if (self.workspace.folder(run_id) / RESULT).exists():
-            return self._item(
-                recipe, labels, "deliver", "trained, but the store does not have it yet", stored
-            )
+            return self._item(recipe, labels, "deliver", self._undelivered(run_id), stored)
         if here:
             return self._item(recipe, labels, "resume", _stopped(stored, recipe), stored)
         if runs:
@@ -233,6 +232,13 @@ class _Planner:
             else Estimate(0.0, "nothing to train")
         )
         return Item(recipe, labels, state, reason, cost, stored, renew)
+
+    def _undelivered(self, run_id: str) -> str:
+        try:
+            load_result(self.workspace.folder(run_id))
+        except DataError as error:
+            return f"trained, but {error}"
+        return "trained, but the store does not have it yet"
 
     def _has_weights(self, item: Item) -> bool:
         if (self.workspace.folder(item.run_id) / WEIGHTS).exists():

@@ -1,12 +1,15 @@
 """Each finished run's record: what was run, what came out, with what; small enough to be committed."""
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cdd.files import Finite, atomic_write, parse_json, read_json
 from cdd.recipe import Recipe
-from cdd.run import Epoch, Result
+from cdd.result import Environment, Epoch, Result
 from reproduce import answers
 from reproduce.artifact import SCALES
 from reproduce.source import Source, versions
@@ -22,22 +25,22 @@ class Record:
 
     run_id: str
     recipe: dict[str, Any]
-    metrics: dict[str, float]
-    history: dict[str, list[float | None]]
+    metrics: dict[str, Finite]
+    history: dict[str, list[Finite | None]]
     channels: list[int] | None
-    environment: dict[str, Any]
+    environment: Environment
 
 
 def write_record(folder: Path, recipe: Recipe, result: Result, environment: dict[str, Any]) -> Path:
     """Writes the record below `folder/runs`, complete or not at all; one file per run id.
 
-    The answers to single queries stand beside it where there are too many, and what the queries show stands
-    below `folder/queries`, once for all runs.
+    The answers to single queries stand beside it where there are too many, and what the queries show, and
+    what chance gives them, stands below `folder/queries`, once for all runs.
     """
     values: dict[str, Any] = {
         "run_id": result.run_id,
         "recipe": recipe.to_json(),
-        "metrics": _rounded(result.metrics),
+        "metrics": rounded(result.metrics),
         "channels": result.channels,
         "environment": environment,
         "history": columns(result.history),
@@ -50,9 +53,8 @@ def write_record(folder: Path, recipe: Recipe, result: Result, environment: dict
         answers.write_beside(path, result)
     digest = str(environment.get("data_digest", "unknown"))
     answers.write_identities(folder, recipe.data, digest, result.query_identities)
-    partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    answers.write_chance(folder, recipe.data, digest, result.chance_precision)
+    atomic_write(path, text)
     return path
 
 
@@ -66,8 +68,35 @@ def read_records(folder: Path) -> dict[str, Record]:
     return {record.run_id: record for record in records}
 
 
+class RecordFolder(Mapping[str, Record]):
+    """Records below `folder/runs` by run id, each read when it is asked for.
+
+    Reading raises ValueError naming a record that cannot be read.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder, self._read = folder / "runs", cache(read_record)
+
+    def __getitem__(self, run_id: str) -> Record:
+        if run_id not in self:
+            raise KeyError(run_id)
+        return self._read(self._path(run_id))
+
+    def __contains__(self, run_id: object) -> bool:
+        return self._path(str(run_id)).exists()
+
+    def __iter__(self) -> Iterator[str]:
+        return (path.stem for path in sorted(self._folder.glob("*.json")))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _path(self, run_id: str) -> Path:
+        return self._folder / f"{run_id}.json"
+
+
 def record_files(results: Path) -> dict[str, Path]:
-    """Every record below the results, of every scale, by run id; a scale's own before others of the id."""
+    """Every record below a folder of scales, by run id; a scale's own before others of the id."""
     paths = [path for scale in SCALES for path in (results / scale).glob("**/runs/*.json")]
     deepest_first = sorted(paths, key=lambda path: (-len(path.parts), path))
     return {path.stem: path for path in deepest_first}
@@ -80,11 +109,13 @@ def read_record(path: Path) -> Record:
         ValueError: naming it if it cannot be read.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        for name in (answers.PRECISION, answers.FIRST):
-            values.pop(name, None)
-        return Record(**values)
-    except (ValueError, TypeError, AttributeError) as error:
+        record = parse_json(path.read_bytes(), Record)
+        if record.run_id != path.stem:
+            raise ValueError(f"it is the record of run {record.run_id}")
+        if len({len(values) for values in record.history.values()}) > 1:
+            raise ValueError("history: its lists are not of one length")
+        return record
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"the record {path} is damaged: {error}. Restore it with git, or delete it: the next command "
             "that has its run writes it again."
@@ -95,13 +126,14 @@ def note_source(run_folder: Path, code: Source) -> None:
     """Writes down, beside the checkpoints, the code that a training runs with."""
     run_folder.mkdir(parents=True, exist_ok=True)
     values = {**versions(), "git_commit": code.commit, "git_dirty": code.dirty}
-    (run_folder / SOURCE).write_text(json.dumps(values), encoding="utf-8")
+    atomic_write(run_folder / SOURCE, json.dumps(values))
 
 
 def full_environment(run_folder: Path, result: Result) -> dict[str, Any]:
     """What a finished training was made with: the code that `note_source` wrote down, machine, data."""
     path = run_folder / SOURCE
-    noted = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    remedy = "Delete that file: the versions and the commit of the run are then not known."
+    noted = read_json(path, Environment, remedy) if path.exists() else {}
     return {**noted, **result.environment}
 
 
@@ -110,7 +142,7 @@ def columns(history: list[Epoch]) -> dict[str, list[float | None]]:
     names = sorted({name for epoch in history for name in epoch.metrics})
     return {
         "epoch": [epoch.number for epoch in history],
-        **{name: [_rounded(epoch.metrics.get(name)) for epoch in history] for name in names},
+        **{name: [rounded(epoch.metrics.get(name)) for epoch in history] for name in names},
     }
 
 
@@ -122,10 +154,11 @@ def _compact(values: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """The value with every number as a record has it."""
     if isinstance(value, dict):
-        return {key: _rounded(inner) for key, inner in value.items()}
+        return {key: rounded(inner) for key, inner in value.items()}
     if isinstance(value, float):
-        rounded = float(f"{value:.{SIGNIFICANT_DIGITS}g}")
-        return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded
+        short = float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+        return int(short) if short.is_integer() and abs(short) < 1e15 else short
     return value

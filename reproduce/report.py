@@ -6,22 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cdd.files import atomic_write
 from reproduce import catalog
 from reproduce.artifact import Scale
 from reproduce.caption import DIGEST_LENGTH, SCALE_TEXTS
+from reproduce.drawer import Drawn
 from reproduce.judged_claim import JudgedClaim
 from reproduce.ledger import Ledger, draw_ledger
-from reproduce.ledger_sheet import counts
+from reproduce.ledger_sheet import counts, counts_text
 from reproduce.listener import Listener
+from reproduce.material import Origin
 from reproduce.report_documents import document, sections
 from reproduce.report_exhibits import exhibit_sections
 from reproduce.report_grid import HtmlGrid, html_grid
 from reproduce.report_page import challenge_text, html_page
 from reproduce.report_pictures import galleries, studies
 from reproduce.report_runs import clock, machines, run_lines
-from reproduce.session import Drawn, Request, Session
+from reproduce.session import Request, Session
 from reproduce.source import ROOT
 from reproduce.table_text import markdown_table
+from reproduce.verdicts import CODES, EXPLANATION
 
 DIFFERENCES = ROOT / "DIFFERENCES.md"
 TITLE = "Towards a Smaller Student, reproduced"
@@ -33,13 +37,15 @@ class ReportRequest:
 
     Attributes:
         out: the page; None for `report.html` in the scale's folder.
-        text: where the text goes.
+        text: the text; None for `REPRODUCIBILITY.md` beside the page.
+        origin: `reference` for the committed runs alone.
     """
 
     scale: Scale = "mini"
     results: Path = Path("results")
     out: Path | None = None
-    text: Path = Path("REPRODUCIBILITY.md")
+    text: Path | None = None
+    origin: Origin = "yours"
 
 
 @dataclass(frozen=True)
@@ -70,24 +76,25 @@ def make_report(request: ReportRequest, listener: Listener) -> Report:
     """
     names = [summary.name for summary in catalog.summaries()]
     session = Session(
-        Request(names=names, scale=request.scale, seeds=None, results=request.results), listener
+        Request(names=names, scale=request.scale, seeds=None, results=request.results, origin=request.origin),
+        listener,
     )
     session.workspace.check_writable()
     drawn = session.show()
-    ledger = draw_ledger(request.scale, None, request.results, listener)
-    values = _values(request, session, drawn, ledger)
-    page = request.out or session.published / "report.html"
-    values["page"] = Path(os.path.relpath(page, request.text.parent)).as_posix()
-    for path, content in ((page, html_page(values)), (request.text, challenge_text(values))):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
-    return Report((page, request.text), values["counts"], len(drawn), len(values["runs"]))
+    ledger = draw_ledger(request.scale, None, request.results, listener, request.origin)
+    values = _values(request.scale, session, drawn, ledger)
+    page = request.out or session.drawer.folder / "report.html"
+    text = request.text or page.with_name("REPRODUCIBILITY.md")
+    values["page"] = Path(os.path.relpath(page, text.parent)).as_posix()
+    for path, content in ((page, html_page(values)), (text, challenge_text(values))):
+        atomic_write(path, content)
+    return Report((page, text), values["counts"], len(drawn), len(values["runs"]))
 
 
-def _values(request: ReportRequest, session: Session, drawn: list[Drawn], ledger: Ledger) -> dict[str, Any]:
+def _values(scale: Scale, session: Session, drawn: list[Drawn], ledger: Ledger) -> dict[str, Any]:
     """Everything that the templates name."""
-    scale, published = request.scale, session.published
-    runs = run_lines(drawn, session.known)
+    folders = (session.drawer.folder, session.drawer.reference_folder)
+    runs = run_lines(drawn)
     shown = [wish for each in drawn for wish in each.wishes if wish.recipe.run_id in each.outcomes]
     verdicts, parts = counts(ledger.claims), exhibit_sections(drawn, scale)
     own = f" --scale {scale}" if scale != "mini" else ""
@@ -101,8 +108,10 @@ def _values(request: ReportRequest, session: Session, drawn: list[Drawn], ledger
         "runs": runs,
         "total": clock(sum(run.seconds or 0.0 for run in runs)),
         "machines": machines(runs),
-        "verdicts": tuple(verdicts),
+        "verdicts": CODES,
         "counts": verdicts,
+        "counts_text": counts_text(verdicts),
+        "meanings": EXPLANATION,
         "claims": ledger.claims,
         "publications": _publications(ledger.claims),
         "ledger_blocks": [
@@ -115,8 +124,8 @@ def _values(request: ReportRequest, session: Session, drawn: list[Drawn], ledger
             f"python -m reproduce claims{own}",
         ),
         "sections": parts,
-        "galleries": galleries(published),
-        "studies": studies(published),
+        "galleries": next(filter(None, map(galleries, folders)), []),
+        "studies": next(filter(None, map(studies, folders)), []),
         "differences": document(
             DIFFERENCES, 3, {exhibit.anchor for part in parts for exhibit in part.exhibits}
         ),
@@ -126,8 +135,8 @@ def _values(request: ReportRequest, session: Session, drawn: list[Drawn], ledger
 
 
 def _description(scale: Scale, verdicts: Mapping[str, int], runs: int) -> str:
-    listed = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
-    return f"{sum(verdicts.values())} claims judged at the {scale} scale from {runs} runs: {listed}."
+    total = sum(verdicts.values())
+    return f"{total} claims judged at the {scale} scale from {runs} runs: {counts_text(verdicts)}."
 
 
 def _data(drawn: list[Drawn]) -> list[str]:

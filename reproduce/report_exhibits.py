@@ -7,10 +7,11 @@ from itertools import groupby
 from reproduce import catalog
 from reproduce.artifact import BEYOND, Scale, Table
 from reproduce.caption import PUBLICATION_PARTS, heading
+from reproduce.drawer import Drawn
+from reproduce.drawn_picture import reference_of
 from reproduce.picture import Artifact, Forest
 from reproduce.report_grid import HtmlGrid, html_grid
 from reproduce.report_images import Image, image
-from reproduce.session import Drawn
 
 BEYOND_TITLES = (
     "Points that the text leaves open",
@@ -36,6 +37,7 @@ class Exhibit:
         anchor: its id there.
         title: with scale and data.
         image: None for a table.
+        reference_image: the same figure of the committed runs, where the user's own is shown.
         alt: the picture in words.
         runs: behind its numbers, by name and seed.
         command: makes it again.
@@ -48,6 +50,7 @@ class Exhibit:
     grids: tuple[HtmlGrid, ...]
     notes: tuple[str, ...]
     image: Image | None
+    reference_image: Image | None
     alt: str
     runs: tuple[ShownRun, ...]
     command: str
@@ -108,16 +111,17 @@ def _title(artifact: Artifact) -> str:
 
 
 def _exhibit(artifact: Artifact, drawn: Drawn, scale: Scale) -> Exhibit:
-    stems = {path.with_suffix("") for path in drawn.files}
     sheet, runs = drawn.sheet, _runs(drawn)
-    what = heading(artifact)
+    what, stem = heading(artifact), drawn.files[0].with_name(sheet.name)
+    is_table = isinstance(artifact, Table)
     return Exhibit(
         anchor=sheet.name,
         heading=what,
         title=sheet.title,
         grids=tuple(html_grid(block) for block in sheet.blocks),
         notes=sheet.notes,
-        image=None if isinstance(artifact, Table) else image(stems.pop()),
+        image=None if is_table else image(stem),
+        reference_image=None if is_table or drawn.origin == "reference" else image(reference_of(stem)),
         alt=f"{what}: drawn from {len({run.run_id for run in runs})} runs. Its numbers follow as a table.",
         runs=runs,
         command=repeat_command(sheet.name, scale, (run.seed for run in runs)),

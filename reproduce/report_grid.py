@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from reproduce.table import Block
+from reproduce.sheet import Block
 from reproduce.table_text import headings, sparse
 
 TEXTS = ("verdict", "interval over")

@@ -1,14 +1,14 @@
 """What was run where and how long: every finished run behind the page, and what each machine did."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cdd.recipe import Recipe
 from reproduce.caption import COMMIT_LENGTH, VERSIONS
+from reproduce.drawer import Drawn
 from reproduce.execute import Outcome
 from reproduce.plan import role
-from reproduce.session import Drawn
 
 KEYS = ("device", "device_name", "threads", "autocast")
 MEASURED = ("finished", "reused")
@@ -58,8 +58,9 @@ class RunLine:
         return "unknown" if self.seconds is None else clock(self.seconds)
 
 
-def run_lines(drawn: Iterable[Drawn], known: Mapping[str, Outcome]) -> list[RunLine]:
+def run_lines(drawn: Sequence[Drawn]) -> list[RunLine]:
     """Every finished run that is shown, and every one that those needed, in the order of the artifacts."""
+    known = {run_id: outcome for each in drawn for run_id, outcome in each.known.items()}
     recipes: dict[str, Recipe] = {}
     names: dict[str, dict[str, None]] = {}
     shown: dict[str, dict[str, None]] = {}

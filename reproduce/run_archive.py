@@ -7,30 +7,45 @@ is known, and none is kept whose length or digest is not the manifest's.
 import hashlib
 import json
 import shutil
+import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from cdd.errors import RunError
+from cdd.errors import RunError, WriteError
+from cdd.files import inside, parse_json, replacing
+from cdd.models.deployed import AGAIN, load_deployed_network
+from cdd.recipe import Recipe
 from cdd.run import DEPLOYED, DISTILLER, RESULT, WEIGHTS
+from cdd.seals import check_file, seal_file
+from cdd.tensor_files import read_state
 from reproduce.errors import UsageError
 from reproduce.records import SOURCE
-from reproduce.tracked_copy import TRACKING
+from reproduce.tracked_copy import TRACKING, Line
 
 FORMAT: Literal[1] = 1
 MANIFEST, RECIPE = "manifest.json", "recipe.json"
 NETWORKS = (WEIGHTS, DEPLOYED, DISTILLER)
 NEEDED = (RECIPE, RESULT, SOURCE)
 MEMBERS = (*NEEDED, TRACKING, *NETWORKS)
-LARGEST_MANIFEST = 100_000  # bytes
+LARGEST_MANIFEST, LARGEST_TEXT, LARGEST_NETWORK = 100_000, 1 << 28, 1 << 33  # bytes
+LARGEST_RATIO = 100
+"""Times that a member may unfold: networks hardly do, texts less than this."""
 PLACE = r"(mini|bench|paper)(/overridden/[0-9a-f]+|/studies/[a-z0-9][a-z0-9-]*)?|"
 """Where a record may go, below the results; empty for a run that no command of the suite made."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The oldest time that a zip can hold: the hour of packing is no part of a run."""
 CHUNK = 1 << 20
+NO_ARCHIVE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+    *(EOFError, RuntimeError, OSError, KeyError, ValueError, OverflowError, MemoryError),
+)
+"""What a zip raises that is cut off, damaged or made by hand."""
 
 
 class _Facts(BaseModel):
@@ -40,15 +55,15 @@ class _Facts(BaseModel):
 class Member(_Facts):
     """Length and digest of one file."""
 
-    bytes: int = Field(ge=0)
+    bytes: int = Field(ge=0, le=LARGEST_NETWORK)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
 class Origin(_Facts):
     """Where a run was exported: the results folder, by a name that hides it, and the run in its store."""
 
-    workplace: str
-    mlflow_id: str | None
+    workplace: Line
+    mlflow_id: Line | None
 
 
 class Manifest(_Facts):
@@ -61,10 +76,10 @@ class Manifest(_Facts):
 
     format: Literal[1] = FORMAT
     run_id: str = Field(pattern=r"^[0-9a-f]{12}$")
-    label: str
+    label: Line
     published: str = Field(pattern=f"^({PLACE})$")
     origin: Origin
-    members: dict[str, Member] = {}
+    members: dict[Annotated[str, Field(max_length=100)], Member] = {}
 
     @property
     def has_networks(self) -> bool:
@@ -76,16 +91,13 @@ def pack(manifest: Manifest, folder: Path, path: Path) -> Manifest:
     """Writes the members that lie in the folder, complete or not at all; returns the manifest as written."""
     files = [folder / name for name in MEMBERS if (folder / name).exists()]
     full = manifest.model_copy(update={"members": {file.name: _member(file) for file in files}})
-    partial = path.with_name(f"{path.name}.partial")
-    try:
+    with replacing(path) as partial:
         with zipfile.ZipFile(partial, "w") as archive:
             archive.writestr(_entry(MANIFEST), json.dumps(full.model_dump(), indent=2))
             for file in files:
                 with file.open("rb") as source, archive.open(_entry(file.name), "w", force_zip64=True) as out:
                     shutil.copyfileobj(source, out, CHUNK)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        seal_file(partial)
     return full
 
 
@@ -99,29 +111,52 @@ def unpack(path: Path, folder: Path) -> Manifest:
     if not path.is_file():
         raise UsageError(f"{path} is no file: name one that `python -m reproduce export-run` wrote")
     try:
+        check_file(path)
         with zipfile.ZipFile(path) as archive:
             manifest = _manifest(archive, path)
             for name, member in manifest.members.items():
                 with archive.open(name) as source:
-                    _extract(source, folder / name, member)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        raise RunError(
-            f"{path} is no whole run: {error}. Nothing was imported. Copy the file again, or export the run "
-            "anew"
-        ) from error
+                    _extract(source, inside(folder, name), member)
+    except (WriteError, UsageError):
+        raise
+    except NO_ARCHIVE as error:
+        raise refusal(path, str(error) or type(error).__name__) from error
     return manifest
+
+
+def refusal(path: Path, problem: str) -> RunError:
+    """The error that a file is no run that can be taken in."""
+    return RunError(
+        f"{path} is no whole run: {problem.splitlines()[0].rstrip('.')}. Nothing was imported. Copy the file "
+        "again, or export the run anew"
+    )
+
+
+def check_network(path: Path, recipe: Recipe) -> None:
+    """Makes sure that a network's file is whole, and one of such a run; other files pass.
+
+    Raises:
+        DataError: naming it if it is not.
+    """
+    if path.name == DEPLOYED:
+        load_deployed_network(path, recipe.student)
+    elif path.name in NETWORKS:
+        what = f"the {path.name} of run {recipe.run_id}"
+        read_state(path, what, AGAIN, finite=path.name == WEIGHTS)
 
 
 def _manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
     names = archive.namelist()
     if MANIFEST not in names or archive.getinfo(MANIFEST).file_size > LARGEST_MANIFEST:
         raise RunError("it has no manifest")
+    content = archive.read(MANIFEST)
     try:
-        values = json.loads(archive.read(MANIFEST))
-        _check_version(values, path)
-        manifest = Manifest.model_validate(values)
-    except (ValidationError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise RunError(f"its manifest cannot be read ({_first(error)})") from error
+        _check_version(parse_json(content, dict[str, Any]), path)
+        manifest = parse_json(content, Manifest)
+    except UsageError:
+        raise
+    except ValueError as error:
+        raise RunError(f"its manifest cannot be read ({error})") from error
     strange = sorted({*names, *manifest.members} - {MANIFEST, *MEMBERS})
     if strange:
         raise RunError(f"it holds {strange[0]!r}, which no run has")
@@ -130,7 +165,21 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
     lacking = [name for name in NEEDED if name not in manifest.members]
     if lacking:
         raise RunError(f"it lacks {', '.join(lacking)}")
+    for name, member in manifest.members.items():
+        _check_member(archive.getinfo(name), member)
     return manifest
+
+
+def _check_member(found: zipfile.ZipInfo, member: Member) -> None:
+    """Before a byte of it is written."""
+    name, kind = found.filename, stat.S_IFMT(found.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG):
+        raise RunError(f"its {name} is no plain file")
+    if found.file_size != member.bytes:
+        raise RunError(f"its {name} is not what its manifest says (length or SHA-256)")
+    most = LARGEST_NETWORK if name in NETWORKS else LARGEST_TEXT
+    if member.bytes > most or member.bytes > LARGEST_RATIO * max(found.compress_size, CHUNK):
+        raise RunError(f"its {name} unfolds to {member.bytes:,} bytes, more than such a file can have")
 
 
 def _check_version(values: Mapping[str, object], path: Path) -> None:
@@ -144,7 +193,7 @@ def _check_version(values: Mapping[str, object], path: Path) -> None:
 
 def _extract(source: IO[bytes], path: Path, member: Member) -> None:
     digest, left = hashlib.sha256(), member.bytes
-    with path.open("wb") as out:
+    with replacing(path) as partial, partial.open("wb") as out:
         # Never more than was announced, however much a small file unfolds to.
         while chunk := source.read(min(CHUNK, left + 1)):
             left -= len(chunk)
@@ -166,10 +215,3 @@ def _entry(name: str) -> zipfile.ZipInfo:
     entry.compress_type = zipfile.ZIP_DEFLATED
     entry.external_attr = 0o644 << 16
     return entry
-
-
-def _first(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        found = error.errors()[0]
-        return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
-    return str(error)

@@ -1,37 +1,24 @@
 """What one command does, from names to files; says nothing itself."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 
-from filelock import Timeout
-
-from cdd.recipe import Recipe
-from cdd.run import RESULT, Result, load_result
 from cdd.training.environment import Machine, device_name
 from reproduce import catalog
-from reproduce.artifact import Scale, Table
+from reproduce.artifact import Scale
 from reproduce.calibration import Measure, calibrate
-from reproduce.drawing import draw_artifact
-from reproduce.errors import StoreError
-from reproduce.execute import Job, Launch, Outcome, Train, execute
-from reproduce.finished_run import FinishedRuns
+from reproduce.drawer import Drawer, Drawn
+from reproduce.execute import Job, Launch, Train, execute
+from reproduce.invocation import Invocation
 from reproduce.listener import Listener
-from reproduce.material import Material
+from reproduce.material import Origin
 from reproduce.overrides import Overrides, parse
-from reproduce.picture import Artifact, Cloud, Sweep
-from reproduce.plan import Plan, Wish, make_plan, wishes
+from reproduce.picture import Artifact
+from reproduce.plan import Plan, Wish, make_plan
 from reproduce.preflight import remarks_on, require_ready, require_trainable, usable_device
-from reproduce.records import read_records, write_record
-from reproduce.seed_noise import recorded_spreads
 from reproduce.source import source
-from reproduce.stored_outcomes import stored_outcomes
-from reproduce.table import Sheet
-from reproduce.tracking import FAILED, FINISHED, KILLED, Store, existing_store, open_store
+from reproduce.tracking import Store, existing_store, open_store
 from reproduce.workspace import Workspace
-
-SEEDS_SHOWN = range(10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +26,8 @@ class Request:
     """What the command line asked for.
 
     Attributes:
-        seeds: None for the seeds that have results.
+        seeds: None for those that have results.
+        origin: `reference` draws the committed runs alone, into the reference's own folder.
         elsewhere: whether other machines train, whose files this one cannot see.
     """
 
@@ -50,23 +38,8 @@ class Request:
     results: Path = Path("results")
     machine: Machine = Machine()
     fresh: bool = False
+    origin: Origin = "yours"
     elsewhere: bool = False
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """One artifact after a command: its sheet, its files, what became of its runs, and what they are."""
-
-    sheet: Sheet
-    files: list[Path]
-    outcomes: Mapping[str, Outcome]
-    trained: int = 0
-    wishes: tuple[Wish, ...] = ()
-
-    @property
-    def complete(self) -> bool:
-        """Whether every run has numbers that the store has, too."""
-        return all(outcome.state in ("finished", "reused") for outcome in self.outcomes.values())
 
 
 class Session:
@@ -77,9 +50,17 @@ class Session:
         self.overrides: Overrides = parse(request.changes)
         self.artifacts: list[Artifact] = [catalog.find(name) for name in dict.fromkeys(request.names)]
         self.workspace = Workspace(request.results.resolve())
-        overridden = self.overrides.digest if self.overrides else None
-        self.published = self.workspace.published(request.scale, overridden)
         self.code = source()
+        self.drawer = Drawer(
+            workspace=self.workspace,
+            scale=request.scale,
+            seeds=request.seeds,
+            overrides=self.overrides,
+            machine=request.machine,
+            code=self.code,
+            listener=listener,
+            origin=request.origin,
+        )
         self._settled: set[str] = set()
         self._begun, self._runs = 0, 0
 
@@ -90,7 +71,9 @@ class Session:
             measure: measures the pace of what has no estimate yet; it is kept beside the results.
         """
         wanted = [
-            wish for artifact in self.artifacts for wish in self._wishes(artifact, self.request.seeds or [0])
+            wish
+            for artifact in self.artifacts
+            for wish in self.drawer.wishes(artifact, self.request.seeds or [0])
         ]
         store = existing_store(self.workspace, self.code)
         plan = self._plan(wanted, store)
@@ -110,7 +93,8 @@ class Session:
             StoreError: if the tracking store cannot be reached before any work.
         """
         wanted = {
-            artifact.name: self._wishes(artifact, self.request.seeds or [0]) for artifact in self.artifacts
+            artifact.name: self.drawer.wishes(artifact, self.request.seeds or [0])
+            for artifact in self.artifacts
         }
         everything = [wish for each in wanted.values() for wish in each]
         plan = self._plan(everything, existing_store(self.workspace, self.code))
@@ -118,47 +102,19 @@ class Session:
         require_ready(training, self.request.machine, elsewhere=self.request.elsewhere)
         self.workspace.check_writable()
         store = open_store(self.workspace, self.code)
+        for artifact in self.artifacts:  # One that was deleted stops the command before any training.
+            store.experiment(self._experiment(artifact))
         self._begun, self._runs = 0, len(plan.work)
         return [
             self._run_artifact(artifact, wanted[artifact.name], store, train) for artifact in self.artifacts
         ]
 
     def show(self) -> list[Drawn]:
-        """Draws every artifact from what is known; trains nothing."""
-        return [self._shown(artifact, self.known) for artifact in self.artifacts]
+        """Draws every artifact from what is known; trains nothing.
 
-    @cached_property
-    def known(self) -> dict[str, Outcome]:
-        """What the store and, where it has nothing, the records say of every run."""
-        figures = [artifact for artifact in self.artifacts if not isinstance(artifact, Table)]
-        known = self.bring_records(
-            wish.recipe for figure in figures for wish in self._wishes(figure, self._seeds_shown)
-        )
-        for run_id, record in read_records(self.published).items():
-            if run_id not in known or known[run_id].state == "failed":
-                known[run_id] = Outcome(
-                    state="finished", metrics=record.metrics, environment=record.environment
-                )
-        return known
-
-    def bring_records(self, recipes: Iterable[Recipe]) -> dict[str, Outcome]:
-        """What the store knows of all runs; records of these recipes are written where only it has them."""
-        try:
-            store = existing_store(self.workspace, self.code)
-            known = stored_outcomes(store)
-            if store:
-                self._complete_records(recipes, known, store)
-        except StoreError as error:
-            self.listener.warned(f"{error} Drawing from the records below {self.published} alone.")
-            return {}
-        return known
-
-    @property
-    def _seeds_shown(self) -> list[int]:
-        return list(SEEDS_SHOWN) if self.request.seeds is None else self.request.seeds
-
-    def _wishes(self, artifact: Artifact, seeds: list[int]) -> list[Wish]:
-        return wishes(artifact, self.request.scale, seeds, self.overrides)
+        An artifact without any finished run of the user is drawn from the reference.
+        """
+        return [self.drawer.show(artifact) for artifact in self.artifacts]
 
     def _plan(self, wanted: list[Wish], store: Store | None) -> Plan:
         device = usable_device(self.request.machine.device)
@@ -169,132 +125,48 @@ class Session:
     def _is_fresh(self, run_id: str) -> bool:
         return self.request.fresh and run_id not in self._settled
 
-    def _shown(self, artifact: Artifact, known: Mapping[str, Outcome]) -> Drawn:
-        wanted = self._wishes(artifact, self._seeds_shown)
-        if self.request.seeds is None:
-            seeds = _seeds_with_results(wanted, known, whole=not isinstance(artifact, Cloud))
-            wanted = [wish for wish in wanted if wish.recipe.seed in seeds]
-        return self._draw(artifact, wanted, known)
-
-    def _draw(
-        self, artifact: Artifact, wanted: list[Wish], known: Mapping[str, Outcome], trained: int = 0
-    ) -> Drawn:
-        outcomes = {
-            wish.recipe.run_id: known[wish.recipe.run_id] for wish in wanted if wish.recipe.run_id in known
-        }
-        material = Material(
-            scale=self.request.scale,
-            wishes=wanted,
-            outcomes=outcomes,
-            records={} if isinstance(artifact, Table) else read_records(self.published),
-            overrides=tuple(self.overrides.texts),
-            folder=self.published,
-            files=FinishedRuns(self.workspace, self.code),
-            machine=self.request.machine,
-            noise=recorded_spreads(self._wishes(artifact, list(SEEDS_SHOWN)), self.published)
-            if isinstance(artifact, Table | Sweep)
-            else {},
-        )
-        sheet, files = draw_artifact(artifact, material)
-        return Drawn(sheet, files, outcomes, trained, tuple(wanted))
-
     def _run_artifact(self, artifact: Artifact, wanted: list[Wish], store: Store, train: Train) -> Drawn:
         plan = self._plan(wanted, store)
-        experiment = store.experiment(f"{artifact.name}-{self.request.scale}")
-        invocation = "-".join(
-            [artifact.name, self.request.scale, *([self.overrides.digest] if self.overrides else [])]
-        )
-        lock = self.workspace.lock(f"invocation-{invocation}")
-        try:
-            lock.acquire(timeout=0)
-            store.close_dead_invocations(experiment, invocation)
-        except Timeout:
-            pass  # Another process works on this table; its parent run is alive.
-        try:
-            parent = self._parent(store, experiment, invocation, artifact) if plan.work else None
-            return self._executed(
-                plan,
-                artifact,
-                Job(
-                    store=store,
-                    workspace=self.workspace,
-                    published=self.published,
-                    experiment=experiment,
-                    parent=parent,
-                    train=train,
-                    machine=self.request.machine,
-                    listener=self.listener,
-                    begun=self._begun,
-                    runs=self._runs,
-                ),
+        scale = self.request.scale
+        name = "-".join([artifact.name, scale, *([self.overrides.digest] if self.overrides else [])])
+        with Invocation(store, self.listener, self._experiment(artifact), name) as own:
+            if plan.work:
+                self._begin(own, artifact)
+            job = Job(
+                store=store,
+                workspace=self.workspace,
+                published=self.drawer.folder,
+                experiment=own.experiment,
+                parent=own.parent,
+                train=train,
+                machine=self.request.machine,
+                listener=self.listener,
+                begun=self._begun,
+                runs=self._runs,
             )
-        finally:
-            lock.release()
+            drawn = self._executed(plan, artifact, job)
+            own.end(complete=drawn.complete, files=drawn.files)
+            return drawn
 
-    def _parent(self, store: Store, experiment: str, invocation: str, artifact: Artifact) -> str:
+    def _experiment(self, artifact: Artifact) -> str:
+        return f"{artifact.name}-{self.request.scale}"
+
+    def _begin(self, own: Invocation, artifact: Artifact) -> None:
         seeds = ",".join(map(str, self.request.seeds or [0]))
         tags = {
             "cdd.artifact": artifact.name,
             "cdd.scale": self.request.scale,
             "cdd.seeds": seeds,
-            "cdd.invocation": invocation,
             "cdd.overrides": " ".join(self.overrides.texts),
         }
-        return store.start_invocation(
-            experiment, f"{artifact.name}, {self.request.scale}, seeds {seeds}", tags
-        )
+        own.begin(f"{artifact.name}, {self.request.scale}, seeds {seeds}", tags)
 
     def _executed(self, plan: Plan, artifact: Artifact, job: Job) -> Drawn:
-        try:
-            outcomes = self._launch(plan, job)
-        except BaseException:
-            self._close(job, KILLED, [])
-            raise
+        outcomes = self._launch(plan, job)
         self._settled.update(outcomes)
         self._begun += len(plan.work)
-        self._complete_records([item.recipe for item in plan.items], outcomes, job.store)
-        drawn = self._draw(artifact, list(plan.wishes), outcomes, len(plan.work))
+        for item in plan.items:
+            self.drawer.own.settled(item.recipe, outcomes.get(item.run_id), job.store)
+        drawn = self.drawer.draw(artifact, list(plan.wishes), outcomes, len(plan.work))
         # A dependency that failed leaves the table incomplete even where no row shows it.
-        drawn = replace(drawn, outcomes=outcomes)
-        self._close(job, FINISHED if drawn.complete else FAILED, drawn.files)
-        return drawn
-
-    def _close(self, job: Job, status: str, files: list[Path]) -> None:
-        if not job.parent:
-            return
-        try:
-            job.store.upload(job.parent, files, "table")
-            job.store.finish(job.parent, status)
-        except StoreError as error:
-            self.listener.warned(str(error))
-
-    def _complete_records(
-        self, recipes: Iterable[Recipe], outcomes: Mapping[str, Outcome], store: Store
-    ) -> None:
-        """Writes the records of finished runs of the store that have none here."""
-        for recipe in recipes:
-            run_id = recipe.run_id
-            known = outcomes.get(run_id)
-            has_record = (self.published / "runs" / f"{run_id}.json").exists()
-            if has_record or known is None or known.state not in ("finished", "reused"):
-                continue
-            result = load_result(self.workspace.folder(run_id)) or self._fetched(run_id, store)
-            if result:
-                write_record(self.published, recipe, result, known.environment)
-
-    def _fetched(self, run_id: str, store: Store) -> Result | None:
-        finished = (run for run in store.trainings().get(run_id, []) if run.status == FINISHED)
-        folder = self.workspace.checkpoints / "fetched"
-        path = next((store.download(run.mlflow_id, RESULT, folder) for run in finished), None)
-        if path is None:
-            return None
-        result = load_result(path.parent)
-        path.unlink()
-        return result
-
-
-def _seeds_with_results(wanted: list[Wish], known: Mapping[str, Outcome], *, whole: bool) -> set[int]:
-    """Seeds that have all results, so that rows are compared over the same seeds; else those with any."""
-    having = {wish.recipe.seed for wish in wanted if wish.recipe.run_id in known}
-    lacking = {wish.recipe.seed for wish in wanted if wish.recipe.run_id not in known}
-    return (having - lacking if whole else set()) or having or {0}
+        return replace(drawn, outcomes=outcomes)

@@ -1,24 +1,25 @@
-"""A block whose lines for ours, the paper's and the gap become columns: one line per row of the paper."""
+"""A block whose lines for measured and published numbers become columns: one line per row of the paper."""
 
 import pandas as pd
 
 from reproduce.cells import REPORTED
 
 EMPTY = "-"
+KINDS = ("yours", "reference", "paper", "gap")
 
 
 def side_by_side(frame: pd.DataFrame) -> pd.DataFrame:
     """The same cells, with the last level of the index below each column.
 
     Args:
-        frame: lines named in the last level by kind: one that begins with "ours", "paper", perhaps "gap",
-            or "reported" alone; columns of one group.
+        frame: lines named in the last level by kind: those that begin with "yours" or "reference", "paper",
+            perhaps "gap", or "reported" alone; columns of one group.
     """
     lines: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for index, cells in zip(frame.index, frame.to_numpy().tolist(), strict=True):
         *key, kind = index
         lines.setdefault(tuple(key), {})[str(kind).partition(" ")[0]] = cells
-    kinds = [kind for kind in ("ours", "paper", "gap") if any(kind in found for found in lines.values())]
+    kinds = [kind for kind in KINDS if any(kind in found for found in lines.values())]
     rows = [_row(found, kinds, len(frame.columns)) for found in lines.values()]
     columns = [(str(column[1]), kind) for column in frame.columns for kind in kinds]
     index = pd.MultiIndex.from_tuples(list(lines), names=frame.index.names[:-1])
@@ -28,7 +29,7 @@ def side_by_side(frame: pd.DataFrame) -> pd.DataFrame:
 def _row(found: dict[str, list[str]], kinds: list[str], width: int) -> list[str]:
     if REPORTED in found:
         published = found[REPORTED]
-        ours = [EMPTY if text == EMPTY else REPORTED for text in published]
-        found = {"ours": ours, "paper": published}
+        measured = [EMPTY if text == EMPTY else REPORTED for text in published]
+        found = {"yours": measured, "reference": measured, "paper": published}
     empty = [EMPTY] * width
     return [found.get(kind, empty)[place] for place in range(width) for kind in kinds]

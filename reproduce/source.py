@@ -6,23 +6,35 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+RESULTS = "results/"
 PACKAGES = ("torch", "torchvision", "mlflow", "numpy")
 
 
 @dataclass(frozen=True)
 class Source:
-    """State of the code. `commit` is "unknown" outside a git work tree."""
+    """State of the code.
+
+    Attributes:
+        commit: "unknown" outside a git work tree.
+        dirty: whether a file has changed that a number can depend on; those of the reference are results.
+        changed: every file that differs from the commit.
+    """
 
     commit: str
     dirty: bool
+    changed: tuple[str, ...] = ()
 
 
 def source() -> Source:
-    """State of this code; what the program itself writes under `results/` does not count as a change."""
+    """State of this code."""
     commit = _git("rev-parse", "HEAD")
     if commit is None:
         return Source("unknown", dirty=True)
-    return Source(commit, dirty=bool(_git("status", "--porcelain", "--", ".", ":!results")))
+    lines = (
+        _git("-c", "core.quotePath=false", "status", "--porcelain", "--untracked-files=all") or ""
+    ).splitlines()
+    changed = tuple(line.strip().partition(" ")[2].strip() for line in lines)
+    return Source(commit, any(not name.startswith(RESULTS) for name in changed), changed)
 
 
 def versions() -> dict[str, str]:

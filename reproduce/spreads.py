@@ -1,39 +1,36 @@
-"""How far runs of a scale lie apart over seeds: what a comparison of one seed borrows from others."""
+"""How far runs lie apart over seeds: what a comparison of one seed borrows from others."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container
+from dataclasses import replace
 from math import log, sqrt
 
-from reproduce.claim import Final, Measure, PublishedClaim, RunOf
+from reproduce.claim import Final, Measure
 from reproduce.evidence import Evidence, RunEvidence
-from reproduce.measurement import figure, metric
+from reproduce.measurement import figure
 from reproduce.paired_bootstrap import Spread, pooled
 
 PERCENT = 100.0
-Key = tuple[type, str]
+ALL_SEEDS = range(2**63)
 
 
 class Spreads:
-    """Deviations over seeds, pooled over all runs of the claims that have several, by measure and metric.
+    """Deviations over seeds, pooled over all recorded runs that differ in their seeds alone.
 
-    Runs are not paired here, so a difference of two has the square root of 2 times the deviation of one;
-    runs of one seed share what they start from, so that this is rather too much than too little.
+    Runs of other data or another protocol are left out. Runs are not paired here, so a difference of two
+    has the square root of 2 times the deviation of one; runs of one seed share what they start from, so that
+    this is rather too much than too little.
     """
 
-    def __init__(self, claims: Iterable[PublishedClaim], evidence: Evidence, seeds: Sequence[int]):
-        groups: dict[Key, dict[str, list[float]]] = {}
-        for measure, run in _sides(claims):
-            found = [each for seed in seeds if (each := evidence.of(run, seed))]
-            values = [value for each in found if (value := _value(measure, each)) is not None]
-            if len(values) > 1:
-                groups.setdefault(_key(measure, found[0]), {})[found[0].record.run_id] = values
-        self._pooled = {key: pooled(_varying(list(runs.values()))) for key, runs in groups.items()}
+    def __init__(self, evidence: Evidence, seeds: Container[int] = ALL_SEEDS):
+        self._evidence, self._seeds = evidence, seeds
+        self._pooled: dict[tuple[str, ...], Spread | None] = {}
 
     def of(self, measure: Measure, of: RunEvidence, than: RunEvidence | None) -> Spread | None:
         """The spread of a difference, or of one run's figure; None where no such run has several seeds."""
-        spread = self._pooled.get(_key(measure, of))
+        spread = self.of_run(measure, of)
         if spread is None:
             return None
-        if not _is_cost(measure):
+        if not is_cost(measure):
             return Spread(spread.deviation * sqrt(2), spread.freedom) if than else spread
         pruned = [run for run in (of, than) if run and run.record.channels]
         first, second = figure(measure, of), figure(measure, than)
@@ -41,27 +38,32 @@ class Spreads:
             return None
         return Spread(PERCENT * first / second * spread.deviation * sqrt(len(pruned)), spread.freedom)
 
+    def of_run(self, measure: Measure, run: RunEvidence) -> Spread | None:
+        """The spread of one run's figure; of a cost, of its logarithm, which is relative to the cost."""
+        data = run.recipe.data
+        key = (repr(measure), run.protocol, data.name, data.use, run.digest)
+        if key not in self._pooled:
+            groups = [self._values(measure, run, runs) for runs in self._evidence.over_seeds]
+            # A figure that no seed changes, as the cost of a network that is not pruned, tells nothing.
+            varying = [values for values in groups if values and max(values) > min(values)]
+            self._pooled[key] = pooled(varying)
+        return self._pooled[key]
 
-def _sides(claims: Iterable[PublishedClaim]) -> Iterable[tuple[Measure, RunOf]]:
-    return (
-        (claim.measure, run) for claim in claims if claim.measure for pair in claim.pairs for run in pair.runs
-    )
+    def _values(self, measure: Measure, like: RunEvidence, runs: list[RunEvidence]) -> list[float]:
+        values = (
+            figure(measure, replace(run, protocol=like.protocol))
+            for run in runs
+            if _same_images(run, like) and run.recipe.seed in self._seeds
+        )
+        known = [value for value in values if value is not None]
+        return [log(value) for value in known if value > 0] if is_cost(measure) else known
 
 
-def _key(measure: Measure, run: RunEvidence) -> Key:
-    return type(measure), metric(measure, run.protocol) or ""
-
-
-def _is_cost(measure: Measure) -> bool:
+def is_cost(measure: Measure) -> bool:
+    """Whether it is compared by the percentage saved."""
     return isinstance(measure, Final) and measure.column.relative == "percent"
 
 
-def _value(measure: Measure, run: RunEvidence) -> float | None:
-    """An accuracy as it is, a cost by its logarithm, whose deviation is relative to the cost."""
-    value = figure(measure, run)
-    return log(value) if value and _is_cost(measure) else value
-
-
-def _varying(groups: list[list[float]]) -> list[list[float]]:
-    """Without runs whose figure no seed changes: networks that are not pruned, or lose nothing."""
-    return [values for values in groups if max(values) > min(values)]
+def _same_images(one: RunEvidence, other: RunEvidence) -> bool:
+    data = one.recipe.data
+    return (data.name, data.use, one.digest) == (other.recipe.data.name, other.recipe.data.use, other.digest)

@@ -6,41 +6,48 @@ and goes on from its checkpoints where it was interrupted. No trial sees the tes
 
 import re
 import time
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-
-import numpy as np
-from filelock import Timeout
 
 from cdd.recipe import Recipe
 from reproduce import catalog
 from reproduce.artifact import Table
 from reproduce.errors import UsageError
 from reproduce.execute import PRUNED, Job, Outcome, Train, execute
+from reproduce.invocation import Invocation
 from reproduce.listener import Listener
 from reproduce.overrides import parse
 from reproduce.plan import Wish, make_plan
 from reproduce.preflight import require_ready, require_trainable, usable_device, with_dependencies
+from reproduce.sheet import Sheet
 from reproduce.source import source
-from reproduce.study_report import Words, progress, report
+from reproduce.study_report import Words, left_out, report
 from reproduce.study_row import COST, StudyRequest, find_row, judgement_of
 from reproduce.study_space import SPACES
-from reproduce.study_storage import answering, check_own, open_storage, usable
-from reproduce.study_turn import turn
-from reproduce.study_watcher import Watcher
-from reproduce.table import Sheet
+from reproduce.study_storage import answering, check_url, open_storage, usable
+from reproduce.study_trials import (
+    FAILURE,
+    FOREIGN,
+    RUN,
+    SETTINGS,
+    alone,
+    check_trials,
+    foreign,
+    is_own,
+    progress,
+)
+from reproduce.study_turn import Turn, Turns
+from reproduce.study_watcher import PRUNED_AFTER, Watcher, pruned_after
 from reproduce.tracked_run import Placement
 from reproduce.tracked_trial import COMPLETE, FAIL, INTERRUPTED, open_trial
-from reproduce.tracking import FAILED, FINISHED, KILLED, Store, open_store
+from reproduce.tracking import Store, open_store
 from reproduce.workspace import Workspace
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
-    from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial
 
 POLL_SECONDS = 2.0
 DIRECTIONS: tuple[Literal["maximize", "minimize"], ...] = ("maximize", "minimize")
@@ -53,10 +60,6 @@ class Tuned:
     sheet: Sheet
     best: tuple[str, ...]
     files: list[Path]
-
-
-class TrialError(Exception):
-    """A trial whose run failed; the study goes on with the next one."""
 
 
 class RowStudy:
@@ -96,25 +99,32 @@ class RowStudy:
         The same command in another process joins the study.
 
         Raises:
-            UsageError: for a storage that cannot be used, or settings that the method refuses.
+            UsageError: for a storage that cannot be used, or that has this study with other settings.
             StoreError: if the tracking store cannot be reached, or the storage no longer.
         """
         self._require_runnable()
         self.workspace.check_writable()
-        store = open_store(self.workspace, source())
         url = self.request.storage or f"sqlite:///{self.workspace.results / 'studies.db'}"
-        self._turn = turn(url, self.name, self.workspace)
+        check_url(url)
+        store = open_store(self.workspace, source())
+        self._turns = Turns(url, self.name)
         study = self._study(url)
         with answering(url):
-            with self._parent(store) as (experiment, parent):
-                while self._wants_another(study):
-                    study.sampler = self._sampler(len(study.get_trials(deepcopy=False)))
-                    study.optimize(
-                        lambda t: self._objective(t, self._job(store, experiment, parent, train, t)),
-                        n_trials=1,
-                        catch=(TrialError,),
-                    )
+            self._name_foreign(study)
+            with Invocation(store, self.listener, f"study-{self.name}", self.name) as own:
+                while begun := self._next(study):
+                    trial, turn = begun
+                    try:
+                        self._try(trial, self._job(store, own, train, trial))
+                    finally:
+                        turn.release()
             return self._tuned(study)
+
+    def _name_foreign(self, study: "Study") -> None:
+        check_trials(study, self.space.knobs, DIRECTIONS[: len(self.metrics)])
+        numbers = foreign(study, self.space.knobs)
+        if numbers:
+            self.listener.warned(left_out(numbers))
 
     def _require_runnable(self) -> None:
         """Finds, before anything is written, what no trial could be trained with."""
@@ -123,36 +133,74 @@ class RowStudy:
         require_trainable(recipes, self.request.changes)
         require_ready(recipes, self.request.machine)
         if self.request.storage is not None:
-            check_own(self.request.storage)
+            check_url(self.request.storage)
 
-    def _wants_another(self, study: "Study") -> bool:
-        """Whether this process shall start a trial; waits while others work on the last ones.
+    def _next(self, study: "Study") -> "tuple[Trial, Turn] | None":
+        """A trial for this process, alone on it; waits while others work on the last ones.
 
-        Where it shall, the turn to start stays with it until the trial runs, so that two processes do not
-        both start the last one.
+        The turn to start stays with it until the trial is known to run, so that two processes do not both
+        start the last one.
         """
-        import optuna
-
+        told = False
         while True:
-            self._turn.acquire()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                optuna.storages.fail_stale_trials(study)
-            over, run = progress(study)
-            if over + run < self.request.trials:
-                return True
-            self._turn.release()
-            if over >= self.request.trials:
-                return False
+            self._turns.start.acquire(self._waits)
+            try:
+                own = [trial for trial in study.get_trials(deepcopy=False) if self._is_own(trial)]
+                over, run = progress(own)
+                begun = self._dead(study, own)
+                if begun is None and over + run < self.request.trials:
+                    begun = self._new(study)
+            finally:
+                self._turns.start.release()
+            if begun or over >= self.request.trials:
+                return begun
+            if not told:
+                self.listener.warned(f"The last trials of {self.name} are another process's: waiting for it.")
+            told = True
             time.sleep(POLL_SECONDS)
 
-    def _job(self, store: Store, experiment: str, parent: str, train: Train, trial: "Trial") -> Job:
+    def _waits(self) -> None:
+        self.listener.warned(
+            f"Another process is starting a trial of {self.name}: waiting for it (its lock is in "
+            f"{self._turns.place})."
+        )
+
+    def _is_own(self, trial: "FrozenTrial") -> bool:
+        return is_own(trial, self.space.knobs)
+
+    def _dead(self, study: "Study", own: "list[FrozenTrial]") -> "tuple[Trial, Turn] | None":
+        """A trial that was interrupted, to go on with; its number, settings and epochs stay its own."""
+        from optuna.trial import Trial, TrialState
+
+        for trial in own:
+            if trial.state == TrialState.RUNNING:
+                turn = self._turns.trial(trial.number)
+                if turn.taken():
+                    if study.get_trials(deepcopy=False)[trial.number].state == TrialState.RUNNING:
+                        return Trial(study, trial._trial_id), turn
+                    turn.release()  # It has ended a moment ago.
+        return None
+
+    def _new(self, study: "Study") -> "tuple[Trial, Turn]":
+        """One that waits or is new; what somebody has added for something else is set aside."""
+        from optuna.trial import TrialState
+
+        while True:
+            trial = study.ask()
+            if self._is_own(study.get_trials(deepcopy=False)[trial.number]):
+                turn = self._turns.trial(trial.number)
+                turn.acquire()
+                return trial, turn
+            trial.set_user_attr(FOREIGN, True)
+            study.tell(trial, state=TrialState.FAIL)
+
+    def _job(self, store: Store, own: Invocation, train: Train, trial: "Trial") -> Job:
         return Job(
             store=store,
             workspace=self.workspace,
             published=self.published / self.name,
-            experiment=experiment,
-            parent=parent,
+            experiment=own.experiment,
+            parent=own.parent or own.begin(f"{self.name}, {self.request.trials} trials", self._tags),
             train=train,
             machine=self.request.machine,
             listener=self._listener(trial),
@@ -165,17 +213,19 @@ class RowStudy:
     def _study(self, url: str) -> "Study":
         """The study in this storage; one process makes it and asks for the defaults as its first trial."""
         with usable(url):
-            self._turn.acquire()
-        try:
-            return self._made(url)
-        finally:
-            self._turn.release()
+            self._turns.start.acquire(self._waits)
+            try:
+                return self._made(url)
+            finally:
+                self._turns.start.release()
 
     def _made(self, url: str) -> "Study":
         import optuna
         from optuna.pruners import HyperbandPruner, NopPruner
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        from reproduce.study_sampler import Proposals
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         epochs = self.recipe.schedule.epochs
         study = optuna.create_study(
             storage=open_storage(url),
@@ -186,69 +236,38 @@ class RowStudy:
             else NopPruner(),
             load_if_exists=True,
         )
-        if not study.get_trials(deepcopy=False):
+        if not any(map(self._is_own, study.get_trials(deepcopy=False))):
             study.enqueue_trial(dict(self.space.defaults))
+        study.sampler = Proposals(study, self.space.knobs, self.request.seed)
         return study
 
-    def _sampler(self, trials: int) -> "BaseSampler":
-        """Seeded by what has been tried, so that a study in two commands tries what one command tries."""
-        from optuna.samplers import TPESampler
+    def _try(self, trial: "Trial", job: Job) -> None:
+        """Trains and tells; a trial that is interrupted stays a running one, which nobody holds."""
+        from optuna.trial import TrialState
 
-        (seed,) = np.random.SeedSequence([self.request.seed, trials]).generate_state(1)
-        return TPESampler(seed=int(seed))
-
-    @contextmanager
-    def _parent(self, store: Store) -> Iterator[tuple[str, str]]:
-        """The study's run in the store, closed as it ends."""
-        experiment = store.experiment(f"study-{self.name}")
-        tags = {**self._tags, "cdd.invocation": self.name}
-        lock = self.workspace.lock(f"invocation-{self.name}")
-        try:
-            lock.acquire(timeout=0)
-            store.close_dead_invocations(experiment, self.name)
-        except Timeout:
-            pass  # Another process works on this study; its parent run is alive.
-        parent = store.start_invocation(experiment, f"{self.name}, {self.request.trials} trials", tags)
-        status = FAILED
-        try:
-            yield experiment, parent
-            status = FINISHED
-        except KeyboardInterrupt:
-            status = KILLED
-            raise
-        finally:
-            lock.release()
-            store.finish(parent, status)
-
-    def _objective(self, trial: "Trial", job: Job) -> tuple[float, ...]:
-        from optuna import TrialPruned
-
-        self._turn.release()
         values = {knob.path: knob.suggested(trial) for knob in self.space.knobs}
+        trial.set_user_attr(SETTINGS, values)
         recipe = self.trial_recipe(values)
-        trial.set_user_attr("run_id", recipe.run_id)
-        trial.set_user_attr("settings", values)
+        trial.set_user_attr(RUN, recipe.run_id)
         label = f"trial {trial.number + 1} of {self.name}"
         place = Placement(job.experiment, job.parent, label)
         tracked = open_trial(job.store, place, trial, self._tags, values)
         state, found = INTERRUPTED, dict[str, float]()
         try:
-            outcome = self._outcome(label, recipe, replace(job, parent=tracked.mlflow_id))
+            outcome = self._outcome(label, recipe, replace(job, parent=tracked.mlflow_id), trial)
             found = {name: outcome.metrics[name] for name in self.metrics if name in outcome.metrics}
             complete = COMPLETE if len(found) == len(self.metrics) else FAIL
             state = outcome.state if outcome.state == PRUNED else complete
         finally:
             tracked.close(state, recipe.run_id, found, self.listener)
-            if state == INTERRUPTED:  # The next command goes on from its checkpoint.
-                trial.study.enqueue_trial(trial.params, user_attrs=trial.user_attrs)
-        if state == PRUNED:
-            raise TrialPruned
         if state == FAIL:
-            trial.set_user_attr("failure", outcome.message)
-            raise TrialError(outcome.message)
-        return tuple(found.values())
+            trial.set_user_attr(FAILURE, outcome.message)
+        ended = {COMPLETE: TrialState.COMPLETE, PRUNED: TrialState.PRUNED, FAIL: TrialState.FAIL}[state]
+        trial.study.tell(trial, list(found.values()) if state == COMPLETE else None, ended)
 
-    def _outcome(self, label: str, recipe: Recipe, job: Job) -> Outcome:
+    def _outcome(self, label: str, recipe: Recipe, job: Job, trial: "Trial") -> Outcome:
+        if PRUNED_AFTER in trial.user_attrs:  # It was interrupted just then.
+            return Outcome(state=PRUNED, message=pruned_after(trial.user_attrs[PRUNED_AFTER]))
         wish = Wish(self.name, label, self.group.title, recipe)
         device = usable_device(self.request.machine.device)
         plan = make_plan([wish], job.store, self.workspace, device)
@@ -263,7 +282,10 @@ class RowStudy:
             seen=self.judgement.seen,
             seed=self.request.seed,
             changes=tuple(self.request.changes),
+            foreign=tuple(foreign(study, self.space.knobs)),
             defaults=self.texts(self.space.defaults),
         )
-        found = report(self.name, study, list(self.space.defaults), self.texts, words)
+        found = report(
+            self.name, alone(study, self.space.knobs), list(self.space.defaults), self.texts, words
+        )
         return Tuned(found.sheet, found.best, found.write(self.published))

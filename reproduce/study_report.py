@@ -1,14 +1,16 @@
 """What a study found: its trials as a table, its plots, and the best as `--set` texts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cdd.files import atomic_write
+from reproduce.sheet import Block, Sheet, number_text
 from reproduce.study_plots import FACTORS, plots
-from reproduce.table import Block, Sheet, number_text
+from reproduce.study_trials import RUN, SETTINGS
 from reproduce.table_text import markdown
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ class Words:
     Attributes:
         accuracy: the name of what is raised.
         seen: what it was measured on, in a sentence.
+        foreign: numbers of trials in Optuna that are not the study's own.
     """
 
     title: str
@@ -34,6 +37,7 @@ class Words:
     seed: int
     changes: tuple[str, ...]
     defaults: tuple[str, ...]
+    foreign: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,28 +50,19 @@ class Report:
 
     def write(self, folder: Path) -> list[Path]:
         """Writes table, numbers and plots; returns the files."""
-        folder.mkdir(parents=True, exist_ok=True)
         name = self.sheet.name
         csv = self.sheet.numbers.to_csv(index=False, lineterminator="\n")
         contents = {f"{name}.md": markdown(self.sheet).encode(), f"{name}.csv": csv.encode()}
         contents |= {f"{name}-{plot}": content for plot, content in self.plots.items()}
         for file, content in contents.items():
-            (folder / file).write_bytes(content)
+            atomic_write(folder / file, content)
         return [folder / file for file in contents]
 
 
-def progress(study: "Study") -> tuple[int, int]:
-    """How many trials are over and how many run, all seen at one moment.
-
-    A failed one is over. An interrupted one is neither, because it is tried again; it runs until its silence
-    is noticed.
-    """
-    from optuna.trial import TrialState
-
-    trials = study.get_trials(deepcopy=False)
-    ended = sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)
-    failed = sum(trial.state == TrialState.FAIL and "failure" in trial.user_attrs for trial in trials)
-    return ended + failed, sum(trial.state == TrialState.RUNNING for trial in trials)
+def left_out(foreign: Sequence[int]) -> str:
+    """A sentence on the trials that are not the study's own, by their numbers in Optuna."""
+    names = ", ".join(str(number + 1) for number in foreign)
+    return f"Left out, because they have other settings than this study: trial {names}."
 
 
 def report(
@@ -81,17 +76,17 @@ def report(
 
     Args:
         name: of the study and its files.
-        study: with any number of trials.
+        study: its own trials alone.
         paths: of its settings.
         texts: settings as `--set` texts.
         words: what is said of it.
     """
     objectives = (f"{words.accuracy} (%)", "FLOPs (G)")[: len(study.directions)]
-    trials = study.get_trials(deepcopy=False)
+    trials = [trial for trial in study.get_trials(deepcopy=False) if SETTINGS in trial.user_attrs]
     best = sorted(study.best_trials, key=lambda trial: -trial.values[0]) if _complete(trials) else []
     order = [*best, *(trial for trial in _complete(trials) if trial not in best)]
     rows = [
-        [*(f"{trial.user_attrs['settings'][path]:g}" for path in paths), *_values(trial)] for trial in order
+        [*(f"{trial.user_attrs[SETTINGS][path]:g}" for path in paths), *_values(trial)] for trial in order
     ]
     heading = "best first" if len(objectives) == 1 else f"Pareto front of {len(best)} first"
     frame = pd.DataFrame(
@@ -99,7 +94,7 @@ def report(
         index=pd.MultiIndex.from_tuples([(f"{trial.number + 1}",) for trial in order], names=["trial"]),
         columns=pd.MultiIndex.from_tuples([(heading, text) for text in (*paths, *objectives)]),
     )
-    lines = [texts(trial.user_attrs["settings"]) for trial in best]
+    lines = [texts(trial.user_attrs[SETTINGS]) for trial in best]
     sheet = Sheet(
         name,
         words.title,
@@ -129,6 +124,8 @@ def _notes(words: Words, trials: list["FrozenTrial"], lines: list[tuple[str, ...
     ]
     if words.changes:
         notes.append(f"Every run of the study has {', '.join(words.changes)}.")
+    if words.foreign:
+        notes.append(left_out(words.foreign))
     states: dict[str, int] = {}
     for trial in trials:
         states[trial.state.name.lower()] = states.get(trial.state.name.lower(), 0) + 1
@@ -140,7 +137,7 @@ def _notes(words: Words, trials: list["FrozenTrial"], lines: list[tuple[str, ...
 
 
 def _line(trial: "FrozenTrial", paths: list[str], accuracy: str) -> dict[str, Any]:
-    settings = trial.user_attrs.get("settings", {})
+    settings = trial.user_attrs[SETTINGS]
     values = trial.values or []
     return {
         "trial": trial.number + 1,
@@ -148,5 +145,5 @@ def _line(trial: "FrozenTrial", paths: list[str], accuracy: str) -> dict[str, An
         accuracy: values[0] if values else None,
         "multiply_adds": values[1] if len(values) > 1 else None,
         "state": trial.state.name.lower(),
-        "run_id": trial.user_attrs.get("run_id"),
+        "run_id": trial.user_attrs.get(RUN),
     }

@@ -10,6 +10,7 @@ from reproduce.errors import UsageError
 
 if TYPE_CHECKING:
     from optuna import Trial
+    from optuna.distributions import FloatDistribution, IntDistribution
 
 SIGNIFICANT_DIGITS = 3
 WEIGHT_SPREAD, PENALTY_SPREAD = 30.0, 4.0
@@ -27,6 +28,21 @@ class Knob:
     high: float
     log: bool = False
     whole: bool = False
+
+    @property
+    def distribution(self) -> "FloatDistribution | IntDistribution":
+        """The range as Optuna keeps it."""
+        from optuna.distributions import FloatDistribution, IntDistribution
+
+        if self.whole:
+            return IntDistribution(round(self.low), round(self.high))
+        return FloatDistribution(self.low, self.high, log=self.log)
+
+    def holds(self, value: object) -> bool:
+        """Whether a value, which anybody may have given, is one of the range."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return self.low <= value <= self.high and (not self.whole or value == round(value))
 
     def suggested(self, trial: "Trial") -> float:
         """The value of a trial, short enough to be typed again."""

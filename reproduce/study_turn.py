@@ -1,47 +1,94 @@
-"""Whose turn it is to make a study or to start a trial: one process's, of all that work on it.
+"""Who may make a study or start a trial, and who works on which trial: one process each.
 
 Optuna numbers trials safely, but whether one more is wanted, and what it tries, depends on those that
-there are, and two processes that look at once see the same.
+there are, and two processes that look at once see the same. A running trial that nobody holds is one whose
+process has died.
 """
 
-from typing import TYPE_CHECKING, Protocol
+import hashlib
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from reproduce.study_storage import usable
-from reproduce.workspace import Workspace
+from filelock import FileLock, Timeout
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 KEY = 0x63_64_64_73_74_75_64_79
 """Of the lock in a database; one for all studies there, whose tables are made only once."""
+SECONDS_IN_SILENCE = 3.0
+SECONDS_BETWEEN_LOOKS = 0.1
 
 
-class Turn(Protocol):
+class Turn(ABC):
     """What only one process holds; the system frees it when that process ends."""
 
-    def acquire(self) -> object:
-        """Waits for the turn."""
+    @abstractmethod
+    def taken(self) -> bool:
+        """Takes it where nobody has it; whether it did."""
 
-    def release(self) -> object:
+    @abstractmethod
+    def release(self) -> None:
         """Passes it on."""
 
+    def acquire(self, waits: Callable[[], None] = lambda: None) -> None:
+        """Takes it, or waits for it, in steps short enough for Ctrl-C.
 
-class DatabaseTurn:
+        Args:
+            waits: called once, when it has taken some seconds.
+        """
+        begun, told = time.monotonic(), False
+        while not self.taken():
+            if not told and time.monotonic() - begun > SECONDS_IN_SILENCE:
+                waits()
+                told = True
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+class FileTurn(Turn):
+    """A turn among the processes that see one file."""
+
+    def __init__(self, path: Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(path)
+
+    def taken(self) -> bool:
+        """Takes it where nobody has it; whether it did."""
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Passes it on."""
+        self._lock.release()
+
+
+class DatabaseTurn(Turn):
     """A turn that PostgreSQL gives to one process of all hosts."""
 
-    def __init__(self, url: str):
+    def __init__(self, url: str, key: int = KEY):
         from sqlalchemy import NullPool, create_engine
 
         # Without a transaction the database has nothing to keep for as long as somebody waits.
         self._engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        self._key = key
         self._connection: Connection | None = None
 
-    def acquire(self) -> None:
-        """Waits for the turn."""
+    def taken(self) -> bool:
+        """Takes it where nobody has it; whether it did."""
         from sqlalchemy import func, select
 
-        self._connection = self._engine.connect()
-        self._connection.execute(select(func.pg_advisory_lock(KEY)))
+        connection = self._connection or self._engine.connect()
+        if connection.execute(select(func.pg_try_advisory_lock(self._key))).scalar():
+            self._connection = connection
+            return True
+        connection.close()
+        return False
 
     def release(self) -> None:
         """Passes it on by ending the connection."""
@@ -50,15 +97,27 @@ class DatabaseTurn:
             self._connection = None
 
 
-def turn(url: str, study: str, workspace: Workspace) -> Turn:
-    """Of all hosts where the storage is PostgreSQL, else of the processes that share the results folder.
+class Turns:
+    """All turns of one study.
 
-    Raises:
-        UsageError: for a storage that cannot be used.
+    Attributes:
+        start: whose turn it is to make the study or to start a trial.
+        place: where the turns are, for people.
     """
-    from sqlalchemy import make_url
 
-    with usable(url):
-        if make_url(url).get_backend_name() == "postgresql":
-            return DatabaseTurn(url)
-    return workspace.lock(f"study-{study}")
+    def __init__(self, url: str, study: str):
+        from sqlalchemy import make_url
+
+        database = make_url(url).database or ""
+        self._url, self._study = url, study
+        self._folder = None if url.startswith("postgresql") else Path(f"{database}.locks")
+        self.place = str(self._folder or "the database")
+        self.start = self._turn(study, KEY)
+
+    def trial(self, number: int) -> Turn:
+        """The turn of who works on this trial."""
+        name = f"{self._study}-{number}"
+        return self._turn(name, int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True))
+
+    def _turn(self, name: str, key: int) -> Turn:
+        return FileTurn(self._folder / f"{name}.lock") if self._folder else DatabaseTurn(self._url, key)

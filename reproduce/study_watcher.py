@@ -6,9 +6,18 @@ from cdd.run import Epoch, Progress
 from reproduce.errors import PrunedError
 from reproduce.listener import Listener
 from reproduce.plan import Item
+from reproduce.study_trials import RUN
 
 if TYPE_CHECKING:
     from optuna import Trial
+
+PRUNED_AFTER = "pruned_after"
+"""Attribute of Optuna's trial: the epoch after which it was given up; it may be interrupted just then."""
+
+
+def pruned_after(epoch: int) -> str:
+    """The words for it."""
+    return f"pruned after epoch {epoch}"
 
 
 class Watcher(Listener):
@@ -16,10 +25,12 @@ class Watcher(Listener):
 
     def __init__(self, listener: Listener, trial: "Trial", metric: str):
         self.listener, self.trial, self.metric = listener, trial, metric
+        own = trial.study.get_trials(deepcopy=False)[trial.number]
+        self._reported = max(own.intermediate_values, default=0)
 
     def run_started(self, item: Item, number: int, runs: int) -> None:
         """Remembers which run is the trial's own; its teacher is none of the trial's business."""
-        self.own = item.run_id == self.trial.user_attrs.get("run_id")
+        self.own = item.run_id == self.trial.user_attrs.get(RUN)
         self.listener.run_started(item, number, runs)
 
     def stepped(self, progress: Progress) -> None:
@@ -33,10 +44,14 @@ class Watcher(Listener):
             PrunedError: if the trial shall end.
         """
         self.listener.epoch_finished(epoch, epochs)
-        if self.own and self.metric in epoch.metrics and epoch.number < epochs:
+        if not self.own or self.metric not in epoch.metrics or not self._reported <= epoch.number < epochs:
+            return
+        if epoch.number > self._reported:
             self.trial.report(epoch.metrics[self.metric], epoch.number)
-            if self.trial.should_prune():
-                raise PrunedError(f"pruned after epoch {epoch.number}")
+        # The last epoch that was reported may not have been judged before the trial was interrupted.
+        if self.trial.should_prune():
+            self.trial.set_user_attr(PRUNED_AFTER, epoch.number)
+            raise PrunedError(pruned_after(epoch.number))
 
     def run_ended(self, item: Item, outcome: str) -> None:
         """Passes it on."""

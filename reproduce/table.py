@@ -2,76 +2,45 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from cdd.files import atomic_write
 from reproduce.artifact import Column, Table
 from reproduce.caption import caption, letters, row_notes, title
 from reproduce.cells import Cell, CellKey, measure, relative
-from reproduce.material import Material
-from reproduce.paired_bootstrap import CONFIDENCE, Spread
-from reproduce.seed_noise import MARK, NOTE, is_noise
+from reproduce.ledger_sheet import verdict_blocks, verdict_notes
+from reproduce.material import Material, Origin
+from reproduce.sheet import Block, Sheet, number_text
 from reproduce.side_by_side import side_by_side
-from reproduce.verdict import Verdict, judge, ordering
 
 MOST_DECIMALS = 5
 SIGNIFICANT_DIGITS = 4
-MINUS = "\u2212"
-
-
-@dataclass(frozen=True)
-class Block:
-    """A grid of text cells. Index levels are text columns; column levels are group and heading.
-
-    Attributes:
-        words: whether the cells are words, which begin on the left, and not numbers.
-    """
-
-    title: str
-    frame: pd.DataFrame
-    words: bool = False
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A drawn table: what every file format shows."""
-
-    name: str
-    title: str
-    blocks: tuple[Block, ...]
-    notes: tuple[str, ...]
-    numbers: pd.DataFrame
+Lines = dict[Origin, dict[CellKey, Cell]]
+"""The cells of one table by whose runs they are, in reading order."""
 
 
 def draw(table: Table, material: Material) -> Sheet:
-    """The table with ours, the paper's and the gap, relative to its reference row, and its claims judged."""
-    cells = measure(table, material.wishes, material.outcomes)
-    compared = relative(table, cells)
+    """The table with measured and published numbers, relative to its reference row, and its verdicts."""
+    lines = _lines(table, material)
     headings = {group.title: group.heading(material.scale) for group in table.groups}
     notes = row_notes(table, material.wishes, material.overrides)
-    grids = [("Ours, the paper's, and the gap between them", _absolute(table, cells, headings, notes))]
+    blocks = [_absolute(table, lines, headings, notes)]
     if table.reference:
-        grids.append((_relative_title(table), _relative(table, compared, headings, material.noise)))
+        blocks.append(_relative(table, lines, headings))
     if table.side_by_side:
-        grids = [(name, side_by_side(grid)) for name, grid in grids]
-    blocks = [Block(name, grid) for name, grid in grids]
-    verdicts = judge(table, compared) if table.reference else []
-    if verdicts:
-        blocks.append(Block(_verdict_title(verdicts), _verdicts(table, verdicts, headings)))
+        blocks = [replace(block, frame=side_by_side(block.frame)) for block in blocks]
+    beside = material.reference.judged if material.reference else ()
     return Sheet(
         name=table.name,
         title=title(table, material.scale, material.wishes),
-        blocks=tuple(blocks),
-        notes=(*caption(table, material), *([NOTE] if _is_marked(blocks) else [])),
-        numbers=_numbers(table, cells, compared),
+        blocks=(*blocks, *verdict_blocks(material.judged, beside)),
+        notes=(*caption(table, material), *verdict_notes(material.judged)),
+        numbers=_numbers(table, lines),
     )
-
-
-def _is_marked(blocks: list[Block]) -> bool:
-    return any(MARK in str(text) for block in blocks for text in block.frame.to_numpy().flat)
 
 
 def write(sheet: Sheet, folder: Path) -> list[Path]:
@@ -79,7 +48,6 @@ def write(sheet: Sheet, folder: Path) -> list[Path]:
     from reproduce.table_page import page
     from reproduce.table_text import latex, markdown
 
-    folder.mkdir(parents=True, exist_ok=True)
     files = {
         ".md": markdown(sheet).encode(),
         ".csv": sheet.numbers.to_csv(index=False, lineterminator="\n").encode(),
@@ -87,83 +55,77 @@ def write(sheet: Sheet, folder: Path) -> list[Path]:
         ".pdf": page(sheet),
     }
     for suffix, content in files.items():
-        (folder / f"{sheet.name}{suffix}").write_bytes(content)
+        atomic_write(folder / f"{sheet.name}{suffix}", content)
     return [folder / f"{sheet.name}{suffix}" for suffix in files]
 
 
 def _absolute(
     table: Table,
-    cells: Mapping[CellKey, Cell],
+    lines: Lines,
     headings: Mapping[str, str],
     notes: Mapping[str, list[str]],
-) -> pd.DataFrame:
+) -> Block:
     rows: dict[tuple[str, ...], list[str]] = {}
+    cells = next(iter(lines.values()))
     decimals = {name: _decimals(name, table, cells) for name in {key[2] for key in cells}}
     marks = letters(notes)
     for row in table.rows:
-        mine = [(column, cells[row.label, group.title, column.name]) for group, column in _columns(table)]
+        mine = _row_of(table, row.label, cells)
         mark = "".join(f" [{marks[note]}]" for note in notes[row.label])
         texts = (row.label + mark, *row.texts)
         published = [number_text(cell.paper, column.decimals) for column, cell in mine]
         if row.reported:
             rows[(*texts, "reported")] = published
             continue
-        rows[(*texts, _ours(mine))] = [_measured(cell, decimals[column.name]) for column, cell in mine]
+        for origin, each in lines.items():
+            line = _row_of(table, row.label, each)
+            rows[(*texts, _counted(origin, line))] = [
+                _measured(cell, decimals[column.name]) for column, cell in line
+            ]
         rows[(*texts, "paper")] = published
         rows[(*texts, "gap")] = [number_text(cell.gap, column.decimals, signed=True) for column, cell in mine]
     names = [(headings[group.title], f"{column.name} ({column.unit})") for group, column in _columns(table)]
-    return _frame(rows, names, (*table.headings, ""))
+    return Block.of("Measured, the paper's, and the gap between them", rows, (*table.headings, ""), names)
 
 
 def _relative(
     table: Table,
-    cells: Mapping[CellKey, Cell],
+    lines: Lines,
     headings: Mapping[str, str],
-    noise: Mapping[str, Spread],
-) -> pd.DataFrame:
+) -> Block:
     rows: dict[tuple[str, ...], list[str]] = {}
     for row in table.rows:
         if row.label == table.reference or row.reported:
             continue
-        mine = [(column, cells[row.label, group.title, column.name]) for group, column in _columns(table)]
-        keys = [group.metric(column) for group, column in _columns(table)]
-        rows[row.label, _ours(mine)] = [
-            _measured(cell, 1, signed=_is_difference(column))
-            + (MARK if is_noise(cell, column, noise.get(key)) else "")
-            for key, (column, cell) in zip(keys, mine, strict=True)
-        ]
+        for origin, cells in lines.items():
+            mine = _row_of(table, row.label, relative(table, cells))
+            rows[row.label, _counted(origin, mine)] = [
+                _measured(cell, 1, signed=_is_difference(column)) for column, cell in mine
+            ]
         rows[row.label, "paper"] = [
             number_text(cell.paper, 1, signed=_is_difference(column)) for column, cell in mine
         ]
     names = [(headings[group.title], _relative_name(column)) for group, column in _columns(table)]
-    return _frame(rows, names, (table.headings[0], ""))
+    return Block.of(_relative_title(table), rows, (table.headings[0], ""), names)
 
 
-def _verdicts(table: Table, verdicts: list[Verdict], headings: Mapping[str, str]) -> pd.DataFrame:
-    rows: dict[tuple[str, ...], list[str]] = {}
-    for found in verdicts:
-        cells = [found.outcome, found.numbers, number_text(found.paper, 2, signed=True)]
-        rows.setdefault((found.claim.text, ordering(table, found.claim)), []).extend(cells)
-    names = [(headings[group.title], name) for group in table.groups for name in ("verdict", "ours", "paper")]
-    return _frame(rows, names, ("Claim of the paper", "as an ordering"))
-
-
-def _frame(
-    rows: Mapping[tuple[str, ...], list[str]], names: list[tuple[str, str]], headings: tuple[str, ...]
-) -> pd.DataFrame:
-    return pd.DataFrame(
-        list(rows.values()),
-        index=pd.MultiIndex.from_tuples(list(rows), names=headings),
-        columns=pd.MultiIndex.from_tuples(names),
-    )
-
-
-def _numbers(table: Table, cells: Mapping[CellKey, Cell], compared: Mapping[CellKey, Cell]) -> pd.DataFrame:
+def _numbers(table: Table, lines: Lines) -> pd.DataFrame:
     """One line per cell, for programs: unrounded values to six significant digits."""
-    lines: list[dict[str, Any]] = []
+    (_, cells), *others = lines.items()
+    compared = relative(table, cells)
+    found: list[dict[str, Any]] = []
     for key, cell in cells.items():
         other = compared.get(key, Cell())
-        lines.append(
+        beside = {
+            f"{origin}_{name}": value
+            for origin, each in others
+            for name, value in (
+                ("seeds", len(each[key].values)),
+                ("mean", _short(each[key].mean)),
+                ("std", _short(each[key].deviation)),
+            )
+        }
+        found.append(
             {
                 "row": key[0],
                 "group": key[1],
@@ -177,21 +139,35 @@ def _numbers(table: Table, cells: Mapping[CellKey, Cell], compared: Mapping[Cell
                 "relative_mean": _short(other.mean),
                 "relative_std": _short(other.deviation),
                 "relative_paper": _short(other.paper),
+                **beside,
             }
         )
-    return pd.DataFrame(lines)
+    return pd.DataFrame(found)
 
 
 def _columns(table: Table) -> list[tuple[Any, Column]]:
     return [(group, column) for group in table.groups for column in group.columns]
 
 
-def _ours(cells: list[tuple[Column, Cell]]) -> str:
+def _lines(table: Table, material: Material) -> Lines:
+    """The cells of whoever's runs are drawn, then those of the reference."""
+    found = {material.origin: measure(table, material.wishes, material.outcomes)}
+    if material.reference:
+        found["reference"] = measure(table, material.reference.wishes, material.reference.outcomes)
+    return found
+
+
+def _row_of(table: Table, label: str, cells: Mapping[CellKey, Cell]) -> list[tuple[Column, Cell]]:
+    return [(column, cells[label, group.title, column.name]) for group, column in _columns(table)]
+
+
+def _counted(origin: Origin, cells: list[tuple[Column, Cell]]) -> str:
+    """Whose numbers a line has, and of how many seeds."""
     counts = sorted({len(cell.values) for _, cell in cells if cell.values})
     if not counts:
-        return "ours"
+        return origin
     seeds = " or ".join(str(count) for count in counts)
-    return f"ours ({seeds} seed{'' if seeds == '1' else 's'})"
+    return f"{origin} ({seeds} seed{'' if seeds == '1' else 's'})"
 
 
 def _measured(cell: Cell, decimals: int, *, signed: bool = False) -> str:
@@ -199,13 +175,6 @@ def _measured(cell: Cell, decimals: int, *, signed: bool = False) -> str:
         return cell.state
     deviation = "" if cell.deviation is None else f" ± {cell.deviation:.{decimals}f}"
     return number_text(cell.mean, decimals, signed=signed) + deviation
-
-
-def number_text(value: float | None, decimals: int, *, signed: bool = False) -> str:
-    """The number as it is printed, with a real minus; a dash for none."""
-    if value is None:
-        return "-"
-    return f"{value:{'+' if signed else ''}.{decimals}f}".replace("-", MINUS)
 
 
 def decimals_for(column: Column, values: Iterable[float | None]) -> int:
@@ -236,12 +205,6 @@ def _relative_title(table: Table) -> str:
     words = [f"{' and '.join(shares)} in percent of it"] if shares else []
     words += [f"{' and '.join(differences)} as difference in points"] if differences else []
     return f"Relative to {table.reference}: {', '.join(words)}"
-
-
-def _verdict_title(verdicts: list[Verdict]) -> str:
-    interval = f"± is the {CONFIDENCE:.0%} interval of the mean over paired seeds"
-    seeds = max((found.seeds for found in verdicts), default=0)
-    return f"Claims, judged on the relative figures{f'; {interval}' if seeds > 1 else ''}"
 
 
 def _short(value: float | None) -> float | None:

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import FT2Font, LoadFlags
 
-from reproduce.table import Block, Sheet
+from reproduce.sheet import Block, Sheet
 from reproduce.table_text import headings, sparse
 
 FONT, SIZE, SMALL, LARGE = "STIXGeneral", 9.0, 8.0, 12.0

@@ -2,10 +2,9 @@
 
 import pandas as pd
 
-from reproduce.table import MINUS, Sheet
+from reproduce.sheet import MINUS, Sheet
 
 LATEX_ESCAPES = {"%": r"\%", "&": r"\&", "_": r"\_", "#": r"\#", MINUS: "$-$", "±": r"$\pm$", "≥": r"$\geq$"}
-LATEX_ESCAPES |= {"†": r"\dag{}"}
 LATEX_ESCAPES |= {"<": "$<$", ">": "$>$", "{": r"\{", "}": r"\}", "$": r"\$", "\\": r"\textbackslash{}"}
 LATEX_ESCAPES |= {"^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
 

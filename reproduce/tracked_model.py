@@ -1,11 +1,13 @@
 """The deployed student as an MLflow model that loads and runs without this project's code."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdd.recipe import Recipe
-from reproduce.connection import reachable
+from reproduce.connection import reachable, said
 from reproduce.errors import StoreError
 from reproduce.source import versions
 
@@ -19,7 +21,7 @@ EXAMPLES = 2  # torch.export fixes the size of a batch of one
 def log_deployed(store: "Store", mlflow_id: str, recipe: Recipe, path: Path) -> str:
     """Logs the network of `deployed.pt` in PyTorch's export format, loads it again and compares.
 
-    The run stays open.
+    The run stays open. What an attempt that was cut off has left behind is removed.
 
     Returns:
         The model's address for `mlflow.pytorch.load_model`.
@@ -39,10 +41,12 @@ def log_deployed(store: "Store", mlflow_id: str, recipe: Recipe, path: Path) -> 
     with torch.no_grad():
         wanted = network(images)
     example = images.numpy()
-    with reachable(store.uri), warnings.catch_warnings():
+    with _written(store), warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        experiment = store.client.get_run(mlflow_id).info.experiment_id
+        _remove_models(store, mlflow_id, experiment)
         # `mlflow.pytorch.log_model` needs `start_run`, which would mark the run as finished.
-        mlflow.set_experiment(experiment_id=store.client.get_run(mlflow_id).info.experiment_id)
+        mlflow.set_experiment(experiment_id=experiment)
         logged = Model.log(
             artifact_path=None,
             name="model",
@@ -63,3 +67,21 @@ def log_deployed(store: "Store", mlflow_id: str, recipe: Recipe, path: Path) -> 
             f"{path}: the run stays unfinished there. Give the same command again to deliver it anew."
         )
     return str(logged.model_uri)
+
+
+@contextmanager
+def _written(store: "Store") -> Iterator[None]:
+    """As `reachable`; PyTorch says a full disk in an error of its own."""
+    try:
+        with reachable(store.uri):
+            yield
+    except StoreError:
+        raise
+    except RuntimeError as error:
+        raise StoreError(said(store.uri, f"the model cannot be written: {error}")) from error
+
+
+def _remove_models(store: "Store", mlflow_id: str, experiment: str) -> None:
+    """Removes the run's models, which no tag names."""
+    for left in store.client.search_logged_models([experiment], f"source_run_id = '{mlflow_id}'"):
+        store.client.delete_logged_model(left.model_id)

@@ -12,7 +12,7 @@ from reproduce.errors import StoreError
 from reproduce.execute import PRUNED
 from reproduce.listener import Listener
 from reproduce.tracked_run import Placement
-from reproduce.tracking import FAILED, FINISHED, KILLED, RUNNING, Store
+from reproduce.tracking import ACTIVE, FAILED, FINISHED, KILLED, RUNNING, Store
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -21,6 +21,8 @@ TRIAL = "trial"
 COMPLETE, FAIL, INTERRUPTED = "complete", "fail", "interrupted"
 STATUS = {COMPLETE: FINISHED, PRUNED: KILLED, FAIL: FAILED, INTERRUPTED: KILLED}
 """MLflow's status of a trial that ended so; its tag `cdd.trial_state` has the word."""
+NOT_THERE = "RESOURCE_DOES_NOT_EXIST"
+"""What MLflow answers for a run that it does not have."""
 OWN_RUN, TRAINING_RUN = "mlflow_trial", "mlflow_run"
 """Attributes of Optuna's trial: MLflow's ids of the trial's own run and of its training."""
 
@@ -80,17 +82,33 @@ def open_trial(
 
     tags = {**study, "cdd.kind": TRIAL, "cdd.trial": str(trial.number)}
     tags |= {"mlflow.parentRunId": place.parent} if place.parent else {}
-    before = trial.user_attrs.get(OWN_RUN)
     client = store.client
     with reachable(store.uri):
+        before = _before(store, trial)
         if before:
             for key, value in tags.items():
                 client.set_tag(before, key, value)
             client.update_run(before, status=RUNNING, name=place.name)
-            mlflow_id = str(before)
+            mlflow_id = before
         else:
             own = {**tags, **store.common_tags()}
             mlflow_id = str(client.create_run(place.experiment, tags=own, run_name=place.name).info.run_id)
             client.log_batch(mlflow_id, params=[Param(key, f"{value:g}") for key, value in settings.items()])
     trial.set_user_attr(OWN_RUN, mlflow_id)
     return TrackedTrial(store, mlflow_id, trial, study["cdd.study"])
+
+
+def _before(store: Store, trial: "Trial") -> str | None:
+    """The run that the trial had; None where it had none in this store, or somebody has deleted it."""
+    from mlflow.exceptions import MlflowException
+
+    known = trial.user_attrs.get(OWN_RUN)
+    if known is None:
+        return None
+    try:
+        run = store.client.get_run(str(known))
+    except MlflowException as error:
+        if error.error_code != NOT_THERE:
+            raise
+        return None
+    return str(known) if run.info.lifecycle_stage == ACTIVE else None

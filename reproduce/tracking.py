@@ -6,20 +6,25 @@ invocation is its parent. What is superseded is tagged, never deleted.
 
 import hashlib
 import json
+import math
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cdd.recipe import Recipe
 from reproduce import connection
-from reproduce.connection import reachable
+from reproduce.connection import OF_A_FILE, reachable
+from reproduce.database import check_database
+from reproduce.errors import StoreError
 from reproduce.source import Source, versions
 from reproduce.workspace import Workspace
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 TRAINING, INVOCATION = "training", "invocation"
 DEPLOYED = "deployed/"
@@ -27,6 +32,8 @@ DEPLOYED = "deployed/"
 IMPORTED, PUBLISHED = "cdd.imported", "cdd.published"
 """Tags of a training that another results folder made: which one, and the place of its record below it."""
 FINISHED, FAILED, KILLED, RUNNING = "FINISHED", "FAILED", "KILLED", "RUNNING"
+ACTIVE = "active"
+"""Stage of an experiment or a run that nobody has deleted."""
 
 
 @dataclass(frozen=True)
@@ -55,43 +62,54 @@ class Store:
     def __init__(self, uri: str, workspace: Workspace, code: Source):
         self.uri, self.workspace, self.code = uri, workspace, code
         connection.prepare()
-        connection.check_database(uri)
+        check_database(uri)
         import mlflow
 
-        mlflow.set_tracking_uri(uri)
-        self.client: MlflowClient = mlflow.MlflowClient(uri)
         with reachable(uri):
+            mlflow.set_tracking_uri(uri)
+            self.client: MlflowClient = mlflow.MlflowClient(uri)
             self.client.search_experiments(max_results=1)
 
     def trainings(self) -> dict[str, list[StoredRun]]:
         """Every training that is not superseded, by run id, newest first.
 
         Raises:
-            StoreError: if the store does not answer.
+            StoreError: if the store does not answer, or has a training that this project did not write.
         """
         import mlflow
-        import pandas
 
         with reachable(self.uri):
-            frame = mlflow.search_runs(
+            runs = mlflow.search_runs(
                 search_all_experiments=True,
                 filter_string=f"tags.`cdd.kind` = '{TRAINING}'",
                 order_by=["attributes.start_time DESC"],
+                output_format="list",
             )
         found: dict[str, list[StoredRun]] = {}
-        for row in pandas.DataFrame(frame).to_dict("records"):
-            stored = _stored({str(key): value for key, value in row.items()})
+        for run in runs:
+            stored = _stored(run)
             if "cdd.superseded" not in stored.tags:
                 found.setdefault(stored.run_id, []).append(stored)
         return found
 
     def experiment(self, name: str) -> str:
-        """Id of the experiment, which is made where it does not exist."""
+        """Id of the experiment, which is made where it does not exist.
+
+        Raises:
+            StoreError: if the store does not answer, or the experiment was deleted.
+        """
         with reachable(self.uri):
             return self._experiment_named(name) or self._new_experiment(name)
 
     def _experiment_named(self, name: str) -> str | None:
         known = self.client.get_experiment_by_name(name)
+        if known and known.lifecycle_stage != ACTIVE:
+            raise StoreError(
+                f"the experiment {name} was deleted in MLflow. Restore it: "
+                f"MLFLOW_TRACKING_URI='{connection.shown(self.uri)}' mlflow experiments restore "
+                f"--experiment-id {known.experiment_id}; or remove it for good with mlflow gc "
+                f"--experiment-ids {known.experiment_id}. Then give the same command again."
+            )
         return str(known.experiment_id) if known else None
 
     def _new_experiment(self, name: str) -> str:
@@ -217,25 +235,31 @@ def recipe_digest(recipe: Recipe) -> str:
     return hashlib.sha256(json.dumps(recipe.to_json(), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _stored(row: Mapping[str, Any]) -> StoredRun:
-    import pandas
+def _stored(run: "Run") -> StoredRun:
+    tags, metrics = dict(run.data.tags), dict(run.data.metrics)
+    try:
+        return StoredRun(
+            mlflow_id=str(run.info.run_id),
+            run_id=tags.get("cdd.run_id", ""),
+            status=str(run.info.status),
+            tags=tags,
+            finished_at=_moment(run.info.end_time),
+            epochs=int(metrics.get("epoch", 0)),
+            metrics={
+                name.removeprefix(DEPLOYED): float(value)
+                for name, value in metrics.items()
+                if name.startswith(DEPLOYED) and not math.isnan(value)
+            },
+            environment=dict(json.loads(tags.get("cdd.environment", "{}"))),
+        )
+    except (ValueError, TypeError, OverflowError, OSError) as error:
+        raise StoreError(
+            f"the run {run.info.run_id} of the tracking store was changed by something else than this "
+            f"project ({error}): take it out with mlflow runs delete --run-id {run.info.run_id}. {OF_A_FILE}"
+        ) from error
 
-    texts = {key.removeprefix("tags."): value for key, value in row.items() if key.startswith("tags.")}
-    tags = {key: str(value) for key, value in texts.items() if isinstance(value, str)}
-    prefix = f"metrics.{DEPLOYED}"
-    metrics = {
-        key.removeprefix(prefix): float(value)
-        for key, value in row.items()
-        if key.startswith(prefix) and pandas.notna(value)
-    }
-    epochs = row.get("metrics.epoch")
-    return StoredRun(
-        mlflow_id=str(row["run_id"]),
-        run_id=tags.get("cdd.run_id", ""),
-        status=str(row["status"]),
-        tags=tags,
-        finished_at=f"{row['end_time']:%Y-%m-%d %H:%M}" if pandas.notna(row["end_time"]) else "",
-        epochs=int(epochs) if pandas.notna(epochs) else 0,
-        metrics=metrics,
-        environment=json.loads(tags.get("cdd.environment", "{}")),
-    )
+
+def _moment(milliseconds: int | None) -> str:
+    if milliseconds is None:
+        return ""
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M}"

@@ -17,8 +17,10 @@ from cdd.data.records import Dataset, evaluated
 from cdd.errors import RunError
 from cdd.methods.quantised_embedding import QuantisedDistiller
 from cdd.methods.word_retrieval import assignment_map, common_size, nearest_by_words
+from cdd.models.deployed import AGAIN
 from cdd.recipe import Data, Recipe
 from cdd.run import DISTILLER, WEIGHTS
+from cdd.tensor_files import read_state
 from cdd.training.environment import select_device
 from cdd.training.networks import load_teacher, placed
 from reproduce.cells import NOT_RUN
@@ -28,7 +30,7 @@ from reproduce.finished_run import FinishedRuns
 from reproduce.image_grid import Frame, Tile, draw_grid
 from reproduce.material import FIGURES, Material
 from reproduce.picture import WordGallery
-from reproduce.table import Block
+from reproduce.sheet import Block
 
 QUERIES, SHOWN, TOP = 200, 6, 10
 """Queries that are asked, queries that are drawn, images beside each of them."""
@@ -68,7 +70,7 @@ def _known(name: str, recipe: Recipe, material: Material) -> pd.DataFrame:
     try:
         return _asked(recipe, material)
     except (UsageError, RunError):
-        path = material.folder / FIGURES / f"{name}.csv"
+        path = material.records_folder / FIGURES / f"{name}.csv"
         stored = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=COLUMNS)
         return stored[stored.run_id == recipe.run_id]
 
@@ -120,8 +122,7 @@ def _network(recipe: Recipe, classes: int, path: Path) -> Any:
 
 
 def _state(path: Path) -> dict[str, Tensor]:
-    found: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return found
+    return read_state(path, "what a distiller has learnt", AGAIN, finite=False)
 
 
 @torch.inference_mode()

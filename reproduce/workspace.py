@@ -1,4 +1,4 @@
-"""Where things lie below the results folder: run folders, locks, records, tables."""
+"""Paths below the results folder and of the committed reference: run folders, locks, records, tables."""
 
 import hashlib
 import socket
@@ -9,18 +9,24 @@ from pathlib import Path
 from filelock import FileLock
 
 from reproduce.errors import UsageError
+from reproduce.source import ROOT
+
+REFERENCE = ROOT / "results" / "reference"
+"""What this project has measured and publishes; only `record` writes here."""
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """The results folder. Run folders, locks and the default store stay here; the rest is committed.
+    """The results folder of a user, and the reference that its numbers are compared with.
 
     Attributes:
         host: whose folder it is; on a shared file system the machine that gave the command.
+        reference: records, tables and figures that are committed, one folder per scale.
     """
 
     results: Path
     host: str = field(default_factory=socket.gethostname)
+    reference: Path = field(default_factory=lambda: REFERENCE)
 
     @property
     def checkpoints(self) -> Path:
@@ -65,8 +71,13 @@ class Workspace:
         """Makes sure that results can be written before any work is done.
 
         Raises:
-            UsageError: if not.
+            UsageError: if not, and for the reference's own folder.
         """
+        if self.results.is_relative_to(self.reference):
+            raise UsageError(
+                f"--results {self.results} is the committed reference, which only `record` writes: name "
+                "another folder"
+            )
         require_folder(self.results)
         try:
             self.results.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,6 @@
 """The committed page and text are what the program makes of the committed records."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,17 +9,17 @@ from reproduce.listener import Listener
 from reproduce.report import ReportRequest, make_report
 
 PROJECT = Path(__file__).parents[1]
-ADVICE = "make it again: python -m reproduce report"
+ADVICE = "make it again: python -m reproduce record"
 
 
 @pytest.mark.slow
+@pytest.mark.committed
 def test_page_and_text_are_made_of_the_committed_records(tmp_path: Path) -> None:
-    results = tmp_path / "results"
-    shutil.copytree(PROJECT / "results" / "mini", results / "mini")
-    request = ReportRequest(results=results, text=tmp_path / "REPRODUCIBILITY.md")
-    page, text = make_report(request, Listener()).files
-    assert text.read_text() == (PROJECT / "REPRODUCIBILITY.md").read_text(), ADVICE
-    committed = PROJECT / "results" / "mini" / page.name
+    """A fresh clone: a results folder without any run of its own."""
+    page, text = make_report(ReportRequest(results=tmp_path), Listener()).files
+    written = text.read_text().replace("report.html", "results/reference/mini/report.html")
+    assert written == (PROJECT / "REPRODUCIBILITY.md").read_text(), ADVICE
+    committed = PROJECT / "results" / "reference" / "mini" / page.name
     assert _words(page) == _words(committed), ADVICE
     assert committed.stat().st_size < 8e6
 

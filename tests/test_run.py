@@ -148,6 +148,27 @@ def test_an_interrupted_run_ends_bit_equal(
         assert all(torch.equal(states[1][key], value) for key, value in states[0].items())
 
 
+def test_a_run_goes_on_with_the_threads_that_it_began_with(
+    tmp_path: Path, teacher_weights: dict[str, Path]
+) -> None:
+    usual = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        with pytest.raises(Interruption):
+            run(
+                student_recipe(),
+                tmp_path,
+                weights=teacher_weights,
+                machine=CPU,
+                observer=Recorder(stop_after=14),
+            )
+        torch.set_num_threads(1)
+        assert complete(tmp_path, teacher_weights).environment["threads"] == 3
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(usual)
+
+
 def test_a_student_that_gets_smaller_says_so_and_leaves_weights_of_full_width(
     tmp_path: Path, teacher_weights: dict[str, Path]
 ) -> None:

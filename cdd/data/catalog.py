@@ -36,15 +36,14 @@ def load(data: Data, data_root: Path | None = None) -> Dataset:
         return EMBEDDED[data.name](data.height, data.width)
     if data.name in ARRAYS:
         return _of_arrays(stored(data.name, data_root), data)
-    if data_root is not None and (found := prepared.read(data, data_root)):
-        return found
-    listing = listed(data, data_root)
+    listing, root = listed(data, data_root), _given(data.name, data_root)
     paths = tuple(record.path for record in listing.records)
     return Dataset(
         name=listing.name,
         records=listing.records,
         protocols=listing.protocols,
-        pixels=ImageFiles(listing.name, listing.folder, paths, data.height, data.width),
+        pixels=prepared.read(data, root, listing)
+        or ImageFiles(listing.name, listing.folder, paths, data.height, data.width),
         digest=listing.digest,
         layout=listing.layout,
         remarks=listing.remarks,

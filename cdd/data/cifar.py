@@ -1,17 +1,18 @@
-"""CIFAR-10 and CIFAR-100: 60,000 photographs of 32x32 pixels, read by torchvision from their python version.
+"""CIFAR-10 and CIFAR-100: 60,000 photographs of 32x32 pixels, from their python version.
 
 Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
 """
 
-import pickle
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from cdd.data.arrays import ArrayPart, Arrays
 from cdd.data.listing import candidates, not_found
+from cdd.data.plain_pickle import plain
 from cdd.errors import DataError
 from cdd.torchvision_guard import install
 
@@ -20,16 +21,12 @@ if TYPE_CHECKING:
 
 ADDRESS = "https://www.cs.toronto.edu/~kriz/cifar.html"
 LAYOUT = "python version"
-UNREADABLE = (
-    *(AttributeError, EOFError, ImportError, IndexError, KeyError, MemoryError, OSError, OverflowError),
-    *(RuntimeError, TypeError, ValueError, pickle.UnpicklingError),
-)
-"""What unpickling a damaged file raises, and torchvision for one that holds something else."""
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """One of the two data sets: its names, and torchvision's class that reads it."""
+    """One of the two data sets: its names, and torchvision's class, which knows its files and their sums."""
 
     name: str
     title: str
@@ -69,27 +66,54 @@ def cifar100(root: Path) -> Arrays:
 
 
 def _read(kind: _Kind, root: Path) -> Arrays:
-    from torchvision.datasets.utils import check_integrity
-
     folder = _folder(kind, root)
-    reader = _without_sums(kind.reader, folder.name)
-    try:
-        training, test = (
-            _part(reader(folder.parent, train=train, download=False)) for train in (True, False)
-        )
-    except UNREADABLE as error:
-        raise DataError(
-            f"{kind.title} in {folder} cannot be read: {error!r}. {_remedy(kind, folder.parent)} again"
-        ) from error
-    altered = tuple(name for name, known in kind.sums.items() if not check_integrity(folder / name, known))
+    # Before anything is read. A copy with other bytes is worth a remark: small trees can be read as well.
+    altered = _altered(kind, folder)
+    meta = kind.reader.meta
+    classes = _of_file(kind, folder, meta["filename"], lambda content: len(content[meta["key"]]))
+
+    def part(names: Iterable[str]) -> ArrayPart:
+        found = [_of_file(kind, folder, name, lambda content: _part(content, classes)) for name in names]
+        images = np.concatenate([part.images for part in found])
+        return ArrayPart(images=images, classes=tuple(label for part in found for label in part.classes))
+
     return Arrays(
         name=kind.name,
         folder=folder,
         layout=LAYOUT,
-        parts={"training": training, "test": test},
+        parts={
+            "training": part(name for name, _ in kind.reader.train_list),
+            "test": part(name for name, _ in kind.reader.test_list),
+        },
         altered=altered,
         remarks=(f"MD5 differs from the published: {', '.join(altered)}",) if altered else (),
     )
+
+
+def _altered(kind: _Kind, folder: Path) -> tuple[str, ...]:
+    """The files whose content is not the published one."""
+    from torchvision.datasets.utils import check_integrity
+
+    try:
+        return tuple(name for name, known in kind.sums.items() if not check_integrity(folder / name, known))
+    except OSError as error:
+        raise DataError(f"{kind.title} in {folder} cannot be read: {error}") from error
+
+
+def _of_file(kind: _Kind, folder: Path, name: str, use: Callable[[Any], Found]) -> Found:
+    """What is made of a file's content.
+
+    Raises:
+        DataError: for whatever is wrong with it.
+    """
+    try:
+        return use(plain((folder / name).read_bytes()))
+    # Reading a damaged pickle raises nearly anything, and so does looking for a batch in something else.
+    except Exception as error:
+        raise DataError(
+            f"{kind.title} in {folder} cannot be read: {name}: {error!r}. "
+            f"{_remedy(kind, folder.parent)} again"
+        ) from error
 
 
 def _folder(kind: _Kind, root: Path) -> Path:
@@ -121,24 +145,24 @@ def _remedy(kind: _Kind, where: Path) -> str:
     return f"Nothing is downloaded: unpack {kind.reader.filename} of {ADDRESS} in {where}"
 
 
-def _without_sums(reader: "type[CIFAR10]", folder: str) -> "type[CIFAR10]":
-    """Torchvision's class for a folder of this name, whatever its files' MD5."""
-    # Without a sum torchvision asks only that the file exists: a copy with other bytes is worth a remark,
-    # and small trees of the same format can be read.
-    return type(
-        reader.__name__,
-        (reader,),
-        {
-            "base_folder": folder,
-            "train_list": [[name, None] for name, _ in reader.train_list],
-            "test_list": [[name, None] for name, _ in reader.test_list],
-            "meta": {**reader.meta, "md5": None},
-        },
-    )
+def _part(content: dict[str, Any], classes: int) -> ArrayPart:
+    """The images of a batch: 1,024 red values of each, then the green and the blue ones, row by row."""
+    rows = content["data"]
+    labels = content["labels"] if "labels" in content else content["fine_labels"]
+    if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.shape != (len(labels), 3 * 32 * 32):
+        raise ValueError(f"expected {len(labels)} rows of 3072 bytes, as many as labels, got {_said(rows)}")
+    wrong = [label for label in labels if not _is_number(label) or not 0 <= label < classes]
+    if wrong:
+        raise ValueError(f"expected labels from 0 to {classes - 1}, got {wrong[0]!r:.40}")
+    images = rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return ArrayPart(images=np.ascontiguousarray(images), classes=tuple(map(int, labels)))
 
 
-def _part(found: "CIFAR10") -> ArrayPart:
-    images, classes = np.asarray(found.data), tuple(int(target) for target in found.targets)
-    if images.dtype != np.uint8 or len(images) != len(classes):
-        raise ValueError(f"{len(images)} images of {images.dtype} have {len(classes)} labels")
-    return ArrayPart(images=images, classes=classes)
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _said(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype}, {value.shape}"
+    return f"a {type(value).__name__}"

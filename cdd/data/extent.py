@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import as_file, files
 
 import numpy as np
 
@@ -50,7 +49,7 @@ def extent(data: Data) -> Extent:
 
 @lru_cache
 def _counted(use: Use) -> Extent:
-    with as_file(files(household.__name__) / household.FILE) as path, np.load(path) as stored:
-        identity, split = stored["identity"], np.array(household.SPLITS)[stored["split"]]
+    arrays, _ = household.stored("identity", "split")
+    identity, split = arrays["identity"], np.array(household.SPLITS)[arrays["split"]]
     found = division(identity.astype(np.int64), split, use)
     return Extent(len(np.unique(identity[found.training])), len(found.training), len(found.evaluated))

@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from cdd.data.colour import UnreadableImageError, in_colour
 from cdd.errors import DataError
-
-UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-"""What Pillow raises for a file that is truncated, damaged or no image."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +47,18 @@ class ImageFiles:
         return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
 
     def _read(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
-        path = self.folder / self.paths[index]
         try:
-            return decoded(path, self.height, self.width)
-        except UNREADABLE as error:
+            return decoded(self.folder / self.paths[index], self.height, self.width)
+        except UnreadableImageError as error:
             raise DataError(
-                f"the image {path} cannot be read: {error}. Copy it again; "
-                f"python -m reproduce data verify {self.name} --data-root DIR finds all such files."
+                f"{error}; python -m reproduce data verify {self.name} --data-root DIR finds all such files."
             ) from error
 
 
 def decoded(path: Path, height: int, width: int) -> UInt8[np.ndarray, "height width 3"]:
-    """One image in colour, whatever it is stored as, resized with Pillow's bilinear filter."""
-    with Image.open(path) as image:
-        resized = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(resized)
+    """One image in colour, whatever it is stored as, resized with Pillow's bilinear filter.
+
+    Raises:
+        UnreadableImageError: if the file is damaged or no image that can be converted.
+    """
+    return np.asarray(in_colour(path).resize((width, height), Image.Resampling.BILINEAR))

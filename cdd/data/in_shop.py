@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from cdd.data.list_files import distinct, lines_of, number_of, path_in
 from cdd.data.listing import (
     Listing,
     NamePattern,
     candidates,
-    lines_of,
     matched,
     not_found,
     require_present,
@@ -32,11 +32,14 @@ IMAGES = ("Img/img", "img", "Img/img_highres", "img_highres")
 STATUS: dict[str, Split] = {"train": "training", "query": "query", "gallery": "gallery"}
 LISTS: dict[str, Split] = {"train.txt": "training", "test_query.txt": "query", "test_gallery.txt": "gallery"}
 FLAT: dict[str, Split] = {"train": "training", "query": "query", "gallery": "gallery"}
-PATTERN = NamePattern(re.compile(r"(-?\d+)_"), "0001_000.jpg")
-ITEM = re.compile(r"id_(\d+)$")
+PATTERN = NamePattern(re.compile(r"(-?\d{1,9})_"), "0001_000.jpg")
+ITEM = re.compile(r"id_([0-9]{1,9})")
+COLUMNS = ["image_name", "item_id", "evaluation_status"]
 
 Row = tuple[str, int, Split]
 """Path, identity and split."""
+Found = tuple[str, tuple[str, ...], list[Row], tuple[str, ...]]
+"""Layout, lists that were followed, images and remarks."""
 
 
 def in_shop(root: Path, data: Data) -> Listing:
@@ -52,7 +55,7 @@ def in_shop(root: Path, data: Data) -> Listing:
     for folder in folders:
         found = _official(folder) or _listed(folder) or _flat(folder)
         if found:
-            layout, sources, rows = found
+            layout, sources, rows, remarks = found
             return Listing(
                 name=NAME,
                 folder=folder,
@@ -60,12 +63,13 @@ def in_shop(root: Path, data: Data) -> Listing:
                 records=_with_cameras(with_validation(_records(rows), NAME)),
                 protocols=(separate_gallery(),),
                 sources=sources,
+                remarks=remarks,
             )
     layouts = {"official": (PARTITIONS[0], IMAGES[0]), "fast-reid": tuple(LISTS), "flat": tuple(FLAT)}
     raise not_found("In-Shop", folders, layouts, ADDRESS)
 
 
-def _official(folder: Path) -> tuple[str, tuple[str, ...], list[Row]] | None:
+def _official(folder: Path) -> Found | None:
     partition = next((name for name in PARTITIONS if (folder / name).is_file()), None)
     if partition is None:
         return None
@@ -74,37 +78,59 @@ def _official(folder: Path) -> tuple[str, tuple[str, ...], list[Row]] | None:
         raise DataError(
             f"{folder / partition} is there, but none of {', '.join(IMAGES)}: unpack img.zip there"
         )
+    lines, counted, remarks = _without_head(lines_of(folder / partition), partition)
     rows: list[Row] = []
-    # The first two lines are the number of images and the names of the columns.
-    for line in lines_of(folder / partition)[2:]:
-        words = line.split()
-        item = ITEM.search(words[1]) if len(words) == 3 else None
+    for line in lines:
+        words = line.rsplit(maxsplit=2)
+        item = ITEM.fullmatch(words[1]) if len(words) == 3 else None
         if item is None or words[2] not in STATUS:
             raise DataError(
                 f"{folder / partition} is damaged: expected image, item (id_00000001) and one of "
-                f"{', '.join(STATUS)}, got {line!r}"
+                f"{', '.join(STATUS)}, got {line[:80]!r}"
             )
-        rows.append((f"{images}/{words[0].partition('/')[2]}", int(item[1]) - 1, STATUS[words[2]]))
+        # The first folder of a path is `img`, wherever the images are.
+        inside = path_in(words[0], folder / partition).partition("/")[2]
+        rows.append((f"{images}/{inside}", int(item[1]) - 1, STATUS[words[2]]))
+    if counted not in (None, len(rows)):
+        raise DataError(
+            f"{folder / partition} is not complete: its first line counts {counted} images, it lists "
+            f"{len(rows)}. Copy it again, or correct the count."
+        )
+    rows, repeated = distinct(rows, partition)
     require_present([path for path, _, _ in rows], folder, [images], partition)
-    return f"official, {images}", (partition,), rows
+    return f"official, {images}", (partition,), rows, (*remarks, *repeated)
 
 
-def _listed(folder: Path) -> tuple[str, tuple[str, ...], list[Row]] | None:
+def _without_head(lines: list[str], name: str) -> tuple[list[str], int | None, tuple[str, ...]]:
+    """The lines of images, how many the list says there are, and a remark where it does not say so."""
+    counted = number_of(lines[0]) if lines else None
+    rest = lines if counted is None else lines[1:]
+    if rest and rest[0].lower().split() == COLUMNS:
+        rest = rest[1:]
+    without = f"{name} has no line with its number of images: whether it is whole cannot be told"
+    return rest, counted, (without,) if counted is None else ()
+
+
+def _listed(folder: Path) -> Found | None:
     if not all((folder / name).is_file() for name in LISTS):
         return None
     rows: list[Row] = []
     for name, split in LISTS.items():
         for line in lines_of(folder / name):
             path, _, label = line.rpartition(",")
-            if not path or not label.strip().isdigit():
-                raise DataError(f"{folder / name} is damaged: expected path,label, got {line!r}")
-            rows.append((Path(path.strip()).as_posix(), int(label), split))
-    parts = {path.partition("/")[0] for path, _, _ in rows}
-    require_present([path for path, _, _ in rows], folder, sorted(parts), "train.txt with the test lists")
-    return "fast-reid", tuple(LISTS), rows
+            identity = number_of(label.strip())
+            if not path.strip() or identity is None:
+                raise DataError(f"{folder / name} is damaged: expected path,label, got {line[:80]!r}")
+            rows.append((path_in(path.strip(), folder / name), identity, split))
+    source = " and ".join(LISTS)
+    rows, repeated = distinct(rows, source)
+    paths = [path for path, _, _ in rows]
+    parts = {path.partition("/")[0] if "/" in path else "" for path in paths}
+    require_present(paths, folder, sorted(parts), source)
+    return "fast-reid", tuple(LISTS), rows, repeated
 
 
-def _flat(folder: Path) -> tuple[str, tuple[str, ...], list[Row]] | None:
+def _flat(folder: Path) -> Found | None:
     found = split_of(folder, FLAT)
     if found is None:
         return None
@@ -113,7 +139,7 @@ def _flat(folder: Path) -> tuple[str, tuple[str, ...], list[Row]] | None:
         for split, paths in found.items()
         for path, name in zip(paths, matched(paths, PATTERN, folder), strict=True)
     ]
-    return "flat", (), rows
+    return "flat", (), rows, ()
 
 
 def _records(rows: list[Row]) -> list[ImageRecord]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,8 @@ from cdd.data.records import ImageRecord, RetrievalProtocol, Split
 from cdd.errors import DataError, DataMissingError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""Control characters, and what stands for bytes of a name that are no UTF-8."""
 NAMED = 3
 """Offending files that a message names."""
 SHOWN = 8
@@ -50,34 +53,56 @@ def candidates(root: Path, names: Iterable[str]) -> list[Path]:
     if not root.is_dir():
         return [root]
     wanted = {name.lower() for name in names}
-    return [root, *sorted(path for path in root.iterdir() if path.name.lower() in wanted and path.is_dir())]
+    inside = sorted(root / entry.name for entry in _entries(root) if entry.name.lower() in wanted)
+    return [root, *(path for path in inside if path.is_dir())]
 
 
 def images_below(folder: Path, part: str) -> list[str]:
-    """Sorted paths of the image files below `folder/part`, relative to `folder`.
+    """Sorted paths of the image files below `folder/part`, relative to `folder`; linked folders are entered.
 
     Other files are ignored, and hidden ones: some systems keep a `._name.jpg` beside every `name.jpg`.
+
+    Raises:
+        DataError: for a folder that cannot be listed, or a name that no text shows.
     """
-    found = []
-    for where, _, names in os.walk(folder / part):
-        relative = Path(where).relative_to(folder).as_posix()
-        images = [name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")]
-        found += [f"{relative}/{name}" for name in images]
+    found: list[str] = []
+    waiting = [part] if (folder / part).is_dir() else []
+    while waiting:
+        inside = waiting.pop()
+        for entry in _entries(folder / inside):
+            path = posixpath.join(inside, entry.name)
+            if _is_folder(entry):
+                waiting.append(path)
+            elif entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith("."):
+                found.append(path)
+    wrong = [ascii(path) for path in found if UNPRINTABLE.search(path)]
+    if wrong:
+        raise DataError(
+            f"{len(wrong)} images in {folder} have a name that is no UTF-8 or has control characters: "
+            f"{first_of(wrong)}. Rename them, or unpack the archive again."
+        )
     return sorted(found)
 
 
-def lines_of(path: Path) -> list[str]:
-    """The lines of a list file that are not blank.
-
-    Raises:
-        DataError: if it is no text.
-    """
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
-        # Some editors leave a byte order mark at the beginning.
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as a list of images: {error}. Copy it again.") from error
-    return [line for line in lines if line.strip()]
+        with os.scandir(folder) as found:
+            return list(found)
+    except OSError as error:
+        raise DataError(f"the folder {folder} cannot be listed: {error.strerror}") from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether this is a folder, or a link to one; one that it lies in itself would be entered for ever."""
+    try:
+        if not entry.is_dir() or not entry.is_symlink():
+            return entry.is_dir()
+        target = entry.stat()
+        return not any(
+            os.path.samestat(target, above.stat()) for above in Path(entry.path).absolute().parents
+        )
+    except OSError as error:
+        raise DataError(f"the link {entry.path} cannot be followed: {error.strerror}") from error
 
 
 def require_present(wanted: Sequence[str], folder: Path, parts: Iterable[str], source: str) -> None:
@@ -89,9 +114,17 @@ def require_present(wanted: Sequence[str], folder: Path, parts: Iterable[str], s
     there = {path for part in parts for path in images_below(folder, part)}
     missing = [path for path in wanted if path not in there]
     if missing:
+        broken = [
+            above for above in (folder / missing[0]).parents if above.is_symlink() and not above.exists()
+        ]
         raise DataError(
             f"{source} names {len(wanted)} images, {len(missing)} of them are not in {folder}: "
-            f"{_first(missing)}. Unpack the archive again, or restore the list."
+            f"{first_of(missing)}. "
+            + (
+                f"{broken[0]} is a link to {os.readlink(broken[0])}, which is not there: restore it."
+                if broken
+                else "Unpack the archive again, or restore the list."
+            )
         )
 
 
@@ -114,7 +147,7 @@ def matched(paths: Sequence[str], pattern: NamePattern, folder: Path) -> list[re
     if wrong:
         raise DataError(
             f"{len(wrong)} of {len(paths)} images in {folder} have a name without identity and camera: "
-            f"{_first(wrong)}. Expected names like {pattern.example}; move other images away."
+            f"{first_of(wrong)}. Expected names like {pattern.example}; move other images away."
         )
     return [match for _, match in found if match is not None]
 
@@ -177,9 +210,14 @@ def _present(folder: Path, parts: Iterable[str]) -> list[str]:
 def _content(folder: Path) -> str:
     if not folder.is_dir():
         return "no such folder"
-    inside = sorted(path.name for path in folder.iterdir())
+    inside = sorted(readable(entry.name) for entry in _entries(folder))
     more = ", ..." if len(inside) > SHOWN else ""
     return f"it holds {', '.join(inside[:SHOWN])}{more}" if inside else "it is empty"
+
+
+def readable(text: str) -> str:
+    """The text with what cannot be printed written out."""
+    return UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def split_of(folder: Path, parts: dict[str, Split]) -> dict[Split, list[str]] | None:
@@ -189,5 +227,6 @@ def split_of(folder: Path, parts: dict[str, Split]) -> dict[Split, list[str]] | 
     return {split: images_below(folder, part) for part, split in parts.items()}
 
 
-def _first(paths: Sequence[str]) -> str:
+def first_of(paths: Sequence[str]) -> str:
+    """The first of them, for a message."""
     return ", ".join(paths[:NAMED]) + (", ..." if len(paths) > NAMED else "")

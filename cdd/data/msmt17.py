@@ -8,11 +8,11 @@ import re
 from itertools import chain
 from pathlib import Path
 
+from cdd.data.list_files import distinct, lines_of, number_of, path_in
 from cdd.data.listing import (
     Listing,
     NamePattern,
     candidates,
-    lines_of,
     matched,
     not_found,
     require_present,
@@ -31,8 +31,8 @@ PARTS = {"V1": ("train", "test"), "V2": ("mask_train_v2", "mask_test_v2")}
 FLAT: dict[str, Split] = {"train": "training", "query": "query", "gallery": "gallery"}
 LISTS: dict[str, Split] = {"list_query.txt": "query", "list_gallery.txt": "gallery"}
 TRAINING_LISTS = {"train": ("list_train.txt",), "train+val": ("list_train.txt", "list_val.txt")}
-CAMERA = NamePattern(re.compile(r"\d+_\d+_(\d+)_"), "0000_000_01_0303morning_0015_0.jpg")
-FLAT_PATTERN = NamePattern(re.compile(r"(-?\d+)_c(\d+)"), "0000_c01_000.jpg")
+CAMERA = NamePattern(re.compile(r"\d+_\d+_(\d{1,9})_"), "0000_000_01_0303morning_0015_0.jpg")
+FLAT_PATTERN = NamePattern(re.compile(r"(-?\d{1,9})_c(\d{1,9})"), "0000_c01_000.jpg")
 
 
 def msmt17(root: Path, data: Data) -> Listing:
@@ -69,22 +69,21 @@ def _is_official(folder: Path, version: str) -> bool:
 def _official(folder: Path, version: str, data: Data, remarks: tuple[str, ...]) -> Listing:
     training, test = PARTS[version]
     names = TRAINING_LISTS[data.msmt17_lists]
-    records = [
-        ImageRecord(path, identity, camera, "training")
-        for name in names
-        for path, identity, camera in _listed(folder, training, name)
+    rows: list[tuple[str, int, int, Split]] = [
+        (*row, "training") for name in names for row in _listed(folder, training, name)
     ]
-    moved = 1 + max(record.identity for record in records)
+    moved = 1 + max(identity for _, identity, _, _ in rows)
     for name, split in LISTS.items():
-        records += [ImageRecord(p, moved + i, camera, split) for p, i, camera in _listed(folder, test, name)]
+        rows += [(path, moved + i, camera, split) for path, i, camera in _listed(folder, test, name)]
+    once, repeated = distinct(rows, " and ".join((*names, *LISTS)))
     return Listing(
         name=NAME,
         folder=folder,
         layout=f"official {version}, {' and '.join(names)}",
-        records=with_validation(records, NAME),
+        records=with_validation((ImageRecord(*row) for row in once), NAME),
         protocols=(camera_rule(),),
         sources=(*names, *LISTS),
-        remarks=remarks,
+        remarks=(*remarks, *repeated),
     )
 
 
@@ -92,18 +91,21 @@ def _listed(folder: Path, part: str, name: str) -> list[tuple[str, int, int]]:
     """Path, identity and camera of every line."""
     if not (folder / name).is_file():
         raise DataError(f"MSMT17 in {folder} has no {name}: copy the four list files beside {part}")
-    lines = [line.rsplit(maxsplit=1) for line in lines_of(folder / name)]
-    wrong = [" ".join(words) for words in lines if len(words) != 2 or not words[1].isdigit()]
-    if wrong or not lines:
+    source = folder / name
+    lines = [line.rsplit(maxsplit=1) for line in lines_of(source)]
+    rows = [(words[0], number_of(words[-1])) for words in lines if len(words) == 2]
+    identities = [identity for _, identity in rows if identity is not None]
+    if not lines:
+        raise DataError(f"{source} is empty: copy it again")
+    if len(identities) < len(lines):
+        wrong = next(words for words in lines if len(words) != 2 or number_of(words[1]) is None)
         raise DataError(
-            f"{folder / name} is damaged: expected lines of path and identity, got {wrong[0]!r}"
-            if wrong
-            else f"{folder / name} is empty: copy it again"
+            f"{source} is damaged: expected lines of path and identity, got {' '.join(wrong)[:80]!r}"
         )
-    paths = [f"{part}/{path}" for path, _ in lines]
+    paths = [f"{part}/{path_in(path, source)}" for path, _ in rows]
     require_present(paths, folder, [part], name)
     cameras = [int(match[1]) - 1 for match in matched(paths, CAMERA, folder)]
-    return list(zip(paths, (int(identity) for _, identity in lines), cameras, strict=True))
+    return list(zip(paths, identities, cameras, strict=True))
 
 
 def _flat(folder: Path, found: dict[Split, list[str]]) -> Listing:

@@ -1,15 +1,19 @@
-"""A data set decoded once: an index and a memory-mapped file of pixels, so that the next start reads neither.
+"""A data set decoded once: a memory-mapped file of pixels and an index, so that no later start decodes.
 
-They lie in the folder `.cdd` of the data root, one folder for each data set and image size.
+They lie in the folder `.cdd` of the data root, one folder for each data set and image size. The index says
+which images with which size and time they were made of, and has a digest of the pixels of each.
 """
 
+import hashlib
+import io
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from shlex import quote
 
 import numpy as np
 import torch
@@ -19,18 +23,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cdd.data.image_files import ImageFiles
-from cdd.data.listing import Listing
-from cdd.data.records import Dataset, ImageRecord, RetrievalProtocol, Selection
+from cdd.data.listing import Listing, first_of
+from cdd.data.records import Pixels
 from cdd.errors import DataError
 from cdd.recipe import Data
 
 FOLDER, INDEX, PIXELS = ".cdd", "index.json", "pixels.npy"
-FORMAT = 1
+FORMAT = 2
 """Rises whenever the readers or this file would write something else for the same data set."""
 IMAGES_AT_ONCE = 256
 
 Report = Callable[[int, int], None]
 """Is told how many images of how many are done."""
+Stamps = list[tuple[str, tuple[int, ...]]]
+"""Size in bytes and time of the last change in nanoseconds of every image that is used."""
 
 
 def prepare(data: Data, data_root: Path, listing: Listing, report: Report = lambda done, total: None) -> Path:
@@ -47,7 +53,7 @@ def prepare(data: Data, data_root: Path, listing: Listing, report: Report = lamb
     try:
         folder.parent.mkdir(exist_ok=True)
         with FileLock(folder.with_name(f"{folder.name}.lock"), timeout=0):
-            _write(folder, data, data_root, listing, report)
+            _write(folder, data, listing, report)
     except Timeout as error:
         raise DataError(f"another process is preparing {folder}: wait for it") from error
     except OSError as error:
@@ -64,39 +70,54 @@ def disk_need(data: Data, images: int) -> int:
     return images * 3 * data.height * data.width
 
 
-def read(data: Data, data_root: Path) -> Dataset | None:
-    """The prepared data set; None where it was not prepared at this size.
+def read(data: Data, data_root: Path, listing: Listing) -> Pixels | None:
+    """The prepared pixels of these images; None where they were not prepared at this size.
+
+    Asks for size and time of every image: on a local disk about half a second for 100,000.
 
     Raises:
-        DataError: if the data set has changed since, or what was prepared is damaged.
+        DataError: if the images have changed since, or what was prepared is damaged. Pixels are compared
+            with their digest whenever they are asked for.
     """
-    folder = _folder(data, data_root)
+    folder, again = _folder(data, data_root), _again(data, data_root)
     if not (folder / INDEX).is_file():
         return None
-    again = f"Prepare it again: python -m reproduce data prepare {data.name} --data-root {data_root}"
+    shape, now = (len(listing.records), 3, data.height, data.width), _stamps(listing)
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        images = np.load(folder / PIXELS, mmap_mode="r")
-    except (OSError, ValueError) as error:
+        if index["format"] != FORMAT:
+            raise DataError(f"what is in {folder} was prepared by another version of this program. {again}")
+        then, digests = [(path, tuple(stamp)) for path, *stamp in index["images"]], tuple(index["digests"])
+        if then == now and index["listing"] == listing.digest and len(digests) == len(now):
+            return _Prepared(folder, _mapped(folder / PIXELS, shape), digests, again)
+        changed = sorted({path for path, _ in {*then} ^ {*now}})
+    except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
         raise DataError(f"what was prepared in {folder} is damaged: {error}. {again}") from error
-    if index.get("format") != FORMAT:
-        raise DataError(f"what is in {folder} was prepared by another version of this program. {again}")
-    source = data_root / index["folder"]
-    if _stamps(source, list(index["stamps"])) != index["stamps"]:
-        raise DataError(f"{data.name} in {source} has changed since it was prepared. {again}")
+    what = f"{len(changed)} images, {first_of(changed)}" if changed else "its identities or their order"
+    raise DataError(f"{data.name} in {listing.folder} has changed since it was prepared: {what}. {again}")
 
-    def pixels(indices: Sequence[int] | NDArray[np.int64]) -> UInt8[Tensor, "batch 3 height width"]:
-        return torch.from_numpy(images[np.asarray(indices)])
 
-    return Dataset(
-        name=data.name,
-        records=tuple(ImageRecord(*record) for record in index["records"]),
-        protocols=tuple(_protocol(values) for values in index["protocols"]),
-        pixels=pixels,
-        digest=index["digest"],
-        layout=index["layout"],
-        remarks=tuple(index["remarks"]),
-    )
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """Images by number from a file in which each is proved to be the one that was written."""
+
+    folder: Path
+    images: UInt8[np.ndarray, "images 3 height width"]
+    digests: tuple[str, ...]
+    again: str
+
+    def __call__(self, indices: Sequence[int] | NDArray[np.int64]) -> UInt8[Tensor, "batch 3 height width"]:
+        chosen = np.asarray(indices, dtype=np.int64)
+        found = self.images[chosen]
+        wrong = [
+            index for index, image in zip(chosen, found, strict=True) if _digest(image) != self.digests[index]
+        ]
+        if wrong:
+            raise DataError(
+                f"what was prepared in {self.folder} is damaged: {len(wrong)} of {len(found)} images are not "
+                f"those that were written. {self.again}"
+            )
+        return torch.from_numpy(found)
 
 
 def _folder(data: Data, data_root: Path) -> Path:
@@ -104,15 +125,25 @@ def _folder(data: Data, data_root: Path) -> Path:
     return data_root / FOLDER / f"{data.name}{lists}-{data.height}x{data.width}"
 
 
-def _write(folder: Path, data: Data, data_root: Path, listing: Listing, report: Report) -> None:
+def _again(data: Data, data_root: Path) -> str:
+    lists = f" --msmt17-lists {data.msmt17_lists}" if data.name == "msmt17" else ""
+    return (
+        f"Prepare it again: python -m reproduce data prepare {data.name} --data-root {quote(str(data_root))} "
+        f"--image-size {data.height}x{data.width}{lists}"
+    )
+
+
+def _write(folder: Path, data: Data, listing: Listing, report: Report) -> None:
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir()
         _require_space(partial, disk_need(data, len(listing.records)))
         # Before the pixels: what changes while they are decoded is noticed when they are read.
-        (partial / INDEX).write_text(json.dumps(_index(listing, data_root)), encoding="utf-8")
-        _write_pixels(partial / PIXELS, data, listing, report)
+        images = [(path, *stamp) for path, stamp in _stamps(listing)]
+        digests = _write_pixels(partial / PIXELS, data, listing, report)
+        index = {"format": FORMAT, "listing": listing.digest, "images": images, "digests": digests}
+        (partial / INDEX).write_text(json.dumps(index), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     finally:
@@ -128,52 +159,54 @@ def _require_space(folder: Path, needed: int) -> None:
         )
 
 
-def _write_pixels(path: Path, data: Data, listing: Listing, report: Report) -> None:
+def _write_pixels(path: Path, data: Data, listing: Listing, report: Report) -> list[str]:
+    """Digests of the images that were written."""
     paths = tuple(record.path for record in listing.records)
     files = ImageFiles(listing.name, listing.folder, paths, data.height, data.width)
-    shape = (len(paths), 3, data.height, data.width)
+    digests: list[str] = []
     # Not through a memory map, where a full disk ends the process instead of raising an error.
     with path.open("wb") as stored:
-        head = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(stored, head)
+        stored.write(_head((len(paths), 3, data.height, data.width)))
         for start in range(0, len(paths), IMAGES_AT_ONCE):
             chosen = range(start, min(start + IMAGES_AT_ONCE, len(paths)))
-            stored.write(files(chosen).numpy().tobytes())
+            images = np.ascontiguousarray(files(chosen).numpy())
+            stored.write(images.tobytes())
+            digests += [_digest(image) for image in images]
             report(chosen.stop, len(paths))
         stored.flush()
         os.fsync(stored.fileno())
+    return digests
 
 
-def _index(listing: Listing, data_root: Path) -> dict[str, Any]:
-    parents = {record.path.rpartition("/")[0] for record in listing.records}
-    return {
-        "format": FORMAT,
-        # A data root may be mounted or copied somewhere else.
-        "folder": listing.folder.relative_to(data_root).as_posix(),
-        "stamps": _stamps(listing.folder, sorted({*parents, *listing.sources})),
-        "layout": listing.layout,
-        "remarks": list(listing.remarks),
-        "digest": listing.digest,
-        "protocols": [_plain(protocol) for protocol in listing.protocols],
-        "records": [[r.path, r.identity, r.camera, r.split] for r in listing.records],
-    }
+def _digest(image: UInt8[np.ndarray, "3 height width"]) -> str:
+    """SHA-256 of an image, as much of it as accidents need."""
+    return hashlib.sha256(image.data).hexdigest()[:16]
 
 
-def _stamps(folder: Path, names: Sequence[str]) -> dict[str, int]:
-    """When each folder of images and each list was last changed."""
-    return {name: (folder / name).stat().st_mtime_ns if (folder / name).exists() else 0 for name in names}
+def _head(shape: tuple[int, ...]) -> bytes:
+    """How a file of NumPy's with so many bytes begins."""
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return head.getvalue()
 
 
-def _plain(protocol: RetrievalProtocol) -> dict[str, Any]:
-    values = asdict(protocol)
-    for side in ("query", "gallery"):
-        values[side] = {k: None if v is None else sorted(v) for k, v in values[side].items()}
-    return values
+def _mapped(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    head = _head(shape)
+    with path.open("rb") as stored:
+        begun = stored.read(len(head))
+    if begun != head or path.stat().st_size != len(head) + math.prod(shape):
+        raise ValueError(f"{path.name} does not hold {shape} bytes")
+    return np.memmap(path, np.uint8, "r", len(head), shape)
 
 
-def _protocol(values: dict[str, Any]) -> RetrievalProtocol:
-    sides = {
-        side: Selection(**{k: None if v is None else frozenset(v) for k, v in values[side].items()})
-        for side in ("query", "gallery")
-    }
-    return RetrievalProtocol(**{**values, **sides, "ranks": tuple(values["ranks"])})
+def _stamps(listing: Listing) -> Stamps:
+    folder = str(listing.folder)
+    return [(record.path, _stamp(f"{folder}/{record.path}")) for record in listing.records]
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0, 0  # No image is empty: decoding it says what is wrong.
+    return found.st_size, found.st_mtime_ns

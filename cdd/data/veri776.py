@@ -7,11 +7,11 @@ Surveillance", ECCV 2016; layouts as its authors, fast-reid and the CDD release 
 import re
 from pathlib import Path
 
+from cdd.data.list_files import distinct, lines_of, path_in
 from cdd.data.listing import (
     Listing,
     NamePattern,
     candidates,
-    lines_of,
     matched,
     not_found,
     require_present,
@@ -28,7 +28,7 @@ FOLDERS = ("veri", "veri776", "veri-776", "veri_776", "VeRi-776_dataset", "veri_
 OFFICIAL: dict[str, Split] = {"image_train": "training", "image_query": "query", "image_test": "gallery"}
 FLAT: dict[str, Split] = {"train": "training", "query": "query", "gallery": "gallery"}
 LISTS = {"image_train": "name_train.txt", "image_query": "name_query.txt", "image_test": "name_test.txt"}
-PATTERN = NamePattern(re.compile(r"(-?\d+)_c(\d+)"), "0002_c002_00030600_0.jpg")
+PATTERN = NamePattern(re.compile(r"(-?\d{1,9})_c(\d{1,9})"), "0002_c002_00030600_0.jpg")
 
 
 def veri776(root: Path, data: Data) -> Listing:
@@ -49,9 +49,16 @@ def veri776(root: Path, data: Data) -> Listing:
 
 def _listing(folder: Path, layout: str, found: dict[Split, list[str]]) -> Listing:
     sources: tuple[str, ...] = ()
-    if layout == "official" and all((folder / name).is_file() for name in LISTS.values()):
+    remarks: tuple[str, ...] = ()
+    there = [name for name in LISTS.values() if (folder / name).is_file()]
+    if layout == "official" and 0 < len(there) < len(LISTS):
+        remarks = (f"{' and '.join(there)} alone, without the other lists, is not followed",)
+    elif layout == "official" and there:
         layout, sources = "official, by its lists", tuple(LISTS.values())
-        found = {OFFICIAL[part]: _listed(folder, part, name) for part, name in LISTS.items()}
+        found = {}
+        for part, name in LISTS.items():
+            found[OFFICIAL[part]], repeated = _listed(folder, part, name)
+            remarks += repeated
     records = [record for split, paths in found.items() for record in _records(paths, split, folder)]
     return Listing(
         name=NAME,
@@ -60,13 +67,17 @@ def _listing(folder: Path, layout: str, found: dict[Split, list[str]]) -> Listin
         records=with_validation(records, NAME),
         protocols=(camera_rule(),),
         sources=sources,
+        remarks=remarks,
     )
 
 
-def _listed(folder: Path, part: str, name: str) -> list[str]:
-    paths = sorted({f"{part}/{line.strip()}" for line in lines_of(folder / name)})
+def _listed(folder: Path, part: str, name: str) -> tuple[list[str], tuple[str, ...]]:
+    """The images of a list, and what is to be remarked of it."""
+    source = folder / name
+    rows, repeated = distinct(((f"{part}/{path_in(line, source)}",) for line in lines_of(source)), name)
+    paths = sorted(path for (path,) in rows)
     require_present(paths, folder, [part], name)
-    return paths
+    return paths, repeated
 
 
 def _records(paths: list[str], split: Split, folder: Path) -> list[ImageRecord]:

@@ -6,11 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from cdd.data.arrays import Arrays
-from cdd.data.image_files import UNREADABLE
-from cdd.data.listing import Listing
+from cdd.data.colour import UnreadableImageError, in_colour
+from cdd.data.listing import Listing, readable
 from cdd.data.published import PUBLISHED, Count
 from cdd.data.records import ImageRecord, Split
 
@@ -74,7 +72,7 @@ def _verification(
     published = PUBLISHED[found.name]
     return Verification(
         name=found.name,
-        folder=str(found.folder),
+        folder=readable(str(found.folder)),
         layout=found.layout,
         digest=found.digest,
         splits=tuple(_counted(found.records, split, known) for split, known in published.splits.items()),
@@ -129,8 +127,7 @@ def _unreadable(listing: Listing, report: Callable[[int, int], None]) -> dict[st
 
 def _problem(path: Path) -> str | None:
     try:
-        with Image.open(path) as image:
-            image.convert("RGB")
-    except UNREADABLE as error:
-        return str(error).replace(str(path), path.name)
+        in_colour(path)
+    except UnreadableImageError as error:
+        return error.reason
     return None

@@ -1,6 +1,7 @@
 """Retrieval accuracy of a network on a data set, by every protocol of the data set."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from cdd.data.augmentation import normalise
 from cdd.data.prefetch import prefetched
-from cdd.data.records import Dataset, ImageRecord, RetrievalProtocol, Selection, Use, evaluated
+from cdd.data.records import Dataset, RetrievalProtocol, Selection, Use, evaluated
 from cdd.evaluation.metrics import RetrievalMetrics, evaluate_retrieval
 from cdd.evaluation.nearest import Nearest, nearest
 from cdd.evaluation.scored import Side
@@ -108,18 +109,45 @@ def identities_of_valid_queries(
     dataset: Dataset, use: Use, protocol: RetrievalProtocol
 ) -> Int[np.ndarray, " valid"]:
     """What each query shows that has a match in the gallery, in query order; no network is asked."""
+    return np.array([identity for identity, _, _ in _valid_queries(dataset, use, protocol)], dtype=np.int64)
+
+
+def chance_of_valid_queries(
+    dataset: Dataset, use: Use, protocol: RetrievalProtocol
+) -> Float[np.ndarray, " valid"]:
+    """Average precision that each valid query has on average over random rankings of its gallery."""
+    found = [(matches, images) for _, matches, images in _valid_queries(dataset, use, protocol)]
+    by_sizes = {sizes: expected_average_precision(*sizes) for sizes in set(found)}
+    return np.array([by_sizes[sizes] for sizes in found], dtype=np.float64)
+
+
+def expected_average_precision(matches: int, images: int) -> float:
+    """The mean of average precision over all orders of a gallery of which so many images match.
+
+    An image stands at place k with probability 1 / images; of the k - 1 before it, each of the other
+    matches is one with probability (k - 1) / (images - 1).
+
+    Raises:
+        ValueError: unless 1 <= matches <= images.
+    """
+    if not 1 <= matches <= images:
+        raise ValueError(f"{matches} of {images} images match: 1 to all of them can")
+    harmonic = float(np.sum(1 / np.arange(1, images + 1)))
+    others = (matches - 1) / max(1, images - 1)
+    return (harmonic + others * (images - harmonic)) / images
+
+
+def _valid_queries(dataset: Dataset, use: Use, protocol: RetrievalProtocol) -> Iterator[tuple[int, int, int]]:
+    """Identity, matches and gallery images of every query that has a match, in query order."""
     records = [dataset.records[index] for index in evaluated(dataset, use)]
-    cameras: dict[int, set[int]] = {}
-    for record in records:
-        if record in protocol.gallery:
-            cameras.setdefault(record.identity, set()).add(record.camera)
-
-    def is_valid(query: ImageRecord) -> bool:
-        own = {query.camera} if protocol.excludes_same_camera else set()
-        return bool(cameras.get(query.identity, set()) - own)
-
-    valid = [record.identity for record in records if record in protocol.query and is_valid(record)]
-    return np.array(valid, dtype=np.int64)
+    gallery = [record for record in records if record in protocol.gallery]
+    of_identity = Counter(record.identity for record in gallery)
+    of_both = Counter((record.identity, record.camera) for record in gallery)
+    for record in (record for record in records if record in protocol.query):
+        left_out = of_both[record.identity, record.camera] if protocol.excludes_same_camera else 0
+        matches = of_identity[record.identity] - left_out
+        if matches:
+            yield record.identity, matches, len(gallery) - left_out
 
 
 def named_metrics(results: dict[str, RetrievalMetrics]) -> dict[str, float]:

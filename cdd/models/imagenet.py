@@ -1,18 +1,17 @@
 """ImageNet weights of torchvision, for the backbones that have a name there."""
 
 import hashlib
-import pickle
 import re
 from collections import OrderedDict
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from cdd.architecture import Backbone, Network, SmallNetwork, VisionTransformer
 from cdd.errors import DataError
-from cdd.models.network import build_backbone
+from cdd.models.fit import check_fit
 from cdd.models.zoo import BACKBONES
+from cdd.tensor_files import read_state
 from cdd.torchvision_guard import install
 
 VERSION = "IMAGENET1K_V1"
@@ -37,7 +36,7 @@ def imagenet_weights(backbone: Network, path: Path | None = None) -> dict[str, T
     weights = {key: value for key, value in stored.items() if not key.startswith(("fc.", "heads."))}
     if isinstance(backbone, VisionTransformer):
         weights = _resized(weights, backbone)
-    _check_fit(weights, backbone, f"the ImageNet weights of {name}" if path is None else str(path))
+    check_fit(weights, backbone, f"the ImageNet weights of {name}" if path is None else str(path))
     return weights
 
 
@@ -112,32 +111,8 @@ def weights_file(path: Path, name: str) -> Path:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
+    stored = read_state(path, "the weights of --weights", f"Give a file of torchvision's {VERSION} weights.")
     named = _HASHED_NAME.search(path.name)
     if named and not hashlib.sha256(path.read_bytes()).hexdigest().startswith(named[1]):
         raise DataError(f"{path} is damaged: its SHA-256 does not begin with {named[1]}. Copy it again.")
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        raise DataError(f"{path} is not a file of weights that torch can read: {error}") from error
-    if not isinstance(stored, dict) or not all(isinstance(value, Tensor) for value in stored.values()):
-        raise DataError(f"{path} holds no state dict: expected names and tensors, as torchvision writes them")
     return stored
-
-
-def _check_fit(weights: dict[str, Tensor], backbone: Network, origin: str) -> None:
-    with torch.device("meta"):
-        expected = {name: value.shape for name, value in build_backbone(backbone).state_dict().items()}
-    # Files from before batch norms counted their batches do not have these counters.
-    needed = {name for name in expected if not name.endswith("num_batches_tracked")}
-    known = expected.keys() & weights.keys()
-    problems = {
-        "lacks": needed - weights.keys(),
-        "also holds": weights.keys() - expected.keys(),
-        "has other shapes for": {name for name in known if weights[name].shape != expected[name]},
-    }
-    for what, names in problems.items():
-        if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            raise DataError(
-                f"{origin} belongs to another network: it {what} {', '.join(sorted(names)[:3])}{more}"
-            )

@@ -13,6 +13,7 @@ from cdd.errors import RunError
 from cdd.evaluation.classification import classification_metrics, correct_images
 from cdd.evaluation.cost import cost
 from cdd.evaluation.retrieval import (
+    chance_of_valid_queries,
     embed_all,
     identities_of_valid_queries,
     named_metrics,
@@ -66,6 +67,10 @@ class Appraiser:
         """Per protocol what each valid query shows; of a classification, what each image does."""
         return query_identities(self.dataset, self.recipe.data.use)
 
+    def chance_precision(self) -> dict[str, list[float]]:
+        """Per protocol what random embeddings would give each valid query."""
+        return chance_precision(self.dataset, self.recipe.data.use)
+
     def cost(self, student: RetrievalNetwork, kept: Sequence[Tensor] | None) -> dict[str, float]:
         """Parameters and multiply-adds of the network that would be deployed."""
         channels = channels_of(student, self.recipe.student)
@@ -96,6 +101,17 @@ def query_identities(dataset: Dataset, use: Use) -> dict[str, list[int]]:
         return {CLASSES: labels_of_evaluated(dataset, use).tolist()}
     return {
         protocol.name: identities_of_valid_queries(dataset, use, protocol).tolist()
+        for protocol in dataset.protocols
+    }
+
+
+def chance_precision(dataset: Dataset, use: Use) -> dict[str, list[float]]:
+    """Per protocol each valid query's mean precision over random rankings; of classification 1 / classes."""
+    if use in CLASSIFICATION:
+        labels = labels_of_evaluated(dataset, use)
+        return {CLASSES: [1 / len(set(labels.tolist()))] * len(labels)}
+    return {
+        protocol.name: chance_of_valid_queries(dataset, use, protocol).tolist()
         for protocol in dataset.protocols
     }
 

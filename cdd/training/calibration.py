@@ -5,11 +5,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
 from cdd.data.augmentation import normalise
@@ -18,6 +20,7 @@ from cdd.evaluation.cost import cost
 from cdd.models.deployed import Embedder
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Batch, RandomBatch, Recipe
+from cdd.tensor_files import write_tensors
 from cdd.training.environment import Machine, autocast_dtype, prepare
 from cdd.training.loop import Training
 
@@ -27,6 +30,9 @@ RANDOM_CLASSES = 4
 SMALL_BATCH = Batch(identities=4, images=2)
 LARGEST_STEP = 1e11
 """Multiply-adds of a batch's forward pass above which a CPU measures with a small batch."""
+
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -39,9 +45,9 @@ class Pace:
         peak_memory: bytes of device memory at most; None where torch does not count them.
     """
 
-    seconds_per_step: float
-    seconds_per_image: float
-    peak_memory: int | None
+    seconds_per_step: Seconds
+    seconds_per_image: Seconds
+    peak_memory: Annotated[int, Field(ge=0)] | None
 
 
 def measure_pace(recipe: Recipe, machine: Machine) -> Pace:
@@ -89,7 +95,7 @@ def _is_large(recipe: Recipe) -> bool:
 
 def _teacher_file(teacher: Recipe, identities: int, folder: Path) -> Path:
     path = folder / "weights.pt"
-    torch.save(RetrievalNetwork(teacher.student, identities).state_dict(), path)
+    write_tensors(path, RetrievalNetwork(teacher.student, identities).state_dict())
     return path
 
 

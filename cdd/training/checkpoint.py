@@ -1,15 +1,13 @@
 """Checkpoints that survive kill -9, a full disk and a truncated file."""
 
 import hashlib
-import io
-import os
 import re
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from cdd.errors import CheckpointError
+from cdd.errors import CheckpointError, WriteError
+from cdd.files import atomic_write, sweep
+from cdd.tensor_files import loaded, saved
 
 KEPT = 2
 _DIGEST_BYTES = 32
@@ -24,34 +22,18 @@ def write(folder: Path, epoch: int, state: dict[str, Any]) -> None:
     Raises:
         CheckpointError: if it cannot be written; the checkpoint before it stays.
     """
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    content = buffer.getvalue()
+    content = saved(state)
     path = folder / f"epoch_{epoch:04d}.ckpt"
     try:
-        write_file(path, hashlib.sha256(content).digest() + content)
-    except OSError as error:
+        atomic_write(path, hashlib.sha256(content).digest() + content)
+    except WriteError as error:
         raise CheckpointError(
-            f"the checkpoint of epoch {epoch} could not be written to {folder}: {error.strerror or error}. "
-            f"Epoch {epoch - 1} is kept. Free about {len(content) / 1e6:.0f} MB there and give the same "
-            "command again: it goes on from there."
+            f"the checkpoint of epoch {epoch} could not be written: {error.cause}. Epoch {epoch - 1} is "
+            f"kept. Free about {len(content) / 1e6:.0f} MB in {folder} and give the same command again: it "
+            "goes on from there."
         ) from error
     for old in _newest_first(folder)[KEPT:]:
         old.unlink()
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Puts a file in place in one step, after its bytes have reached the disk."""
-    partial = path.with_suffix(".partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def read_newest(folder: Path) -> tuple[dict[str, Any] | None, list[Path]]:
@@ -62,23 +44,35 @@ def read_newest(folder: Path) -> tuple[dict[str, Any] | None, list[Path]]:
     """
     damaged: list[Path] = []
     for path in _newest_first(folder):
-        content = path.read_bytes()
-        digest, content = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
-        if hashlib.sha256(content).digest() == digest:
-            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True), damaged
-        damaged.append(path)
+        try:
+            return _read(path), damaged
+        except (OSError, ValueError):
+            damaged.append(path)
     if damaged:
         raise CheckpointError(
-            f"no checkpoint in {folder} can be read: {', '.join(path.name for path in damaged)} truncated "
-            "or damaged. Start this run anew with --fresh."
+            f"no checkpoint in {folder} can be read: {', '.join(path.name for path in damaged)} truncated or "
+            "damaged. Delete that folder and give the same command again: it trains this run anew, and no "
+            "other."
         )
     return None, []
 
 
+def _read(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    digest, content = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+    if hashlib.sha256(content).digest() != digest:
+        raise ValueError("is damaged: its content is not what its SHA-256 says")
+    state = loaded(content)
+    if not isinstance(state, dict):
+        raise ValueError("holds no state of a training")
+    return state
+
+
 def discard(folder: Path) -> None:
-    """Deletes all checkpoints of a run that has its result."""
+    """Deletes all checkpoints of a run that has its result, and what a killed writer left of one."""
     for path in _newest_first(folder):
         path.unlink()
+    sweep(folder)
 
 
 def _newest_first(folder: Path) -> list[Path]:

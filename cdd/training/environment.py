@@ -3,7 +3,10 @@
 import os
 import platform
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,16 @@ def prepare(machine: Machine) -> torch.device:
     return device
 
 
+@contextmanager
+def threads_restored() -> Iterator[None]:
+    """Gives torch, at the end, the number of threads back that it has now."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def select_device(name: str) -> torch.device:
     """The device of this name; `auto` takes CUDA, then MPS, then the CPU.
 
@@ -87,10 +100,19 @@ def has_native_bfloat16(device: torch.device) -> bool:
 
 
 def device_name(device: torch.device) -> str:
-    """The device's name for people."""
+    """The device's name for people: the model of the GPU or of the processor."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return platform.processor() or platform.machine()
+    return processor()
+
+
+@cache
+def processor() -> str:
+    """Model of the processor where the system tells it, else its kind."""
+    known = Path("/proc/cpuinfo")
+    text = known.read_text(encoding="utf-8", errors="replace") if known.exists() else ""
+    models = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
 
 
 def describe(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class Training:
         compiled: bool = False,
     ):
         self.recipe, self.seat, self.compiled = recipe, seat_here(), compiled
+        self.dtype = dtype
         speaker = self.seat.speaker(recipe)
         self.lessons = self.seat.shared(
             (Lessons, subject(recipe), dtype),
@@ -218,5 +219,19 @@ class Course:
         kept = f"the checkpoint of epoch {before} is kept" if before else "there is no checkpoint yet"
         return (
             f"the loss is not finite in epoch {self._epoch}, iteration {self.iteration}: {terms}; {kept}. "
-            "Lower schedule.peak_learning_rate, or train with precision=float32."
+            f"{self._advice()}"
         )
+
+    def _advice(self) -> str:
+        dtype = self._training.dtype
+        name = str(dtype).removeprefix("torch.")
+        precise = f"train with precision=float32 (it is {name} now)"
+        if self._epoch == 1 and self.iteration == 1:
+            # No weight has moved yet, so that no learning rate can be the cause.
+            reason = "This is the first step, so that the learning rate is not the cause: "
+            if dtype is torch.float32:
+                return f"{reason}look at the weights that it starts from, the images, and the loss weights."
+            return f"{reason}{precise}, or lower the weights of the losses in objective and method."
+        if dtype is torch.float32:
+            return "It is trained in float32 already: lower schedule.peak_learning_rate."
+        return f"Lower schedule.peak_learning_rate, or {precise}."

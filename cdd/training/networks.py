@@ -11,7 +11,9 @@ from cdd.compactor.insert import insert_compactors
 from cdd.errors import DataError
 from cdd.models.imagenet import imagenet_weights
 from cdd.models.network import RetrievalNetwork, initialise
+from cdd.models.tiny_imagenet import tiny_imagenet_weights
 from cdd.recipe import Recipe
+from cdd.tensor_files import read_state
 
 IMAGENET = "imagenet"
 """Key, among the files of the runs that a run needs, of its ImageNet weights."""
@@ -20,9 +22,9 @@ IMAGENET = "imagenet"
 def build_student(recipe: Recipe, identities: int, weights: Mapping[str, Path]) -> RetrievalNetwork:
     """The student before its first step.
 
-    The neck and the classifier start at random; the backbone starts at random, from ImageNet, or from
-    the backbone of the pretraining run. A base trained on the same identities gives all three; one that
-    was pruned, its deployed network. Compactors start as the identity.
+    The neck and the classifier start at random; the backbone starts at random, from ImageNet, from Tiny
+    ImageNet, or from the backbone of the pretraining run. A base trained on the same identities gives all
+    three; one that was pruned, its deployed network. Compactors start as the identity.
 
     Args:
         identities: outputs of the classifier.
@@ -43,6 +45,8 @@ def build_student(recipe: Recipe, identities: int, weights: Mapping[str, Path]) 
             network.backbone.load_state_dict(backbone)
     elif recipe.initialisation == "imagenet":
         network.backbone.load_state_dict(imagenet_weights(recipe.student, weights.get(IMAGENET)), strict=True)
+    elif recipe.initialisation == "tiny-imagenet":
+        network.backbone.load_state_dict(tiny_imagenet_weights(recipe.student), strict=True)
     if recipe.compactors:
         insert_compactors(network, both=recipe.compactors == "both")
     return network
@@ -92,5 +96,11 @@ def _stored_weights(recipe: Recipe, weights: Mapping[str, Path]) -> dict[str, Te
             f"the weights of run {recipe.run_id}, which this run starts from or learns from, are not at "
             f"{path}: train it first"
         )
-    stored: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return stored
+    return read_state(path, f"the weights of run {recipe.run_id}", _again(recipe))
+
+
+def _again(recipe: Recipe) -> str:
+    return (
+        "Delete that file and give the same command again: it fetches the weights from the tracking store, "
+        f"or trains run {recipe.run_id} again."
+    )

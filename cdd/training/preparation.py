@@ -4,10 +4,11 @@ import hashlib
 import json
 from pathlib import Path
 
-import torch
 from torch import nn
 
+from cdd.errors import DataError
 from cdd.recipe import Recipe
+from cdd.tensor_files import read_state, write_tensors
 
 DIGEST_LENGTH = 12
 
@@ -33,13 +34,19 @@ def preparation_file(recipe: Recipe, data_digest: str, folder: Path | None) -> P
 
 def save_buffers(module: nn.Module, path: Path) -> None:
     """Writes the buffers, complete or not at all."""
-    partial = path.with_suffix(".partial")
-    torch.save(dict(module.named_buffers()), partial)
-    partial.replace(path)
+    write_tensors(path, dict(module.named_buffers()))
 
 
 def load_buffers(module: nn.Module, path: Path) -> None:
-    """Fills the buffers with what `save_buffers` wrote."""
-    stored = torch.load(path, map_location="cpu", weights_only=True)
-    for name, buffer in module.named_buffers():
+    """Fills the buffers with what `save_buffers` wrote.
+
+    Raises:
+        DataError: naming the file if it is damaged, or of another method.
+    """
+    remedy = "Delete that file: the same command then prepares it again."
+    stored = read_state(path, "what a method has learnt of its teacher", remedy, finite=False)
+    buffers = dict(module.named_buffers())
+    if {name: value.shape for name, value in stored.items()} != {n: b.shape for n, b in buffers.items()}:
+        raise DataError(f"{path} is not what this method learns of its teacher. {remedy}")
+    for name, buffer in buffers.items():
         buffer.copy_(stored[name])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cdd.data import household as reader
 from cdd.data.catalog import load
+from cdd.data.extent import _counted, extent
 from cdd.data.records import Dataset, Use, evaluated, training_set
 from cdd.errors import DataError
 from cdd.recipe import Data
@@ -98,14 +99,31 @@ def test_the_file_is_small_and_attributed() -> None:
     assert "CC" in (FOLDER / "ATTRIBUTION.md").read_text()
 
 
-def test_a_damaged_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = bytearray((FOLDER / reader.FILE).read_bytes())
-    content[1000] ^= 1
-    (tmp_path / reader.FILE).write_bytes(content)
-    (tmp_path / "SHA256").write_text((FOLDER / "SHA256").read_text())
+def flipped(content: bytes) -> bytes:
+    return content[:1000] + bytes([content[1000] ^ 1]) + content[1001:]
+
+
+@pytest.mark.parametrize("ask", [lambda: reader.household(16, 16), lambda: extent(Data(name="household"))])
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        (reader.FILE, flipped),
+        (reader.FILE, lambda _: b""),
+        ("SHA256", lambda _: b""),
+        ("SHA256", lambda _: b"\xff"),
+        ("SHA256", lambda content: b"0" + content),
+        ("SHA256", None),
+    ],
+)
+def test_a_damaged_file_is_named(ask, file, change, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (reader.FILE, "SHA256"):
+        content = (FOLDER / name).read_bytes()
+        if name != file or change:
+            (tmp_path / name).write_bytes(change(content) if name == file else content)
     monkeypatch.setattr(reader, "files", lambda _: tmp_path)
-    with pytest.raises(DataError, match=r"household64\.npz is damaged.*git checkout"):
-        reader.household(16, 16)
+    monkeypatch.setattr("cdd.data.extent._counted", _counted.__wrapped__)
+    with pytest.raises(DataError, match=r"household64\.npz.* is damaged.*git checkout"):
+        ask()
 
 
 def test_an_unknown_data_set_names_the_known_ones() -> None:

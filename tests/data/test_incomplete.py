@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -69,12 +70,8 @@ def test_hidden_files_are_ignored(name, layout, tmp_path):
 def test_the_order_of_files_on_disk_does_not_matter(name, layout, tmp_path, monkeypatch):
     LAYOUTS[name][layout](tmp_path)
     before = listed(Data(name=name), tmp_path)
-    walk = os.walk
-
-    def backwards(top):
-        return ((where, folders, names[::-1]) for where, folders, names in list(walk(top))[::-1])
-
-    monkeypatch.setattr("cdd.data.listing.os.walk", backwards)
+    scan = os.scandir
+    monkeypatch.setattr("cdd.data.listing.os.scandir", lambda top: nullcontext(list(scan(top))[::-1]))
     assert listed(Data(name=name), tmp_path) == before
 
 

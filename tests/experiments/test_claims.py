@@ -10,8 +10,7 @@ from experiments.claims import CLAIMS
 from reproduce import catalog
 from reproduce.artifact import SCALES, Scale
 from reproduce.claim import PublishedClaim
-from reproduce.evidence import Evidence
-from reproduce.ledger import evidence_of
+from reproduce.evidence import Evidence, evidence_of
 from reproduce.published import inconsistent, published_size
 
 CONTRADICTORY = {"light-parameters-in-shop", "medium-multiply-adds-veri", "at-once-map"}

@@ -15,15 +15,26 @@ from cdd.training.environment import Machine
 from reproduce import connection
 from reproduce.artifact import Table
 from reproduce.catalog import Summary
+from reproduce.drawer import Drawn
 from reproduce.execute import Launch, execute
-from reproduce.session import Drawn, Request, Session
+from reproduce.session import Request, Session
 from reproduce.study import RowStudy
 from reproduce.study_row import StudyRequest
 from reproduce.tracking import Store
-from reproduce.workspace import Workspace
+from reproduce.workspace import REFERENCE, Workspace
 from tests.reproduce.fakes import CODE, STUDENT, TEACHER, FakeTraining, Recorder, table
 from tests.reproduce.studies import MakeStudy
 from tests.small import BACKBONE, small_dataset
+
+
+@pytest.fixture(autouse=True)
+def reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    """An empty reference instead of the committed one, except for tests that are marked `committed`."""
+    if request.node.get_closest_marker("committed"):
+        return REFERENCE
+    folder = tmp_path / "reference"
+    monkeypatch.setattr("reproduce.workspace.REFERENCE", folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -127,9 +138,8 @@ def study(
 
     def make(**request: object) -> RowStudy:
         values = {"space": "weight", "artifact": "tiny", "method": "capacitydynamic", "trials": 3}
-        values |= {"prunes": False, **request}
-        machine = Machine(device="cpu")
-        return RowStudy(StudyRequest(results=results, machine=machine, **values), listener)  # type: ignore[arg-type]
+        values |= {"prunes": False, "results": results, **request}
+        return RowStudy(StudyRequest(machine=Machine(device="cpu"), **values), listener)  # type: ignore[arg-type]
 
     return make
 

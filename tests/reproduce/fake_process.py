@@ -127,8 +127,6 @@ def main() -> None:
             patch.setattr(f"reproduce.{module}.source", lambda: CODE)
         patch.setattr("reproduce.table_page.page", lambda sheet: b"%PDF-left-out")
         patch.setattr("reproduce.tracked_run.log_deployed", lambda *arguments: "models:/left-out")
-        patch.setattr("reproduce.study_storage.HEARTBEAT_SECONDS", 1)
-        patch.setattr("reproduce.study_storage.GRACE_SECONDS", 3)
         patch.setattr("reproduce.study.POLL_SECONDS", 0.2)
         if order.storage:
             run_study(order, training)

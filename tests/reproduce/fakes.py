@@ -12,7 +12,7 @@ from cdd.errors import DataError
 from cdd.recipe import Recipe
 from cdd.run import DEPLOYED, WEIGHTS, Epoch, Observer, Result, load_result
 from cdd.training.environment import Machine
-from reproduce.artifact import Claim, Column, Entry, Group, Row, Scale, Table
+from reproduce.artifact import Column, Entry, Group, Row, Scale, Table
 from reproduce.listener import Listener
 from reproduce.plan import Item
 from reproduce.source import Source
@@ -47,10 +47,9 @@ def row(label: str, recipe: Callable[[Scale, int], Recipe] | None, **paper: floa
 
 TEACHER = row("Teacher", a_teacher, MP=40.0, mAP=80.0)
 STUDENT = row("Student", a_student, MP=10.0, mAP=79.5)
-CLAIM = Claim(text="the student is smaller", row="Student", than="Teacher", column="MP")
 
 
-def table(*rows: Row, name: str = "tiny", claims: tuple[Claim, ...] = ()) -> Table:
+def table(*rows: Row, name: str = "tiny") -> Table:
     """A table of one group whose first row is the reference."""
     return Table(
         name=name,
@@ -60,7 +59,6 @@ def table(*rows: Row, name: str = "tiny", claims: tuple[Claim, ...] = ()) -> Tab
         groups=(GROUP,),
         rows=rows,
         reference=rows[0].label,
-        claims=claims,
     )
 
 

@@ -11,9 +11,9 @@ from reproduce.report_grid import html_grid
 from reproduce.report_images import Image
 from reproduce.report_pictures import Gallery, Plot, StudyPart
 from reproduce.report_runs import Made, RunLine
-from reproduce.table import Block
+from reproduce.sheet import Block
+from reproduce.verdicts import CODES, VERDICTS
 
-VERDICTS = ("reproduced", "direction only", "indistinguishable", "contradicted", "not tested")
 PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJ"
     "RU5ErkJggg=="
@@ -26,7 +26,7 @@ MADE = Made(
 
 def _block(title: str, columns: int, first: str) -> Block:
     index = pd.MultiIndex.from_tuples(
-        [(f"A row with a long name {row}", kind) for row in range(4) for kind in ("ours", "paper", "gap")],
+        [(f"A row with a long name {row}", kind) for row in range(4) for kind in ("yours", "paper", "gap")],
         names=["Method", ""],
     )
     names = [
@@ -50,6 +50,7 @@ def _exhibit(anchor: str, image: Image | None) -> Exhibit:
         grids=(html_grid(_block("The numbers of the figure", 12, "mAP (%)")),),
         notes=("A note that is folded away. " * 9, "digest " + "0" * 64),
         image=image,
+        reference_image=None,
         alt="A picture in words, which are many.",
         runs=(ShownRun("A run", 0, "0123456789ab"),),
         command="python -m reproduce something --scale paper --data-root DIR --seeds 0,1,2,3,4,5,6,7,8,9",
@@ -80,7 +81,7 @@ VALUES: dict[str, Any] = {
     ],
     "total": "0:01:01",
     "machines": [(MADE, 1, "0:01:01")],
-    "verdicts": VERDICTS,
+    "verdicts": CODES,
     "counts": dict.fromkeys(VERDICTS, 3),
     "claims": [None] * 15,
     "ledger": LedgerPart(

@@ -10,7 +10,11 @@ from cdd.recipe import Recipe
 from cdd.run import Epoch, Result
 from reproduce.claim import Final, Measure, Pair, PublishedClaim, RunOf
 from reproduce.evidence import Evidence
+from reproduce.judged_claim import JudgedClaim, JudgedPair
+from reproduce.overrides import Overrides
+from reproduce.paired_bootstrap import seed_interval
 from reproduce.records import write_record
+from reproduce.verdicts import REPRODUCED
 from tests.reproduce.fakes import ACCURACY, PARAMETERS, STUDENT, TEACHER, a_student, a_teacher, table
 
 TINY = table(TEACHER, STUDENT)
@@ -36,6 +40,7 @@ class Figures:
     digest: str = DIGEST
     channels: list[int] | None = None
     history: list[float] = field(default_factory=list)
+    chance: float | None = None
 
 
 def record(folder: Path, recipe: Recipe, **figures: Any) -> Path:
@@ -52,6 +57,7 @@ def record(folder: Path, recipe: Recipe, **figures: Any) -> Path:
         channels=given.channels,
         average_precision={"camera_rule": given.precision} if given.precision else {},
         query_identities={"camera_rule": IDENTITIES.tolist()},
+        chance_precision={"camera_rule": [given.chance] * len(IDENTITIES)} if given.chance else {},
     )
     return write_record(folder, recipe, result, {"data_digest": given.digest})
 
@@ -66,9 +72,9 @@ def pair_of_records(
     record(folder, a_student("mini", seed), precision=better, **student)
 
 
-def evidence(folder: Path) -> Evidence:
+def evidence(folder: Path, overrides: Overrides | None = None) -> Evidence:
     """The records of the folder behind the tiny table."""
-    return Evidence(folder, "mini", {"tiny": TINY})
+    return Evidence(folder, "mini", {"tiny": TINY}, overrides)
 
 
 def claim(measure: Measure | None = MAP, **fields: Any) -> PublishedClaim:
@@ -76,3 +82,13 @@ def claim(measure: Measure | None = MAP, **fields: Any) -> PublishedClaim:
     values: dict[str, Any] = {"name": "better", "text": "It is better", "where": "Section 1"}
     values |= {"source": "Somebody, CONF 2023, Table 9", "measure": measure, "pairs": (Pair(OF, THAN),)}
     return PublishedClaim(**{**values, **fields})
+
+
+def saved(percent: float, seeds: int = 3) -> JudgedClaim:
+    """The claim that the student is smaller, reproduced by so many seeds."""
+    interval = seed_interval(dict.fromkeys(range(seeds), percent))
+    pair = JudgedPair(pair=Pair(OF, THAN), verdict=REPRODUCED, interval=interval)
+    smaller = claim(COST, name="smaller", text="It is smaller", size=percent)
+    return JudgedClaim(
+        claim=smaller, scale="mini", verdict=REPRODUCED, pairs=(pair,), size=percent, contradictions=()
+    )

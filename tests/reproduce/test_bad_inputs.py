@@ -46,7 +46,7 @@ FIELDS = {
     "fidelity": words,
 }
 changes = st.one_of(
-    *(st.tuples(st.just(name), values).map("=".join) for name, values in FIELDS.items()),
+    *(st.builds("{}={}".format, st.just(name), value) for name, value in FIELDS.items()),
     words,
     words.map(lambda text: f"{text}.epochs=1"),
     st.sampled_from(["=", "seed=1", "schedule..epochs=1", "schedule=1", "data={}", "schedule.epochs="]),

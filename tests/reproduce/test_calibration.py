@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cdd.data.extent import extent
+from cdd.errors import DataError
 from cdd.recipe import Recipe
 from cdd.training.calibration import Pace
 from reproduce.calibration import FILE, calibrate, calibrated
@@ -72,7 +73,11 @@ def test_finished_runs_are_trusted_more(
     assert "finished run" in item.estimate.basis
 
 
-def test_a_damaged_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text("{")
-    with pytest.raises(ValueError, match=r"calibration\.json is damaged: .*--calibrate"):
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", '{"this": []}', '{"this": {"a": {"seconds_per_step": "2"}}}', '{"this": {"a": {"x": 1}}}'],
+)
+def test_a_damaged_file_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / FILE).write_text(text)
+    with pytest.raises(DataError, match=r"calibration\.json is damaged: .*--calibrate"):
         calibrated(tmp_path, "this")

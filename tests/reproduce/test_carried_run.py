@@ -158,7 +158,7 @@ def test_an_unfinished_training_of_the_same_run_is_set_aside_not_lost(
     training.before_epoch = stop
     session(results=laptop).run(training)
     assert states(session, laptop)[TEACHER.run_id][0] == "resume"
-    assert "lies in" in imported(laptop, path)["said"][0]
+    assert "lies in" in " ".join(imported(laptop, path)["said"])
     assert states(session, laptop)[TEACHER.run_id][0] == "reuse"
     assert (laptop / "checkpoints" / "superseded" / f"{TEACHER.run_id}-1" / "epochs.json").exists()
     assert len(store_of(laptop).trainings()[TEACHER.run_id]) == 1
@@ -181,14 +181,16 @@ def test_a_run_that_finished_here_with_other_numbers_stays(
     refused(laptop, path, "was trained here, too, with other numbers", "deliver it", code=2)
 
 
-def test_an_import_that_lost_the_store_goes_on(
+def test_an_import_that_lost_the_store_leaves_nothing_and_goes_on(
     cluster: Path, laptop: Path, session: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = exported(cluster, TEACHER)
     with monkeypatch.context() as broken:
         broken.setattr("reproduce.tracked_run.TrackedRun.complete", _lost)
         assert Said("import-run", path, "--results", laptop).code == 1
-    assert states(session, laptop)[TEACHER.run_id][0] == "deliver"
+    assert states(session, laptop)[TEACHER.run_id] == ("run", "never run")
+    assert not [path for path in (laptop / "checkpoints").iterdir() if path.is_dir()]
+    assert not (laptop / "mini").exists()
     assert imported(laptop, path)["state"] == "imported"
     assert states(session, laptop)[TEACHER.run_id][0] == "reuse"
     assert len(store_of(laptop).trainings()[TEACHER.run_id]) == 1
@@ -204,7 +206,7 @@ def test_a_run_of_a_study_or_with_overrides_keeps_its_place(
 ) -> None:
     changed = session(changes=["schedule.epochs=4"])
     changed.run(training)
-    (path,) = [p for p in (changed.published / "runs").glob("*.json") if "CapacityD" in p.read_text()]
+    (path,) = [p for p in (changed.drawer.folder / "runs").glob("*.json") if "CapacityD" in p.read_text()]
     out = cluster.parent / "changed.zip"
     Said("export-run", path.stem, "--results", cluster, "--out", out)
     imported(laptop, out)

@@ -1,6 +1,5 @@
 """The verbs around the tables: cost, evaluate, doctor, ui."""
 
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -191,24 +190,3 @@ def test_doctor_names_what_is_wrong_with_code_1(tmp_path: Path) -> None:
     (line,) = [line for line in said.out.splitlines() if line.startswith("FAIL")]
     assert "tracking store" in line
     assert "not a database" in line
-
-
-def test_ui_serves_the_same_store_on_this_machine_only(
-    results: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    commands: list[list[str]] = []
-
-    def record(command: list[str], check: bool) -> subprocess.CompletedProcess[str]:
-        commands.append(command)
-        return subprocess.CompletedProcess(command, len(commands) - 1)
-
-    monkeypatch.setattr(subprocess, "run", record)
-    said = Said("ui", "--port", "5001", "--results", str(results))
-    assert said.code == 0
-    assert "http://127.0.0.1:5001" in said.out
-    command = commands[0]
-    assert command[command.index("--host") + 1] == "127.0.0.1"
-    assert command[command.index("--backend-store-uri") + 1] == f"sqlite:///{results / 'mlflow.db'}"
-    assert Said("ui", "--results", str(results)).code == 1
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://somewhere:5000")
-    assert "open http://somewhere:5000" in Said("ui").out

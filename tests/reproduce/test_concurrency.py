@@ -9,8 +9,9 @@ from mlflow.exceptions import MlflowException
 
 from cdd.recipe import Recipe
 from reproduce.artifact import Table
+from reproduce.drawer import Drawn
 from reproduce.plan import make_plan
-from reproduce.session import Drawn, Session
+from reproduce.session import Session
 from reproduce.tracking import Store
 from reproduce.workspace import Workspace
 from tests.reproduce.fakes import TEACHER, FakeTraining, Recorder, a_teacher, table

@@ -1,5 +1,6 @@
 """A store that is out of reach stops no training and loses nothing."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow.exceptions import MlflowException
 from requests.exceptions import ConnectionError as NoConnection
+from sqlalchemy.exc import OperationalError
 
 from cdd.recipe import Recipe
 from cdd.run import Epoch, Progress
-from reproduce import connection
 from reproduce.artifact import Table
 from reproduce.delivery import Delivery
 from reproduce.errors import StoreError
@@ -35,6 +37,7 @@ class Outage:
         import mlflow
 
         self.lasts = False
+        self.error: Exception = NoConnection("Connection refused")
         for name in ("log_batch", "create_run", "set_tag", "search_runs", "get_run", "log_artifact"):
             monkeypatch.setattr(mlflow.MlflowClient, name, self._failing(getattr(mlflow.MlflowClient, name)))
         monkeypatch.setattr(mlflow, "search_runs", self._failing(mlflow.search_runs))
@@ -42,7 +45,7 @@ class Outage:
     def _failing(self, function: Callable[..., object]) -> Callable[..., object]:
         def called(*arguments: object, **named: object) -> object:
             if self.lasts:
-                raise NoConnection("Connection refused")
+                raise self.error
             return function(*arguments, **named)
 
         return called
@@ -107,6 +110,42 @@ def test_an_outage_to_the_end_leaves_the_run_to_the_next_command(
     outage.lasts = False
     (again,) = session().run(training)
     assert again.complete
+    assert training.begun == [RECIPE.run_id]
+    assert complete_steps(store) == STEPS
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "no space left on device. Make room on its disk"),
+        (OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)), "disk quota exceeded. Make room on its disk"),
+        (OperationalError("INSERT", {}, Exception("database or disk is full")), "disk is full. Make room"),
+        (
+            MlflowException("(sqlite3.OperationalError) disk I/O error\n[SQL: INSERT"),
+            "disk i/o error. Make room",
+        ),
+        (MlflowException("attempt to write a readonly database"), "Make the file and its folder writable"),
+        (MlflowException("The run a must be in the 'active' state."), "mlflow runs restore"),
+    ],
+    ids=lambda fault: fault[1],
+)
+def test_a_store_that_fails_in_whatever_way_stops_no_training_and_gets_all_later(
+    session: Callable[..., Session],
+    training: FakeTraining,
+    store: Store,
+    listener: Recorder,
+    outage: Outage,
+    fault: tuple[Exception, str],
+) -> None:
+    outage.error, words = fault
+    fails_in(training, outage, range(2, 4))
+    (drawn,) = session().run(training)
+    assert drawn.outcomes[RECIPE.run_id].state == "undelivered"
+    assert words in drawn.outcomes[RECIPE.run_id].message
+    assert words in listener.warnings[0]
+    assert not any("server" in said for said in listener.warnings)
+    outage.lasts = False
+    assert session().run(training)[0].complete
     assert training.begun == [RECIPE.run_id]
     assert complete_steps(store) == STEPS
 
@@ -231,23 +270,6 @@ def test_the_command_line_says_so_in_one_line_with_exit_code_1(tmp_path: Path) -
     (line,) = done.stderr.splitlines()
     assert line.startswith("Error: the tracking store http://127.0.0.1:9 does not answer: connection refused")
     assert list(tmp_path.rglob("*.ckpt")) == []
-
-
-def test_a_file_that_is_no_database_is_named_and_kept(
-    session: Callable[..., Session], training: FakeTraining, results: Path
-) -> None:
-    path = results / "mlflow.db"
-    path.write_text("a shopping list, " * 100)
-    with pytest.raises(StoreError, match=r"mlflow.db cannot be written: file is not a database"):
-        session().run(training)
-    assert path.read_text().startswith("a shopping list")
-    assert training.begun == []
-
-
-def test_a_store_below_a_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot be written"):
-        connection.check_database(f"sqlite:///{tmp_path}/file/mlflow.db")
 
 
 def test_show_draws_from_records_where_the_store_is_out_of_reach(

@@ -206,7 +206,7 @@ def test_the_command_leaves_one_out_and_junk_by_name(tmp_path: Path) -> None:
     path, copy = tmp_path / "a.npz", tmp_path / "b.npz"
     for each in (path, copy):
         np.savez(each, embeddings=EMBEDDINGS, identities=IDENTITIES)
-    command = ["evaluate", "--query", str(path), "--format", "json"]
+    command = ("evaluate", "--query", path, "--format", "json")
     alone = Said(*command)
     assert (alone.json["leave_one_out"], alone.json["junk"]) == (True, 0)
     assert alone.json["mean_average_precision"] == pytest.approx(brute(())[0])

@@ -14,9 +14,10 @@ from cdd.data.catalog import EMBEDDED
 from cdd.models.deployed import Embedder
 from reproduce.artifact import Table
 from reproduce.catalog import Summary
+from reproduce.drawer import Drawn
 from reproduce.finished_run import FinishedRuns
 from reproduce.run_ids import only_run
-from reproduce.session import Drawn, Session
+from reproduce.session import Session
 from reproduce.tracking import Store
 from reproduce.workspace import Workspace
 from tests.reproduce.fakes import CODE, FakeTraining, a_student, a_teacher
@@ -132,7 +133,7 @@ def test_a_run_with_overrides_is_drawn_in_their_folder(
 ) -> None:
     changed = session(changes=["schedule.epochs=4"])
     changed.run(training)
-    own = changed.published
+    own = changed.drawer.folder
     (path,) = [p for p in (own / "runs").glob("*.json") if json.loads(p.read_text())["recipe"]["teacher"]]
     if not with_record:
         shutil.rmtree(own)
@@ -195,9 +196,9 @@ def test_a_run_that_has_not_finished_is_a_usage_error(
     parts = (f"run {run_id}", "has not finished: the store has 2 epochs of it, state FAILED", "again")
     refused(gallery(trained, run=run_id), *parts)
     # Of a run that is trained anew the record is still the old one.
-    shutil.copy(
-        trained / "mini" / "runs" / f"{TEACHER.run_id}.json", trained / "mini" / "runs" / f"{run_id}.json"
-    )
+    records = trained / "mini" / "runs"
+    old = (records / f"{TEACHER.run_id}.json").read_text()
+    (records / f"{run_id}.json").write_text(old.replace(TEACHER.run_id, run_id))
     refused(gallery(trained, run=run_id), *parts)
 
 

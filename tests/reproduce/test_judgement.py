@@ -9,19 +9,16 @@ import numpy as np
 import pytest
 
 from reproduce.artifact import Row
-from reproduce.claim import Final, Pair, Printed, PublishedClaim, RunOf
+from reproduce.claim import ChannelsSaved, Final, Pair, Printed, PublishedClaim, RunOf
 from reproduce.evidence import Evidence
-from reproduce.judged_claim import (
-    CONTRADICTED,
-    DIRECTION,
-    NOT_TESTED,
-    REPRODUCED,
-    UNCLEAR,
-    JudgedClaim,
-)
-from reproduce.judgement import judged
+from reproduce.judged_claim import ONE_SEED, JudgedClaim
+from reproduce.judgement import judged, judged_rows
+from reproduce.overrides import parse
+from reproduce.verdicts import CONTRADICTED, DIRECTION, INCONCLUSIVE, NOT_TESTED, REPRODUCED
 from tests.reproduce.fakes import STUDENT, TEACHER, a_student, a_teacher, row, table
 from tests.reproduce.recorded import COST, MAP, OF, THAN, claim, evidence, pair_of_records, record
+
+MARGINS = ("no less", "same")
 
 
 def judge(folder: Path, *claims: PublishedClaim, seeds: range = range(5)) -> JudgedClaim:
@@ -36,7 +33,7 @@ def judge(folder: Path, *claims: PublishedClaim, seeds: range = range(5)) -> Jud
         ([0.020, 0.021, 0.019], None, REPRODUCED),
         ([0.020, 0.021, 0.019], 9.0, DIRECTION),
         ([0.020, 0.021, 0.019], 0.5, DIRECTION),
-        ([0.001, -0.001, 0.002], 2.0, UNCLEAR),
+        ([0.001, -0.001, 0.002], 2.0, INCONCLUSIVE),
         ([-0.020, -0.021, -0.019], 2.0, CONTRADICTED),
         ([0.0, 0.0, 0.0], 2.0, CONTRADICTED),
     ],
@@ -66,10 +63,10 @@ def _without_figures(folder: Path) -> Evidence:
     [
         ("no less", 0.0, REPRODUCED),
         ("no less", 0.05, REPRODUCED),
-        ("no less", -0.005, UNCLEAR),
+        ("no less", -0.005, INCONCLUSIVE),
         ("no less", -0.02, CONTRADICTED),
         ("same", 0.0, REPRODUCED),
-        ("same", 0.005, UNCLEAR),
+        ("same", 0.005, INCONCLUSIVE),
         ("same", 0.02, CONTRADICTED),
         ("same", -0.02, CONTRADICTED),
     ],
@@ -97,19 +94,21 @@ def test_swapped_runs_contradict_what_was_reproduced(tmp_path: Path) -> None:
 def test_queries_that_differ_widely_make_a_difference_unclear(tmp_path: Path) -> None:
     pair_of_records(tmp_path, 0, 0.03, 0.5)
     found = judge(tmp_path, claim(size=3.0))
-    assert found.verdict == UNCLEAR and found.certainty == "queries of 1 seed only"
+    assert found.verdict == INCONCLUSIVE and found.certainty == "queries of 1 seed only"
     assert found.interval is not None and found.interval.identities == 30
-    assert found.more_seeds is None
+    assert found.interval.low < 0 < found.interval.high
 
 
 def test_one_seed_borrows_the_spread_of_runs_that_have_several(tmp_path: Path) -> None:
     pair_of_records(tmp_path, 0, 0.02, 0.01)
     alone = judge(tmp_path, claim(size=2.0))
-    assert (alone.verdict, alone.certainty) == (REPRODUCED, "queries of 1 seed only")
+    assert (alone.verdict, alone.certainty) == (INCONCLUSIVE, "queries of 1 seed only")
+    assert (alone.reason, alone.more_seeds) == (ONE_SEED, 1)
+    assert alone.command == "python -m reproduce tiny --scale mini --seeds 0,1"
     for seed, level in ((1, 0.4), (2, 0.6)):  # teachers without students
         record(tmp_path, a_teacher("mini", seed), precision=[level] * 120)
     found = judge(tmp_path, claim(size=2.0))
-    assert (found.verdict, found.certainty) == (UNCLEAR, "queries; 1 seed, spread of other runs")
+    assert (found.verdict, found.certainty) == (INCONCLUSIVE, "queries; 1 seed, spread of other runs")
     assert found.interval is not None and found.interval.borrowed
     assert found.interval.spread is not None
     assert found.interval.spread.deviation == pytest.approx(10 * np.sqrt(2), rel=0.01)
@@ -120,7 +119,7 @@ def test_seeds_that_would_decide_are_named_with_their_command(tmp_path: Path) ->
     for seed, advantage in enumerate((0.02, 0.03, 0.005)):
         pair_of_records(tmp_path, seed, advantage)
     found = judge(tmp_path, claim(size=2.0))
-    assert (found.verdict, found.more_seeds) == (UNCLEAR, 1)
+    assert (found.verdict, found.more_seeds) == (INCONCLUSIVE, 1)
     assert found.command == "python -m reproduce tiny --scale mini --seeds 0,1,2,3"
 
 
@@ -133,6 +132,38 @@ def test_only_seeds_that_both_runs_have_are_compared(tmp_path: Path) -> None:
     assert found.interval.mean == pytest.approx(2.0, abs=0.02)
     two = judge(tmp_path, claim(size=2.0), seeds=range(1, 3))
     assert two.interval is not None and two.interval.seeds == 2
+
+
+@pytest.mark.parametrize("advantage", [-0.3, -0.05, 0.0, 0.02, 0.05, 0.3])
+@pytest.mark.parametrize("fields", [{"size": 5.0}, {}, *({"relation": r, "margin": 0.5} for r in MARGINS)])
+def test_one_seed_decides_nothing(tmp_path: Path, advantage: float, fields: dict[str, Any]) -> None:
+    pair_of_records(tmp_path, 0, advantage, 0.01)
+    assert judge(tmp_path, claim(**fields)).verdict == INCONCLUSIVE
+    assert judge(tmp_path, claim(**fields, pairs=(Pair(THAN, OF),))).verdict == INCONCLUSIVE
+
+
+@pytest.mark.parametrize("pruned", ["student", "teacher", "neither"])
+def test_one_seed_decides_costs_where_neither_network_is_pruned(tmp_path: Path, pruned: str) -> None:
+    record(tmp_path, a_student("mini", 0), parameters=1e6, channels=[4] if pruned == "student" else None)
+    record(tmp_path, a_teacher("mini", 0), parameters=4e6, channels=[4] if pruned == "teacher" else None)
+    found = judge(tmp_path, claim(COST, size=75.0))
+    assert found.verdict == (REPRODUCED if pruned == "neither" else INCONCLUSIVE)
+    channels = judge(tmp_path, claim(ChannelsSaved(), size=75.0))
+    assert channels.verdict in (INCONCLUSIVE, NOT_TESTED)
+
+
+def test_rows_are_judged_by_the_claims_that_compare_them(
+    tmp_path: Path, tables: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(3):
+        pair_of_records(tmp_path, seed, 0.02)
+    elsewhere = claim(name="elsewhere", pairs=(Pair(RunOf("table9", "A", "Shelf")),))
+    monkeypatch.setattr("reproduce.catalog.claims", lambda: (elsewhere, claim(size=2.0)))
+    (found,) = judged_rows("tiny", evidence(tmp_path))
+    assert found == judge(tmp_path, claim(size=2.0))
+    assert judged_rows("another", evidence(tmp_path)) == ()
+    (changed,) = judged_rows("tiny", evidence(tmp_path, parse(["schedule.epochs=1"])))
+    assert (changed.verdict, changed.reason) == (NOT_TESTED, "not run: Student, Teacher")
 
 
 @pytest.mark.parametrize(

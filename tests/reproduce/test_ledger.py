@@ -10,15 +10,17 @@ from typer.testing import CliRunner
 
 from reproduce import ledger_sheet
 from reproduce.cli import app
-from reproduce.judged_claim import NOT_TESTED, VERDICTS
+from reproduce.drawer import Drawn
 from reproduce.judgement import judged
 from reproduce.ledger import draw_ledger
+from reproduce.session import Session
+from reproduce.verdicts import INCONCLUSIVE, NOT_TESTED, VERDICTS
 from reproduce.workspace import Workspace
 from tests.reproduce.fakes import CODE, FakeTraining, Recorder
 from tests.reproduce.recorded import COST, claim, evidence, pair_of_records
 
 PROJECT = Path(__file__).parents[2]
-COMMITTED = PROJECT / "results" / "mini"
+COMMITTED = PROJECT / "results" / "reference" / "mini"
 
 
 @pytest.fixture
@@ -71,6 +73,32 @@ def test_what_only_the_store_has_is_judged_and_recorded(
     assert len(training.begun) == 4
 
 
+@pytest.mark.parametrize("seeds", [[0], [0, 1, 2]])
+def test_tables_print_the_ledgers_lines_however_they_are_drawn(
+    two_claims: None,
+    run: Callable[..., list[Drawn]],
+    session: Callable[..., Session],
+    workspace: Workspace,
+    listener: Recorder,
+    seeds: list[int],
+) -> None:
+    (made,) = run(seeds=seeds)
+    lines = draw_ledger("mini", None, workspace.results, listener).sheet.blocks[1].frame
+    for drawn in (made, *session(seeds=[0]).show(), *session(seeds=None).show()):
+        assert drawn.sheet.blocks[2].frame.equals(lines)
+    assert set(lines.iloc[:, 0]) <= ({INCONCLUSIVE} if seeds == [0] else set(VERDICTS))
+
+
+def test_overridden_runs_are_judged_by_themselves(
+    two_claims: None, run: Callable[..., list[Drawn]], session: Callable[..., Session]
+) -> None:
+    run(seeds=[0, 1])
+    (drawn,) = session(changes=["schedule.epochs=2"]).show()
+    assert drawn.sheet.blocks[2].frame.iloc[:, 0].tolist() == [NOT_TESTED] * 2
+    (made,) = run(seeds=[0], changes=["schedule.epochs=2"])
+    assert made.sheet.blocks[2].frame.iloc[:, 0].tolist() == [INCONCLUSIVE] * 2
+
+
 def test_seeds_can_be_chosen(
     two_claims: None, run: Callable[..., object], workspace: Workspace, listener: Recorder
 ) -> None:
@@ -90,8 +118,8 @@ def test_the_command_answers_scripts(two_claims: None, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.committed
 def test_the_committed_ledger_is_that_of_the_committed_records(tmp_path: Path, listener: Recorder) -> None:
-    shutil.copytree(COMMITTED, tmp_path / "mini")
     drawn = draw_ledger("mini", None, tmp_path, listener)
     for path in drawn.files:
         assert path.read_bytes() == (COMMITTED / path.name).read_bytes(), path.name

@@ -8,8 +8,9 @@ import pytest
 from cdd.recipe import Recipe
 from cdd.run import WEIGHTS
 from reproduce.artifact import Scale, Table
+from reproduce.drawer import Drawn
 from reproduce.plan import Plan
-from reproduce.session import Drawn, Session
+from reproduce.session import Session
 from reproduce.tracking import Store
 from reproduce.workspace import Workspace
 from tests.reproduce.fakes import STUDENT, TEACHER, FakeTraining, Recorder, a_student, a_teacher, row, table

@@ -14,8 +14,8 @@ from optuna.trial import TrialState
 
 from cdd.recipe import Recipe
 from reproduce.artifact import Scale, Table
+from reproduce.drawer import Drawn
 from reproduce.errors import StoreError
-from reproduce.session import Drawn
 from reproduce.study_turn import DatabaseTurn
 from reproduce.tracked_model import log_deployed
 from reproduce.tracking import INVOCATION, Store
@@ -193,7 +193,7 @@ def test_three_hosts_on_one_study_repeat_and_lose_no_trial_though_one_dies(
         ended(process)
     (name,) = optuna.get_all_study_names(storage)
     trials = optuna.load_study(study_name=name, storage=storage).get_trials()
-    assert Counter(trial.state for trial in trials) == {TrialState.FAIL: 1, TrialState.COMPLETE: TRIALS}
+    assert Counter(trial.state for trial in trials) == {TrialState.COMPLETE: TRIALS}
     complete = [trial.user_attrs["run_id"] for trial in trials if trial.state == TrialState.COMPLETE]
     assert len(set(complete)) == TRIALS
     assert lost in complete

@@ -11,11 +11,11 @@ import pytest
 
 from cdd.training.environment import Machine
 from reproduce import ray_cluster
+from reproduce.drawer import Drawn
 from reproduce.errors import UsageError
 from reproduce.execute import Job, Launch, Outcome, execute
 from reproduce.plan import Plan
 from reproduce.ray_launcher import launch, ray_launcher
-from reproduce.session import Drawn
 from reproduce.tracking import Store
 from tests.reproduce.cluster import free_port
 from tests.reproduce.fakes import FakeTraining, Recorder

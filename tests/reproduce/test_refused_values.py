@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from cdd.architecture import Backbone, SmallNetwork, VisionTransformer
 from cdd.contract import Fidelity, Settings
+from cdd.method_keys import methods_by_key
 from cdd.methods.capacity_dynamic import RetrievalGuided, WeightGuided
 from cdd.recipe import (
     Augmentation,
@@ -19,7 +20,6 @@ from cdd.recipe import (
     Optimiser,
     RandomBatch,
     Schedule,
-    methods_by_key,
 )
 from cdd.training.environment import select_device
 from reproduce.cli_options import LARGEST_IMAGE, LARGEST_SEED, LARGEST_WIDTH, seeds_of, size_of
@@ -147,9 +147,9 @@ def test_the_command_line_has_the_limits_of_recipes() -> None:
     assert seeds_of(f"0, {LARGEST_SEED}") == [0, LARGEST_SEED]
     Data(name="household", height=LARGEST_IMAGE)
     Backbone(block="basic", blocks=(1, 1, 1, 1), embedding=LARGEST_WIDTH)
-    for refused in ({"height": LARGEST_IMAGE + 1}, {"width": LARGEST_IMAGE + 1}):
+    for height, width in ((LARGEST_IMAGE + 1, 1), (1, LARGEST_IMAGE + 1)):
         with pytest.raises(ValidationError):
-            Data.model_validate({"name": "household", **refused})
+            Data(name="household", height=height, width=width)
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,12 @@ import pytest
 from reproduce.artifact import BEYOND, Table
 from reproduce.catalog import Summary
 from reproduce.claim import Final, Pair, PublishedClaim, RunOf
+from reproduce.drawer import Drawn
 from reproduce.listener import Listener
 from reproduce.picture import Curve, Figure
 from reproduce.report import ReportRequest, make_report
-from reproduce.session import Drawn, Session
-from reproduce.table import number_text
+from reproduce.session import Session
+from reproduce.sheet import number_text
 from tests.reproduce.fakes import (
     ACCURACY,
     GROUP,
@@ -141,8 +142,8 @@ def test_verdicts_come_first_with_their_counts(trained: Path) -> None:
     # Two paired seeds, each a quarter of its teacher: certain, and no size is printed.
     assert counts == {
         "1 reproduced",
-        "0 direction only",
-        "0 indistinguishable",
+        "0 direction confirmed, size differs",
+        "0 inconclusive",
         "0 contradicted",
         "1 not tested",
     }
@@ -173,7 +174,7 @@ def test_numbers_are_those_of_show(trained: Path) -> None:
     columns = {"MP": 2, "mAP": 3}
     checked = 0
     for cell in (cell for cell in cells if cell["state"] == "measured"):
-        (line,) = [line for line in lines if line[0] == cell["row"] and line[1].startswith("ours")]
+        (line,) = [line for line in lines if line[0] == cell["row"] and line[1].startswith("yours")]
         assert line[columns[cell["column"]]].startswith(number_text(cell["mean"], 2))
         (line,) = [line for line in lines if line[0] == cell["row"] and line[1] == "paper"]
         assert line[columns[cell["column"]]] == number_text(cell["paper"], 2)
@@ -243,7 +244,7 @@ def test_the_text_has_the_challenges_parts_and_our_counts(trained: Path) -> None
         "What was difficult",
         "Communication with original authors",
     ]
-    assert "1 was reproduced, 0 were reproduced in direction only" in text
+    assert "1 reproduced; 0 direction confirmed, size differs; 0 inconclusive" in text
     assert "[report.html](results/mini/report.html)" in text
     assert "| The student is smaller | MP saved, % " in re.sub(" +", " ", text)
     assert not re.search(r"\n\n\n", text)

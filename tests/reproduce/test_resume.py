@@ -162,4 +162,4 @@ def test_an_unexpected_error_is_not_swallowed(
         session().run(training)
     assert trained(store, RECIPE).info.status == "FAILED"
     assert trained(store, RECIPE).data.tags["cdd.message"] == "TypeError: a mistake in the program"
-    assert [found.info.status for found in parents(store)] == ["KILLED"]
+    assert [found.info.status for found in parents(store)] == ["FAILED"]

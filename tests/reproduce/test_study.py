@@ -14,9 +14,9 @@ from reproduce.artifact import Table
 from reproduce.errors import StoreError, UsageError
 from reproduce.overrides import parse
 from reproduce.study import RowStudy
-from reproduce.study_report import progress
 from reproduce.study_row import StudyRequest
 from reproduce.study_storage import answering
+from reproduce.study_trials import progress
 from reproduce.tracking import KILLED
 from tests.reproduce.fakes import FakeTraining, Recorder, accuracy
 from tests.reproduce.studies import MakeStudy, open_runs
@@ -226,7 +226,7 @@ def test_a_failed_trial_is_over_and_one_that_died_is_not() -> None:
     ):
         value = 1.0 if state == TrialState.COMPLETE else None
         found.add_trial(optuna.create_trial(state=state, value=value, user_attrs=attributes))
-    assert progress(found) == (3, 1)
+    assert progress(found.get_trials()) == (3, 1)
 
 
 def test_a_figure_has_no_row_to_tune() -> None:

@@ -1,15 +1,21 @@
 """Where the store is, which code runs, and what the results folder holds."""
 
+import errno
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from alembic.util import CommandError
+from google.protobuf.json_format import ParseError  # type: ignore[import-untyped]
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import OperationalError
+from yaml import YAMLError
 
-from reproduce import connection, source
+from reproduce import connection, database, doctor, source
 from reproduce.errors import StoreError, UsageError
 from reproduce.workspace import Workspace
 
@@ -65,6 +71,17 @@ def test_settings_of_the_user_win(monkeypatch: pytest.MonkeyPatch) -> None:
         (MlflowException("403: 'Invalid Host header'"), "mlflow server takes as --allowed-hosts NAME:PORT."),
         (OSError("disk is gone\nsecond line"), "does not answer: disk is gone."),
         (OSError(), "does not answer: OSError."),
+        (OSError(errno.ENOSPC, "No space left on device"), "written: no space left on device. Make room"),
+        (MlflowException("(sqlite3.OperationalError) database is locked"), "Another process writes to it"),
+        (CommandError("Can't locate revision identified by 'ff'"), "pip install --upgrade mlflow"),
+        (ParseError("Failed to parse experiments"), "does not answer: Failed to parse experiments."),
+        (OperationalError("SELECT", {}, Exception("no such column: x")), "no such column: x"),
+        (sqlite3.DatabaseError("database disk image is malformed"), "Move the file away"),
+        (YAMLError("while parsing"), "does not answer: while parsing."),
+        (ValueError("Invalid IPv6 URL"), "an address that MLflow does not know: invalid ipv6."),
+        (ModuleNotFoundError("No module named 'pyodbc'"), "needs a driver: No module named 'pyodbc'."),
+        (Exception("'mlruns' does not exist."), "does not answer: 'mlruns' does not exist."),
+        (Exception(), "does not answer: it says nothing."),
     ],
 )
 def test_every_failure_of_a_store_is_one_line_with_advice(error: Exception, text: str) -> None:
@@ -95,7 +112,7 @@ def test_an_address_is_shown_without_its_password(uri: str, shown: str) -> None:
 def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(StoreError, match=r"needs a driver: .*psycopg.*pip install '\.\[cluster\]'"):
-        connection.check_database("postgresql://me@127.0.0.1/base")
+        database.check_database("postgresql://me@127.0.0.1/base")
 
 
 def test_other_errors_pass_through() -> None:
@@ -117,6 +134,14 @@ def test_code_outside_a_work_tree_has_no_commit(tmp_path: Path, monkeypatch: pyt
 def test_code_without_git_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert source.source().commit == "unknown"
+
+
+def test_the_doctor_counts_and_names_every_changed_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = tuple(f"results/reference/mini/tables/table{number}.md" for number in range(1, 5))
+    monkeypatch.setattr("reproduce.doctor.source", lambda: source.Source("0123456789abcdef", False, names))
+    found = doctor._git()
+    assert found.startswith("0123456789, 4 changed files of the reference alone: results/reference/")
+    assert found.endswith("table3.md, ...")
 
 
 def test_code_is_dirty_where_anything_but_results_changed(

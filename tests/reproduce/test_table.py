@@ -12,18 +12,23 @@ import pandas as pd
 import pytest
 
 from cdd.architecture import SmallNetwork
+from reproduce import ledger_sheet
 from reproduce.artifact import Scale, Table
 from reproduce.execute import Outcome
 from reproduce.material import Material
 from reproduce.overrides import parse
 from reproduce.plan import wishes
-from reproduce.table import MINUS, Sheet, draw, write
+from reproduce.sheet import MINUS, Sheet
+from reproduce.table import draw, write
 from reproduce.table_text import latex, markdown
-from tests.reproduce.fakes import CLAIM, GROUP, STUDENT, TEACHER, row, table
+from reproduce.verdicts import EXPLANATION, REPRODUCED
+from tests.reproduce.fakes import GROUP, STUDENT, TEACHER, row, table
+from tests.reproduce.recorded import saved
 from tests.small import teacher_recipe
 
 GIVEN = row("Elsewhere_& co", None, MP=20.0)
-TABLE = table(TEACHER, STUDENT, GIVEN, claims=(CLAIM,))
+TABLE = table(TEACHER, STUDENT, GIVEN)
+JUDGED = saved(75.0)
 ENVIRONMENT = {
     "device": "cpu",
     "device_name": "a processor",
@@ -42,6 +47,7 @@ def drawn(
     scale: Scale = "mini",
     *,
     run: bool = True,
+    judged: bool = True,
     changes: tuple[str, ...] = (),
 ) -> Sheet:
     """The sheet where each seed gives the teacher 70, 74, 78 % and the student 1 point less."""
@@ -54,7 +60,10 @@ def drawn(
             "parameters": 12e6 if mine else 48e6,
         }
         outcomes[wish.recipe.run_id] = Outcome(state="finished", metrics=metrics, environment=ENVIRONMENT)
-    return draw(found, Material(scale=scale, wishes=wanted, outcomes=outcomes, overrides=changes))
+    known = Material(
+        scale=scale, wishes=wanted, outcomes=outcomes, overrides=changes, judged=(JUDGED,) if judged else ()
+    )
+    return draw(found, known)
 
 
 def line(sheet: Sheet, block: int, label: str, second: str) -> list[str]:
@@ -69,34 +78,32 @@ def line(sheet: Sheet, block: int, label: str, second: str) -> list[str]:
 
 def test_a_row_shows_ours_the_papers_and_the_gap() -> None:
     sheet = drawn()
-    assert line(sheet, 0, "Teacher", "ours (3 seeds)") == ["48.00 ± 0.00", "74.00 ± 4.00"]
+    assert line(sheet, 0, "Teacher", "yours (3 seeds)") == ["48.00 ± 0.00", "74.00 ± 4.00"]
     assert line(sheet, 0, "Teacher", "paper") == ["40.00", "80.00"]
     assert line(sheet, 0, "Teacher", "gap") == ["+8.00", f"{MINUS}6.00"]
 
 
 def test_one_seed_has_no_deviation() -> None:
-    assert line(drawn(seeds=(0,)), 0, "Student", "ours (1 seed)") == ["12.00", "69.00"]
+    assert line(drawn(seeds=(0,)), 0, "Student", "yours (1 seed)") == ["12.00", "69.00"]
 
 
 def test_relative_rows_are_shares_or_differences() -> None:
     sheet = drawn()
-    assert line(sheet, 1, "Student", "ours") == ["25.0 ± 0.0", f"{MINUS}1.0 ± 0.0"]
+    assert line(sheet, 1, "Student", "yours") == ["25.0 ± 0.0", f"{MINUS}1.0 ± 0.0"]
     assert line(sheet, 1, "Student", "paper") == ["25.0", f"{MINUS}0.5"]
     assert "Relative to Teacher: MP in percent of it, mAP as difference" in sheet.blocks[1].title
 
 
-def test_a_claim_is_judged_below() -> None:
-    sheet = drawn()
-    assert line(sheet, 2, CLAIM.text, "MP: Student < Teacher") == [
-        "reproduced",
-        f"{MINUS}75.00 ± 0.00",
-        f"{MINUS}75.00",
-    ]
+def test_a_claim_stands_below_as_in_the_ledger_and_the_words_are_explained() -> None:
+    sheet, ledger = drawn(), ledger_sheet.sheet([JUDGED], "mini")
+    assert sheet.blocks[2].frame.equals(ledger.blocks[1].frame)
+    assert line(sheet, 2, JUDGED.claim.text, "MP saved, %")[:2] == [REPRODUCED, "+75.00"]
+    assert any(EXPLANATION in note for note in sheet.notes)
 
 
 def test_what_was_never_run_says_so_and_keeps_the_papers_numbers_apart() -> None:
     sheet = drawn(run=False)
-    assert line(sheet, 0, "Teacher", "ours") == ["not run", "not run"]
+    assert line(sheet, 0, "Teacher", "yours") == ["not run", "not run"]
     assert line(sheet, 0, "Teacher", "paper") == ["40.00", "80.00"]
     assert line(sheet, 0, "Teacher", "gap") == ["-", "-"]
     assert sheet.numbers["mean"].isna().all()
@@ -119,7 +126,7 @@ def test_small_values_get_the_decimals_they_need() -> None:
     small = replace(GROUP.columns[0], factor=1e-9)
     group = replace(GROUP, columns=(small, GROUP.columns[1]))
     sheet = drawn(replace(TABLE, groups=(group,)))
-    assert line(sheet, 0, "Student", "ours")[0] == "0.01200 ± 0.00000"
+    assert line(sheet, 0, "Student", "yours")[0] == "0.01200 ± 0.00000"
 
 
 def test_the_title_names_scale_and_stand_in() -> None:
@@ -237,7 +244,7 @@ def test_a_page_is_one_page_with_all_its_text(tmp_path: Path) -> None:
 
 
 def test_a_table_without_claims_or_runs_is_drawn_too(tmp_path: Path) -> None:
-    sheet = drawn(table(TEACHER), run=False)
+    sheet = drawn(table(TEACHER), run=False, judged=False)
     assert len(sheet.blocks) == 2
     assert all(path.stat().st_size for path in write(sheet, tmp_path))
 

@@ -10,8 +10,9 @@ from cdd.methods.capacity_dynamic import CapacityDynamic
 from cdd.recipe import Recipe
 from cdd.training.classroom import ALONE, seat_here
 from reproduce.artifact import Scale, Table
+from reproduce.drawer import Drawn
 from reproduce.errors import UsageError
-from reproduce.session import Drawn, Session
+from reproduce.session import Session
 from reproduce.together import launcher
 from reproduce.tracking import Store
 from tests.reproduce.fakes import (

@@ -12,9 +12,12 @@ import pytest
 from cdd.recipe import Recipe
 from reproduce.answers import write_identities
 from reproduce.artifact import BEYOND, Scale
+from reproduce.claim import Final, Pair, RunOf
 from reproduce.drawn_picture import DrawnPicture
+from reproduce.evidence import Evidence
 from reproduce.execute import Outcome
 from reproduce.forest import draw_forest
+from reproduce.judgement import judged
 from reproduce.material import Material
 from reproduce.overrides import parse
 from reproduce.picture import Choice, Curve, Forest
@@ -22,6 +25,7 @@ from reproduce.plan import wishes
 from reproduce.records import read_records
 from reproduce.worth import Comparison, best_and_last
 from tests.reproduce.fakes import ACCURACY, GROUP, PARAMETERS, a_student, a_teacher
+from tests.reproduce.recorded import claim
 from tests.small import student_recipe
 
 IDENTITIES = np.repeat(np.arange(20), 3)
@@ -63,7 +67,7 @@ def record(recipe: Recipe) -> dict[str, Any]:
     parameters = (8e6 if recipe.evaluate_every == 2 else 1e7) * (1 + 0.01 * recipe.seed)
     return {
         "run_id": recipe.run_id,
-        "recipe": {},
+        "recipe": recipe.to_json(),
         "metrics": {"parameters": parameters, "camera_rule/mAP": float(by_query.mean())},
         "channels": None,
         "environment": {"device": "cpu", "data_digest": DIGEST},
@@ -139,33 +143,29 @@ def test_queries_widen_the_interval_only_where_each_is_known(tmp_path: Path) -> 
     assert size.queries is None
 
 
-def test_one_seed_takes_the_spread_of_the_defaults_seeds(tmp_path: Path) -> None:
+def test_one_seed_takes_the_spread_of_runs_of_several_seeds(tmp_path: Path) -> None:
     comparison = compared(tmp_path, [0], recorded={"default": [0, 1, 2], "shorter": [0]})
     # Seeds have 30, 31 and 32 points: a deviation of 1, and a difference of two such runs the root of 2.
     assert comparison.seed_deviation(ACCURACY) == pytest.approx(1)
     # 10.0, 10.1 and 10.2 M: 0.1 in percent of their mean.
     assert comparison.seed_deviation(PARAMETERS) == pytest.approx(10 / 10.1)
-    spread = comparison.spread(ACCURACY)
-    assert spread is not None
-    assert spread.deviation == pytest.approx(2**0.5)
-    assert spread.freedom == 2
+    wide = comparison.worth(SHORTER, ACCURACY).interval
+    assert wide is not None and wide.spread is not None and wide.borrowed
+    assert wide.spread.deviation == pytest.approx(2**0.5)
+    assert wide.spread.freedom == 2
     alone = compared(tmp_path / "alone", [0])
-    assert alone.spread(ACCURACY) is None
     assert alone.seed_deviation(ACCURACY) is None
-    wide, narrow = (found.worth(SHORTER, ACCURACY).interval for found in (comparison, alone))
-    assert wide is not None
-    assert narrow is not None
+    narrow = alone.worth(SHORTER, ACCURACY).interval
+    assert narrow is not None and narrow.spread is None
     assert wide.low < narrow.low < narrow.high < wide.high
 
 
 def test_several_seeds_have_the_spread_of_their_differences(tmp_path: Path) -> None:
-    spread = compared(tmp_path, [0, 1]).spread(ACCURACY)
-    assert spread is not None
-    # 2 points at seed 0 and 4 at seed 1.
-    assert spread.deviation == pytest.approx(2**0.5, abs=0.01)
-    assert spread.freedom == 1
     alone = compared(tmp_path / "alone", [0, 1], known=False).worth(SHORTER, ACCURACY).interval
-    assert alone is not None
+    assert alone is not None and alone.spread is not None
+    # 2 points at seed 0 and 4 at seed 1.
+    assert alone.spread.deviation == pytest.approx(2**0.5, abs=0.01)
+    assert alone.spread.freedom == 1
     # Student's t of one degree of freedom, 6.314, times the deviation of a mean over two seeds, 1.
     assert alone.high - alone.mean == pytest.approx(6.314, rel=1e-3)
     interval = compared(tmp_path, [0, 1]).worth(SHORTER, PARAMETERS).interval
@@ -173,9 +173,15 @@ def test_several_seeds_have_the_spread_of_their_differences(tmp_path: Path) -> N
     assert interval.low == pytest.approx(interval.high)  # 20 % fewer with either seed
 
 
-def test_overridden_runs_take_no_spread_of_runs_that_are_not(tmp_path: Path) -> None:
-    given = material(tmp_path, [0], recorded={"default": [0, 1, 2], "shorter": [0]})
-    assert Comparison(FOREST, replace(given, overrides=("schedule.epochs=2",))).spread(ACCURACY) is None
+def test_a_choice_is_worth_what_a_claim_about_it_is_judged_by(tmp_path: Path) -> None:
+    given = material(tmp_path, [0, 1])
+    known = Evidence(tmp_path, "mini", {"forest9": FOREST})
+    first, second = (RunOf("forest9", label, GROUP.title) for label in ("Shorter", "Default"))
+    for column in FOREST.columns:
+        (found,) = judged([claim(Final(column), pairs=(Pair(first, second),))], known)
+        worth = Comparison(FOREST, given).worth(SHORTER, column).interval
+        assert worth is not None
+        assert found.interval == (worth.mirrored if column is PARAMETERS else worth)
 
 
 def test_the_best_epoch_is_compared_with_the_last_of_the_same_training(tmp_path: Path) -> None:
@@ -211,7 +217,7 @@ def test_the_table_has_the_default_and_every_choice_and_says_what_the_intervals_
     assert switched[1].startswith("+2.00 [−")
     assert best == ["34.00", "+1.00", "15.000", "+50.0"]
     assert points.frame.to_numpy().tolist() == [["silent", "so", "evaluate_every"]] * 2
-    assert any("their spread is taken from the default's" in note for note in found.notes)
+    assert any("their spread is that of recorded runs" in note for note in found.notes)
     assert found.notes[-1] == "Grey band: Default plus and minus its standard deviation over 3 seeds."
 
 
@@ -219,8 +225,8 @@ def test_the_table_has_the_default_and_every_choice_and_says_what_the_intervals_
     ("seeds", "known", "text"),
     [
         ([0], True, "over queries for the same trained networks"),
-        ([0, 1], True, "common to all choices"),
-        ([0, 1], False, "interval of the difference, over seeds. The"),
+        ([0, 1], True, "over seeds. Of mAP also over other queries"),
+        ([0, 1], False, "interval of the difference, over seeds."),
         ([0], False, None),
     ],
 )
@@ -235,9 +241,7 @@ def test_the_note_says_where_an_interval_comes_from(
 
 def test_a_default_of_more_seeds_than_a_choice_lends_it_their_spread(tmp_path: Path) -> None:
     given = material(tmp_path, [0, 1, 2], recorded={"default": [0, 1, 2], "shorter": [0]})
-    assert any(
-        "spread is taken from the default's" in note for note in draw_forest(FOREST, given).sheet.notes
-    )
+    assert any("spread is that of recorded runs" in note for note in draw_forest(FOREST, given).sheet.notes)
 
 
 def test_without_runs_it_says_so(tmp_path: Path) -> None:

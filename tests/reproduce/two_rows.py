@@ -29,7 +29,7 @@ def main(*rows: int) -> None:
     # A shell starts what runs in its background with SIGINT ignored, and children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     whole = experiments.table1.TABLE
-    experiments.table1.TABLE = replace(whole, rows=tuple(whole.rows[row] for row in rows), claims=())
+    experiments.table1.TABLE = replace(whole, rows=tuple(whole.rows[row] for row in rows))
     tracked_run.SECONDS_BETWEEN_SYSTEM_METRICS = 0.1  # type: ignore[assignment]
     cli.main()
 

@@ -59,7 +59,7 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
 def test_nothing_readable_says_what_to_do(tmp_path: Path) -> None:
     written(tmp_path, 1)
     (tmp_path / "epoch_0001.ckpt").write_bytes(b"")
-    with pytest.raises(CheckpointError, match=r"epoch_0001\.ckpt.*--fresh"):
+    with pytest.raises(CheckpointError, match=r"epoch_0001\.ckpt.*Delete that folder.*and no other"):
         checkpoint.read_newest(tmp_path)
 
 

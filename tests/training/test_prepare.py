@@ -8,11 +8,13 @@ import torch
 
 from cdd.contract import RetrievalOutput, TeacherOutputs
 from cdd.data.augmentation import normalise
+from cdd.errors import DataError
 from cdd.methods.capacity_dynamic import CapacityDynamicDistiller
 from cdd.methods.quantised_embedding import QuantisedDistiller, QuEST
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Recipe
 from cdd.run import run
+from cdd.tensor_files import write_tensors
 from cdd.training.environment import Machine
 from cdd.training.loop import Training
 from cdd.training.preparation import preparation_file
@@ -118,3 +120,20 @@ def test_other_words_other_teachers_and_other_images_have_vocabularies_of_their_
     assert len({own, preparation_file(changed, "digest", tmp_path)}) == 2
     assert len({own, preparation_file(quantising(), "other digest", tmp_path)}) == 2
     assert preparation_file(student_recipe(), "digest", tmp_path) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04"])
+def test_a_damaged_vocabulary_is_named(weights: dict[str, Path], tmp_path: Path, content: bytes) -> None:
+    path = preparation_file(quantising(), "small", tmp_path)
+    assert path is not None
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"{path.name} cannot be read: it is .*Delete that file"):
+        prepared_by(quantising(), weights, tmp_path)
+
+
+def test_the_vocabulary_of_another_method_is_refused(weights: dict[str, Path], tmp_path: Path) -> None:
+    path = preparation_file(quantising(), "small", tmp_path)
+    assert path is not None
+    write_tensors(path, {"words": torch.zeros(3)})
+    with pytest.raises(DataError, match="is not what this method learns"):
+        prepared_by(quantising(), weights, tmp_path)

@@ -17,6 +17,7 @@ from cdd.data.records import Dataset, ImageRecord, RetrievalProtocol, Selection,
 from cdd.errors import DataError
 
 FILE = "household64.npz"
+REMEDY = "Restore it: git checkout -- cdd/data/household, or install the package again."
 SPLITS: tuple[Split, ...] = ("pretraining", "training", "validation", "test")
 QUERY_CAMERAS, GALLERY_CAMERAS = frozenset({0, 2, 4}), frozenset({1, 3, 5})
 
@@ -39,9 +40,7 @@ def household(height: int, width: int) -> Dataset:
     Raises:
         DataError: if the embedded file is not the one that was frozen.
     """
-    content, digest = _verified()
-    with np.load(io.BytesIO(content)) as stored:
-        arrays = {name: stored[name] for name in ("data", "offset", "identity", "camera", "view", "split")}
+    arrays, digest = stored("data", "offset", "identity", "camera", "split")
     records = tuple(
         ImageRecord(f"{FILE}#{index}", int(identity), int(camera), SPLITS[split])
         for index, (identity, camera, split) in enumerate(
@@ -62,17 +61,28 @@ def household(height: int, width: int) -> Dataset:
     )
 
 
-def _verified() -> tuple[bytes, str]:
+def stored(*names: str) -> tuple[dict[str, NDArray[np.generic]], str]:
+    """Arrays of the embedded file, and its SHA-256.
+
+    Raises:
+        DataError: if the file is not the one that was frozen.
+    """
     folder = files(__name__)
-    expected = (folder / "SHA256").read_text(encoding="utf-8").split()[0]
-    content = (folder / FILE).read_bytes()
+    try:
+        expected = (folder / "SHA256").read_text(encoding="utf-8").split()[0]
+        content = (folder / FILE).read_bytes()
+    except (OSError, UnicodeDecodeError, IndexError) as error:
+        raise DataError(
+            f"the embedded data file {FILE} or its SHA256 is damaged: {error}. {REMEDY}"
+        ) from error
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise DataError(
             f"the embedded data file {FILE} is damaged: SHA-256 {found[:16]}..., expected {expected[:16]}... "
-            "Restore it: git checkout -- cdd/data/household, or install the package again."
+            f"{REMEDY}"
         )
-    return content, expected
+    with np.load(io.BytesIO(content)) as arrays:
+        return {name: arrays[name] for name in names}, expected
 
 
 @lru_cache(maxsize=2)

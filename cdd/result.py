@@ -1,0 +1,121 @@
+"""What a finished run measured, and its file."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from cdd.errors import DataError
+from cdd.files import Finite, atomic_write, parse_json
+
+RESULT = "result.json"
+Share = Annotated[float, Field(ge=-1e-6, le=1 + 1e-6)]
+"""A fraction, whatever rounding has done to it."""
+Flag = Annotated[int, Field(ge=0, le=1)]
+Integer = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+if TYPE_CHECKING:
+    Environment = dict[str, Any]
+else:  # What pydantic checks.
+    Plain = str | Integer | Finite | bool | None
+    Environment = dict[str, Plain | list[Plain]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """What one finished epoch measured, by metric name; epochs count from 1."""
+
+    number: Annotated[int, Field(ge=1)]
+    metrics: Mapping[str, Finite]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a finished run measured.
+
+    Attributes:
+        metrics: of the deployed network, by name; accuracies are fractions.
+        history: every epoch's metrics.
+        channels: channels left behind each 3x3 convolution, or behind the first and the 3x3 convolution
+            of each bottleneck where both are pruned; None where the method does not prune.
+        average_precision: per protocol, one value per valid query, in query order; of classification, 1 or
+            0 per image, right or wrong.
+        first_is_right: per protocol and valid query, 1 or 0: whether the first image is of its identity.
+        query_identities: per protocol, what each valid query shows.
+        chance_precision: per protocol, the average precision of each valid query under random rankings.
+        environment: versions, device, threads, precision in force, data digest, seconds; `companions`, where
+            a student shared lessons: with how many others at most, for then its seconds are its share.
+    """
+
+    run_id: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
+    metrics: dict[str, Finite]
+    history: list[Epoch]
+    channels: list[Annotated[int, Field(ge=0)]] | None
+    average_precision: dict[str, list[Share]] = field(default_factory=dict)
+    first_is_right: dict[str, list[Flag]] = field(default_factory=dict)
+    query_identities: dict[str, list[Integer]] = field(default_factory=dict)
+    chance_precision: dict[str, list[Share]] = field(default_factory=dict)
+    environment: Environment = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Writes the result, complete or not at all; a figure that is no number was not measured."""
+        values = asdict(self)
+        values["metrics"] = _numbers(self.metrics)
+        values["history"] = [
+            {"number": epoch.number, "metrics": _numbers(epoch.metrics)} for epoch in self.history
+        ]
+        atomic_write(folder / RESULT, json.dumps(values))
+
+
+def load_result(folder: Path) -> Result | None:
+    """The finished run's result in this folder; None where the run has not finished.
+
+    Raises:
+        DataError: naming the file if it is damaged.
+    """
+    path = folder / RESULT
+    if not path.exists():
+        return None
+    remedy = (
+        f"Delete the folder {folder} and give the same command again: it fetches the run from the tracking "
+        "store, or trains this run anew, and no other."
+    )
+    try:
+        return parse_result(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}. {remedy}") from error
+    except ValueError as error:
+        raise DataError(f"{path} is damaged: {error}. {remedy}") from error
+
+
+def parse_result(content: bytes) -> Result:
+    """What `save` wrote.
+
+    Raises:
+        ValueError: saying in one line what is wrong with it.
+    """
+    found = parse_json(content, Result)
+    problem = _inconsistent(found)
+    if problem:
+        raise ValueError(problem)
+    return found
+
+
+def _inconsistent(result: Result) -> str:
+    """Which parts of a result do not belong together; nothing where all do."""
+    numbers = [epoch.number for epoch in result.history]
+    if numbers != list(range(1, len(numbers) + 1)):
+        return f"history has epochs {numbers[:5]}, not 1, 2, 3, ..."
+    for protocol, found in result.average_precision.items():
+        for name in ("first_is_right", "query_identities"):
+            other = getattr(result, name).get(protocol, found)
+            if len(other) != len(found):
+                return f"{protocol} has {len(found)} queries in average_precision and {len(other)} in {name}"
+    return ""
+
+
+def _numbers(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}

@@ -1,0 +1,1 @@
+"""Trains the backbones of the small scales on Tiny ImageNet; see `--help`."""
