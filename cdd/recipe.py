@@ -2,15 +2,13 @@
 
 import hashlib
 import json
-import pkgutil
-from importlib import import_module
-from inspect import isabstract
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from cdd.architecture import NEVER_COMPACTED, Backbone, Network, VisionTransformer
 from cdd.contract import CODE, PAPER, Fidelity, Method, Settings
+from cdd.method_keys import key_of, load_method
 from cdd.values import (
     Count,
     Fraction,
@@ -176,7 +174,7 @@ class Recipe(Settings):
     @field_validator("method", mode="before")
     @classmethod
     def _method_from_json(cls, value: object) -> object:
-        return _load_method(value) if isinstance(value, dict) else value
+        return load_method(value) if isinstance(value, dict) else value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -258,44 +256,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Method):
         return {"method": key_of(type(value)), **value.model_dump(mode="json")}
     return value.model_dump(mode="json") if isinstance(value, Settings) else value
-
-
-def key_of(kind: type[Method]) -> str:
-    """What stored recipes call the method.
-
-    Raises:
-        ValueError: for a class without a key of its own.
-    """
-    key = vars(kind).get("key")
-    if not isinstance(key, str) or not key:
-        raise ValueError(f'{kind.__name__} has no key of its own: write key = "..." into the class')
-    return key
-
-
-def methods_by_key() -> dict[str, type[Method]]:
-    """Every method of `cdd.methods`, found by reading the package.
-
-    Raises:
-        ValueError: for a method without a key, or two methods with one.
-    """
-    found: dict[str, type[Method]] = {}
-    package = import_module("cdd.methods")
-    for module in pkgutil.iter_modules(package.__path__, "cdd.methods."):
-        for kind in vars(import_module(module.name)).values():
-            if not (isinstance(kind, type) and issubclass(kind, Method)):
-                continue
-            if kind.__module__ != module.name or isabstract(kind):
-                continue
-            other = found.setdefault(key_of(kind), kind)
-            if other is not kind:
-                raise ValueError(f"{other.__name__} and {kind.__name__} have one key, {key_of(kind)!r}")
-    return found
-
-
-def _load_method(values: dict[str, Any]) -> Method:
-    fields = dict(values)
-    key = fields.pop("method", None)
-    kind = methods_by_key().get(key) if isinstance(key, str) else None
-    if kind is None:
-        raise ValueError(f"{key!r} is not a method of this version of the library (cdd.methods)")
-    return kind.model_validate(fields)

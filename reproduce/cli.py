@@ -2,6 +2,7 @@
 
 import json
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -140,14 +141,8 @@ def run_artifacts(
     from cdd.training.environment import Machine
     from reproduce.session import Request
 
-    machine = Machine(
-        device=device,
-        data_root=data_root,
-        imagenet=weights,
-        compiled=compiled,
-        deterministic=deterministic,
-        synchronised_batch_norm=sync_batch_norm,
-    )
+    machine = Machine(device=device, data_root=data_root, imagenet=weights, compiled=compiled)
+    machine = replace(machine, deterministic=deterministic, synchronised_batch_norm=sync_batch_norm)
     request = Request(
         names=artifacts,
         scale=scale,

@@ -21,6 +21,7 @@ LAYERS = {
     "seals": 1,
     "contract": 1,
     "architecture": 2,
+    "method_keys": 2,
     "result": 2,
     "tensor_files": 2,
     "recipe": 3,

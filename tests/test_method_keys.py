@@ -10,8 +10,9 @@ import pytest
 
 import cdd.methods
 from cdd.contract import Method
+from cdd.method_keys import methods_by_key
 from cdd.methods.supervised import Supervised
-from cdd.recipe import Recipe, canonical, methods_by_key
+from cdd.recipe import Recipe, canonical
 from reproduce import catalog
 from reproduce.artifact import SCALES
 from tests.methods.test_contract import kinds

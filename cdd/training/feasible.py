@@ -14,8 +14,8 @@ from cdd.models.imagenet import torchvision_name
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Batch, RandomBatch, Recipe
 
-MOST_BYTES = 2**44
-"""Of weights or of one batch of images: 16 TiB, more than any machine has."""
+MOST_BYTES = 2**40
+"""Of weights or of one batch of images: 1 TiB, more than any device has."""
 
 
 def require_feasible(recipe: Recipe) -> None:
@@ -48,7 +48,7 @@ def require_feasible(recipe: Recipe) -> None:
 
 def _require_memory(what: str, needed: int) -> None:
     if needed > MOST_BYTES:
-        raise ValueError(f"{what} would take {needed / 1e12:,.0f} TB of memory, more than any machine has")
+        raise ValueError(f"{what} would take {needed / 1e12:,.0f} TB of memory, more than any device has")
 
 
 def _take_a_step(recipe: Recipe) -> None:
