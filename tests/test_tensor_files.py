@@ -138,6 +138,7 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path: Path, share: float) -> None
         (saved({"a": torch.zeros(1).expand(10**12)}), "expected names and tensors"),
         (saved({"a": torch.tensor([1.0, float("nan")])}), "values in a are no numbers (NaN or infinite)"),
     ],
+    ids=range(15),
 )
 def test_what_is_no_file_of_weights_says_what_it_is(tmp_path: Path, content: bytes, part: str) -> None:
     refused(tmp_path / "weights.pt", content, part)

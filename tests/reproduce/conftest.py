@@ -22,6 +22,7 @@ from reproduce.study import RowStudy
 from reproduce.study_row import StudyRequest
 from reproduce.tracking import Store
 from reproduce.workspace import REFERENCE, Workspace
+from tests.reproduce.archives import packed_student
 from tests.reproduce.fakes import CODE, STUDENT, TEACHER, FakeTraining, Recorder, table
 from tests.reproduce.studies import MakeStudy
 from tests.small import BACKBONE, small_dataset
@@ -63,6 +64,12 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = RetrievalNetwork(BACKBONE, identities=8, channels=[1, 2, 3, 4], folded=True)
     save_deployed(network, BACKBONE, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory, deployed: Path) -> Path:
+    """The file of a finished student, made without a store."""
+    return packed_student(tmp_path_factory.mktemp("run"), deployed)
 
 
 @pytest.fixture

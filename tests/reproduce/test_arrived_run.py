@@ -1,118 +1,24 @@
 """Everything in the file of a run is checked before anything is placed; what fails leaves nothing."""
 
-import hashlib
 import json
-import os
-import stat
-import subprocess
-import sys
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 
-from cdd.errors import RunError
-from cdd.files import atomic_write
-from cdd.models.deployed import save_deployed
-from cdd.models.network import RetrievalNetwork
-from cdd.models.zoo import BACKBONES
 from cdd.recipe import Recipe
-from cdd.tensor_files import write_tensors
-from cdd.training.environment import Machine
-from reproduce.arrived_run import Arrived, arrived_run
-from reproduce.import_run import _unpacking, import_run
-from reproduce.run_archive import MANIFEST, RECIPE, Manifest, Origin, pack
-from reproduce.tracked_copy import Snapshot
-from reproduce.workspace import Workspace
-from tests.reproduce.fakes import FakeTraining, a_student, a_teacher
-
-STUDENT, TEACHER = a_student("mini", 0), a_teacher("mini", 0)
-Members = dict[str, bytes]
-Change = Callable[[Any], Any]
-ORIGIN = Origin(workplace="01234567", mlflow_id="0" * 32)
-
-
-def a_snapshot(epochs: int) -> Snapshot:
-    times = [(step, 1_700_000_000_000 + step, float(step)) for step in range(1, epochs + 1)]
-    return Snapshot(
-        name="Student at 16x16, seed 0",
-        experiment="tiny-mini",
-        started=1_700_000_000_000,
-        ended=1_700_000_001_000,
-        tags={"cdd.workplace": "01234567", "mlflow.source.git.commit": "0" * 40},
-        metrics={"epoch": times, "system/cpu_utilization_percentage": [(0, 1_700_000_000_000, 37.5)]},
-    )
-
-
-@pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory, deployed: Path) -> Path:
-    """The file of a student, made without a store."""
-    folder = tmp_path_factory.mktemp("run")
-    (folder / "teacher.pt").touch()
-    weights = {TEACHER.run_id: folder / "teacher.pt"}
-    result = FakeTraining(deployed)(STUDENT, folder, weights=weights, machine=Machine(device="cpu"))
-    atomic_write(folder / RECIPE, json.dumps(STUDENT.to_json()))
-    atomic_write(folder / "source.json", json.dumps({"torch": "2.13.0", "git_commit": "0" * 40}))
-    a_snapshot(len(result.history)).save(folder)
-    path = folder / "run.zip"
-    pack(Manifest(run_id=STUDENT.run_id, label="Student", published="mini", origin=ORIGIN), folder, path)
-    return path
-
-
-def rewritten(path: Path, copy: Path, change: Callable[[Members], None]) -> Path:
-    """A copy with other members, whose manifest fits them."""
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    change(members)
-    manifest = json.loads(members.pop(MANIFEST))
-    manifest["members"] = {
-        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        for name, content in members.items()
-    }
-    with zipfile.ZipFile(copy, "w") as archive:
-        for name, content in {MANIFEST: json.dumps(manifest).encode(), **members}.items():
-            archive.writestr(name, content)
-    return copy
-
-
-def forged(name: str, change: Change) -> Callable[[Members], None]:
-    def changed(members: Members) -> None:
-        members[name] = json.dumps(change(json.loads(members[name]))).encode()
-
-    return changed
-
-
-def at(*path: str | int, value: Any) -> Change:
-    """The values with another one in this place."""
-
-    def changed(values: Any) -> Any:
-        inner = values
-        for key in path[:-1]:
-            inner = inner[key]
-        inner[path[-1]] = value
-        return values
-
-    return changed
-
-
-def refused(path: Path, tmp_path: Path, part: str) -> None:
-    results = tmp_path / "results"
-    with pytest.raises(RunError, match="is no whole run: .* Nothing was imported") as found:
-        import_run(path, results)
-    assert part in str(found.value), str(found.value)
-    assert str(path) in str(found.value)
-    assert "\n" not in str(found.value)
-    assert not results.exists()
-    assert not (tmp_path / "evil").exists()
-
-
-def arrived(path: Path, tmp_path: Path) -> Arrived:
-    folder = tmp_path / "unpacked"
-    folder.mkdir()
-    return arrived_run(path, folder)
+from reproduce.run_archive import MANIFEST, RECIPE
+from tests.reproduce.archives import (
+    STUDENT,
+    TEACHER,
+    Change,
+    Members,
+    a_snapshot,
+    arrived,
+    at,
+    forged,
+    refused,
+    rewritten,
+)
 
 
 def test_a_whole_file_is_taken(whole: Path, tmp_path: Path) -> None:
@@ -210,94 +116,3 @@ def test_the_name_of_a_data_set_never_becomes_a_path(whole: Path, tmp_path: Path
             members[member] = members[member].replace(STUDENT.run_id.encode(), run_id.encode())
 
     refused(rewritten(whole, tmp_path / "forged.zip", change), tmp_path, "its recipe.json")
-
-
-def other_networks(tmp_path: Path) -> dict[str, bytes]:
-    backbone, path = BACKBONES["resnet18"].model_copy(update={"planes": (4, 4, 4, 4)}), tmp_path / "other.pt"
-    save_deployed(RetrievalNetwork(backbone, 8, folded=True), backbone, path)
-    of_another = path.read_bytes()
-    write_tensors(path, {"a": torch.tensor(float("nan"))})
-    return {"deployed.pt": of_another, "weights.pt": path.read_bytes()}
-
-
-def test_networks_are_read_before_they_are_placed(whole: Path, tmp_path: Path) -> None:
-    others = other_networks(tmp_path)
-    cases = [
-        ("deployed.pt", others["deployed.pt"], "is the deployed network of another run"),
-        ("weights.pt", others["weights.pt"], "no numbers (NaN or infinite)"),
-        ("weights.pt", b"<html>", "a web page"),
-        ("deployed.pt", b"", "is empty"),
-    ]
-    for name, content, part in cases:
-
-        def change(members: Members, name: str = name, content: bytes = content) -> None:
-            members[name] = content
-
-        refused(rewritten(whole, tmp_path / "forged.zip", change), tmp_path, part)
-
-
-def entry(name: str, kind: int) -> zipfile.ZipInfo:
-    found = zipfile.ZipInfo(name)
-    found.external_attr = (kind | 0o644) << 16
-    found.compress_type = zipfile.ZIP_DEFLATED
-    return found
-
-
-def test_links_devices_and_bombs_are_refused_before_a_byte_is_written(whole: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(whole) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    bomb = bytes(150 << 20)
-    cases = [
-        (entry("weights.pt", stat.S_IFLNK), members["weights.pt"], "is no plain file"),
-        (entry("weights.pt", stat.S_IFCHR), members["weights.pt"], "is no plain file"),
-        (entry("weights.pt", stat.S_IFREG), bomb, "unfolds to 157,286,400 bytes"),
-    ]
-    for found, content, part in cases:
-        manifest = json.loads(members[MANIFEST])
-        manifest["members"]["weights.pt"] |= {"bytes": len(content)}
-        path = tmp_path / "forged.zip"
-        with zipfile.ZipFile(path, "w") as archive:
-            for name, own in {**members, MANIFEST: json.dumps(manifest).encode()}.items():
-                archive.writestr(
-                    found if name == "weights.pt" else name, content if name == "weights.pt" else own
-                )
-        refused(path, tmp_path, part)
-
-
-def test_no_flipped_bit_of_a_file_passes(whole: Path, tmp_path: Path) -> None:
-    path, content = tmp_path / "flipped.zip", whole.read_bytes()
-    for place in range(0, len(content) - 100, len(content) // 40):
-        flipped = bytearray(content)
-        flipped[place] ^= 1 << place % 8
-        path.write_bytes(bytes(flipped))
-        refused(path, tmp_path, "")
-
-
-def test_a_member_that_is_there_twice_is_refused(whole: Path, tmp_path: Path) -> None:
-    path = rewritten(whole, tmp_path / "twice.zip", lambda members: None)
-    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
-        archive.writestr("weights.pt", b"other")
-    refused(path, tmp_path, "its members are not those of its manifest")
-
-
-def test_what_a_killed_import_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
-    words = f"""
-import os, sys
-from pathlib import Path
-from reproduce.import_run import _unpacking
-from reproduce.workspace import Workspace
-with _unpacking(Workspace(Path({str(tmp_path)!r}))) as folder:
-    (folder / "weights.pt").write_text("half")
-    os.kill(os.getpid(), 9)
-"""
-    assert subprocess.run([sys.executable, "-c", words], env=os.environ, check=False).returncode == -9
-    (killed,) = workspace.checkpoints.glob("importing-*/")
-    older = workspace.checkpoints / "importing-x8s_k2"
-    older.mkdir()
-    with _unpacking(workspace) as folder:
-        assert not killed.exists()
-        assert not older.exists()
-        with _unpacking(workspace):
-            assert folder.exists()  # Its process lives.
-    assert list(workspace.checkpoints.iterdir()) == []
