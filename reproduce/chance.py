@@ -32,7 +32,8 @@ def near_chance(runs: Sequence[RunEvidence]) -> str:
     ours, low, high = (level + value for value in (interval.mean, interval.low, interval.high))
     return (
         f"{_column(runs[0]).name} {ours:.2f} % ({low:.2f} to {high:.2f}), while random embeddings give "
-        f"{level:.2f} % and {level + needed:.2f} % is the least that counts"
+        f"{level:.2f} % and {LEAST_SHARE:.0%} of the way from there to perfect rankings is "
+        f"{level + needed:.2f} %"
     )
 
 

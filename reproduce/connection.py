@@ -242,7 +242,7 @@ def _library_errors() -> tuple[type[Exception], ...]:
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
     from sqlalchemy.exc import SQLAlchemyError
-    from yaml import YAMLError  # type: ignore[import-untyped]
+    from yaml import YAMLError
 
     return (
         MlflowException,

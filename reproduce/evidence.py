@@ -101,7 +101,7 @@ class Evidence:
         overrides: Overrides | None = None,
     ):
         self.folder, self.scale, self.artifacts = folder, scale, artifacts
-        self._overrides = overrides or Overrides()
+        self.overrides = overrides or Overrides()
         self._recipes: dict[tuple[str, int], dict[tuple[str, str], Recipe]] = {}
         self._runs: dict[tuple[str, str, str, str, int], RunEvidence | None] = {}
 
@@ -168,7 +168,7 @@ class Evidence:
     def _of_artifact(self, name: str, seed: int) -> dict[tuple[str, str], Recipe]:
         if (name, seed) not in self._recipes:
             found = self.artifacts[name].recipes(self.scale, seed)
-            changed = self._overrides.apply([recipe for _, _, recipe in found])
+            changed = self.overrides.apply([recipe for _, _, recipe in found])
             self._recipes[name, seed] = {
                 (label, group): recipe for (label, group, _), recipe in zip(found, changed, strict=True)
             }

@@ -17,11 +17,11 @@ A claim of several pairs is reproduced if each pair has the direction and the we
 contradicted if one pair is.
 """
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from reproduce import catalog
-from reproduce.artifact import Scale
 from reproduce.chance import near_chance
 from reproduce.claim import Pair, PublishedClaim
 from reproduce.evidence import Evidence, RunEvidence, runs_of
@@ -86,7 +86,7 @@ class _Judge:
             contradictions=tuple(inconsistent(claim, self.evidence)),
         )
         found = replace(found, verdict=_together(found))
-        return replace(found, command=_command(found, self.evidence.scale))
+        return replace(found, command=_command(found, self.evidence))
 
     def _pair(self, claim: PublishedClaim, pair: Pair) -> JudgedPair:
         copied = [run.row for run in pair.runs if self.evidence.recipe(run, 0) is None]
@@ -161,7 +161,7 @@ def _together(found: JudgedClaim) -> str:
     return REPRODUCED if low <= found.size <= high else DIRECTION
 
 
-def _command(found: JudgedClaim, scale: Scale) -> str:
+def _command(found: JudgedClaim, evidence: Evidence) -> str:
     """What trains the missing runs, or the seeds that would decide the claim; empty where nothing would."""
     lacking = [each.pair for each in found.pairs if each.can_be_run]
     seeds = ""
@@ -172,5 +172,6 @@ def _command(found: JudgedClaim, scale: Scale) -> str:
     names = dict.fromkeys(run.artifact for pair in lacking for run in pair.runs)
     if not names:
         return ""
-    data = " --data-root DIR" if scale == "paper" else ""
-    return f"python -m reproduce {' '.join(names)} --scale {scale}{seeds}{data}"
+    data = " --data-root DIR" if evidence.scale == "paper" else ""
+    changes = "".join(f" --set {shlex.quote(text)}" for text in evidence.overrides.texts)
+    return f"python -m reproduce {' '.join(names)} --scale {evidence.scale}{seeds}{data}{changes}"

@@ -164,6 +164,7 @@ def test_rows_are_judged_by_the_claims_that_compare_them(
     assert judged_rows("another", evidence(tmp_path)) == ()
     (changed,) = judged_rows("tiny", evidence(tmp_path, parse(["schedule.epochs=1"])))
     assert (changed.verdict, changed.reason) == (NOT_TESTED, "not run: Student, Teacher")
+    assert changed.command == "python -m reproduce tiny --scale mini --set schedule.epochs=1"
 
 
 @pytest.mark.parametrize(

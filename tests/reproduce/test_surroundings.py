@@ -13,7 +13,7 @@ from alembic.util import CommandError
 from google.protobuf.json_format import ParseError  # type: ignore[import-untyped]
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
-from yaml import YAMLError  # type: ignore[import-untyped]
+from yaml import YAMLError
 
 from reproduce import connection, database, doctor, source
 from reproduce.errors import StoreError, UsageError
