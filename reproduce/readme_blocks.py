@@ -26,7 +26,7 @@ def _verdicts(reference: Path) -> list[str]:
 
 def _relative(page: Path) -> list[str]:
     """A table's block of what is relative to its reference row."""
-    return _rows(page.read_text(encoding="utf-8").partition("**Relative")[2].partition("\n**Claims")[0])
+    return _rows(page.read_text(encoding="utf-8").partition("**Relative")[2].partition("\n\n**")[0])
 
 
 def _rows(text: str) -> list[str]:

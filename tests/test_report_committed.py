@@ -17,7 +17,7 @@ ADVICE = "make it again: python -m reproduce record"
 def test_page_and_text_are_made_of_the_committed_records(tmp_path: Path) -> None:
     """A fresh clone: a results folder without any run of its own."""
     page, text = make_report(ReportRequest(results=tmp_path), Listener()).files
-    written = text.read_text().replace("report.html", "results/reference/mini/report.html")
+    written = text.read_text().replace("](report.html", "](results/reference/mini/report.html")
     assert written == (PROJECT / "REPRODUCIBILITY.md").read_text(), ADVICE
     committed = PROJECT / "results" / "reference" / "mini" / page.name
     assert _words(page) == _words(committed), ADVICE

@@ -15,6 +15,8 @@ from reproduce.ledger_sheet import counts_text
 from reproduce.verdicts import CODES, EXPLANATION, NOT_TESTED, VERDICTS
 from tests.reproduce.html_page import parsed, rows
 
+pytestmark = pytest.mark.committed
+
 PROJECT = Path(__file__).parents[1]
 MINI = PROJECT / "results" / "reference" / "mini"
 TEXTS = (PROJECT / "README.md", PROJECT / "REPRODUCIBILITY.md")
