@@ -6,11 +6,12 @@ the authors' release valeoai/QuEST for the numerical form and the settings.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from pydantic import model_validator
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -65,6 +66,12 @@ class QuEST(Method):
     iterations: Count = 20
     seed: ShortSeed = 0
     """Of the sample, of k-means and of the predictor's first weights."""
+
+    @model_validator(mode="after")
+    def _samples_enough(self) -> Self:
+        if self.sampled < self.words:
+            raise ValueError(f"sampled is {self.sampled}, which cannot make {self.words} words: sample more")
+        return self
 
     @property
     def reads_maps(self) -> bool:

@@ -12,6 +12,7 @@ from cdd.architecture import Backbone, SmallNetwork, VisionTransformer
 from cdd.contract import Fidelity, Settings
 from cdd.method_keys import methods_by_key
 from cdd.methods.capacity_dynamic import RetrievalGuided, WeightGuided
+from cdd.methods.quantised_embedding import QuEST
 from cdd.recipe import (
     Augmentation,
     Batch,
@@ -72,6 +73,11 @@ def test_no_number_takes_what_is_none_or_what_no_machine_has(
 def test_a_data_set_has_no_name_that_could_be_a_path(name: str) -> None:
     with pytest.raises(ValidationError, match="letters, digits, dashes and underscores"):
         Data(name=name)
+
+
+def test_a_vocabulary_is_no_larger_than_its_sample() -> None:
+    with pytest.raises(ValidationError, match="sample more"):
+        QuEST(words=100, sampled=99)
 
 
 REFUSED = [
