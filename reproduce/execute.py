@@ -223,7 +223,8 @@ class Execution:
             if run.status == FINISHED and fetched:
                 return fetched
         raise StoreError(
-            f"the weights of {recipe.run_id} are neither in {folder} nor in the store: use --fresh"
+            f"the weights of {recipe.run_id} are neither in {folder} nor in the store: give the command "
+            "again, which trains that run anew"
         )
 
     def _end(self, delivery: Delivery, status: str, message: str) -> None:
