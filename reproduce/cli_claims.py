@@ -27,6 +27,6 @@ def claims(
     with Display() as display:
         found = draw_ledger(scale, None if seeds is None else seeds_of(seeds), results, display)
     if output == "json":
-        typer.echo(json.dumps(as_plain(found.claims, scale), indent=2))
+        typer.echo(json.dumps(as_plain(found.claims, scale, found.reference), indent=2))
     else:
         show_sheet(found.sheet, found.files)

@@ -182,6 +182,7 @@ def drawn_as_plain(drawn: Drawn) -> dict[str, Any]:
     numbers = drawn.sheet.numbers.astype(object)
     return {
         "artifact": drawn.sheet.name,
+        "origin": drawn.origin,
         "title": drawn.sheet.title,
         "cells": numbers.where(numbers.notna(), None).to_dict("records"),
         "notes": list(drawn.sheet.notes),

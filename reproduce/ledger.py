@@ -1,7 +1,7 @@
 """What `claims` does: brings the records that the store has, judges every claim, writes the ledger."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdd.recipe import Recipe
@@ -19,11 +19,12 @@ from reproduce.table import write
 
 @dataclass(frozen=True)
 class Ledger:
-    """Every claim with its verdict at one scale."""
+    """Every claim with its verdict at one scale, and the same by the committed runs where those are others."""
 
     claims: list[JudgedClaim]
     sheet: Sheet
     files: list[Path]
+    reference: list[JudgedClaim] = field(default_factory=list)
 
 
 def claimed_recipes(scale: Scale, seeds: Iterable[int]) -> list[Recipe]:
@@ -60,5 +61,6 @@ def draw_ledger(
     reference = evidence_of(drawer.reference_folder, scale)
     own = evidence_of(drawer.folder, scale) if known else reference
     claims = judged(declared, own, used)
-    drawn = ledger_sheet.sheet(claims, scale, judged(declared, reference) if known else ())
-    return Ledger(claims, drawn, write(drawn, drawer.folder))
+    beside = judged(declared, reference) if known else []
+    drawn = ledger_sheet.sheet(claims, scale, beside)
+    return Ledger(claims, drawn, write(drawn, drawer.folder), beside)

@@ -90,9 +90,16 @@ def verdict_notes(claims: Sequence[JudgedClaim]) -> list[str]:
     return [shown, INTERVALS, *_notes(claims)] if claims else []
 
 
-def as_plain(claims: list[JudgedClaim], scale: Scale) -> dict[str, Any]:
-    """The ledger as plain values."""
-    return {"scale": scale, "verdicts": counts(claims), "claims": [judged.as_plain() for judged in claims]}
+def as_plain(
+    claims: list[JudgedClaim], scale: Scale, reference: Sequence[JudgedClaim] = ()
+) -> dict[str, Any]:
+    """The ledger as plain values; `reference` has the verdicts of the committed runs by the claims' names."""
+    return {
+        "scale": scale,
+        "verdicts": counts(claims),
+        "reference": {judged.claim.name: judged.verdict for judged in reference},
+        "claims": [judged.as_plain() for judged in claims],
+    }
 
 
 def _by_source(claims: Sequence[JudgedClaim]) -> dict[str, list[JudgedClaim]]:

@@ -23,6 +23,8 @@ from reproduce.thread_spread import remember
 STUDIES = "studies"
 TEXT = ROOT / "REPRODUCIBILITY.md"
 README = ROOT / "README.md"
+SHOWN: Scale = "mini"
+"""The scale that both are about."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,11 @@ def record(scale: Scale, results: Path, listener: Listener) -> Recorded:
     _copy_folder(drawer, STUDIES, "**/*")
     _copy_folder(drawer, QUERIES, "*")
     _copy_folder(drawer, FIGURES, "gallery-*")
-    report = make_report(ReportRequest(scale=scale, results=results, text=TEXT, origin="reference"), listener)
-    write_blocks(README, drawer.reference_folder)
+    is_shown = scale == SHOWN
+    text = TEXT if is_shown else None
+    report = make_report(ReportRequest(scale=scale, results=results, text=text, origin="reference"), listener)
+    if is_shown:
+        write_blocks(README, drawer.reference_folder)
     return Recorded(Counter(found.values()), _dirty(drawer, found), report.files)
 
 
