@@ -19,7 +19,7 @@ from reproduce.table import write
 
 @dataclass(frozen=True)
 class Ledger:
-    """Every claim with its verdict at one scale, and the same by the committed runs where those are others."""
+    """Every claim with its verdict, and with the one by the committed runs where those are others."""
 
     claims: list[JudgedClaim]
     sheet: Sheet
@@ -61,6 +61,6 @@ def draw_ledger(
     reference = evidence_of(drawer.reference_folder, scale)
     own = evidence_of(drawer.folder, scale) if known else reference
     claims = judged(declared, own, used)
-    beside = judged(declared, reference) if known else []
+    beside = judged(declared, reference) if known and reference.records else []
     drawn = ledger_sheet.sheet(claims, scale, beside)
     return Ledger(claims, drawn, write(drawn, drawer.folder), beside)
