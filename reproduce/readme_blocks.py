@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from cdd.files import atomic_write
+
 CLAIMS = "claims"
 
 
@@ -14,7 +16,7 @@ def write_blocks(readme: Path, reference: Path) -> None:
         block = "\n".join([f"<!-- {name} -->", *lines, f"<!-- /{name} -->"])
         before, _, rest = text.partition(f"<!-- {name} -->")
         text = before + block + rest.partition(f"<!-- /{name} -->")[2]
-    readme.write_text(text, encoding="utf-8")
+    atomic_write(readme, text)
 
 
 def _verdicts(reference: Path) -> list[str]:

@@ -92,7 +92,7 @@ def test_swapped_runs_contradict_what_was_reproduced(tmp_path: Path) -> None:
 
 
 def test_queries_that_differ_widely_make_a_difference_unclear(tmp_path: Path) -> None:
-    pair_of_records(tmp_path, 0, 0.03, 0.5)
+    pair_of_records(tmp_path, 0, 0.03, 0.35)
     found = judge(tmp_path, claim(size=3.0))
     assert found.verdict == INCONCLUSIVE and found.certainty == "queries of 1 seed only"
     assert found.interval is not None and found.interval.identities == 30

@@ -4,7 +4,7 @@ import signal
 from dataclasses import replace
 
 import experiments.table1
-from reproduce import cli, tracked_run
+from reproduce import catalog, cli, tracked_run
 
 TINY = [
     "data.height=16",
@@ -30,6 +30,7 @@ def main(*rows: int) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     whole = experiments.table1.TABLE
     experiments.table1.TABLE = replace(whole, rows=tuple(whole.rows[row] for row in rows))
+    catalog.claims = lambda: ()  # Most of them compare rows that are left out.
     tracked_run.SECONDS_BETWEEN_SYSTEM_METRICS = 0.1  # type: ignore[assignment]
     cli.main()
 
