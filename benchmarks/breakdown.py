@@ -13,7 +13,7 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from cdd.methods.capacity_dynamic import CapacityDynamicDistiller
-from cdd.training.loop import Training
+from cdd.training.trainer import Training
 
 STEP, DATA = "one step", "data"
 REGIONS = {

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.line import Line, best_of
 from cdd.evaluation import RetrievalMetrics, evaluate_retrieval
-from cdd.evaluation.scores import BLOCK_BYTES
+from cdd.evaluation.similarity import BLOCK_BYTES
 
 QUERIES, ROWS, DIMENSIONS, IDENTITIES, CAMERAS = 11_659, 82_161, 512, 3_060, 15
 TRAINED, UNTRAINED = 2.5, 6.0

@@ -14,15 +14,15 @@ from torch import Tensor
 
 from benchmarks.line import Line, best_of
 from cdd.contract import CODE
-from cdd.data import prepared
+from cdd.data import decoded_cache
 from cdd.data.augmentation import DEVIATION, MEAN, augment
-from cdd.data.catalog import listed, load
 from cdd.data.records import training_set
+from cdd.data.registry import listed, load
 from cdd.recipe import Augmentation, Data
 from cdd.torchvision_guard import install
 from cdd.training.calibration import measure_pace
 from cdd.training.environment import Machine
-from experiments.recipes import cdd_with_resetting
+from experiments.common.recipes import cdd_with_resetting
 
 BATCH, SIZE = 96, 256
 IMAGE_BY_IMAGE = "torchvision's transforms, image by image"
@@ -44,7 +44,7 @@ def reading(batch: int = BATCH, size: int = SIZE) -> Line:
         root = Path(folder)
         write_vehicles(root, batch)
         decoded = load(data, root).pixels
-        prepared.prepare(data, root, listed(data, root))
+        decoded_cache.prepare(data, root, listed(data, root))
         mapped = load(data, root).pixels
         images = mapped(chosen)
         copy = torch.empty_like(images)

@@ -11,7 +11,7 @@ from cdd.contract import Labels, RetrievalOutput
 from cdd.gradients import Gallery, unimportant_channels
 from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
 from cdd.models.network import RetrievalNetwork
-from cdd.training.loop import Training
+from cdd.training.trainer import Training
 
 
 class PlainStep:

@@ -7,9 +7,9 @@ from benchmarks.line import Line
 from benchmarks.steps import rehearsal, step_multiply_adds, step_seconds
 from cdd.methods.capacity_dynamic import CapacityDynamicDistiller
 from cdd.recipe import Batch, Recipe
-from cdd.training.loop import Training
 from cdd.training.slimming import slim
-from experiments.recipes import cdd_with_resetting, medium_cdd_with_resetting
+from cdd.training.trainer import Training
+from experiments.common.recipes import cdd_with_resetting, medium_cdd_with_resetting
 
 ROUNDS = 2
 ROUNDING = 1e-2

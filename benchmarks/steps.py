@@ -9,8 +9,8 @@ from cdd.gradients import Gallery
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Recipe
 from cdd.training.calibration import training_on_noise
-from cdd.training.loop import Training
 from cdd.training.optimiser import set_learning_rates
+from cdd.training.trainer import Training
 
 BACKWARD = 2
 """Times the multiply-adds of a forward pass: gradients of the weights and of the layers' inputs."""

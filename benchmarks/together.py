@@ -8,17 +8,17 @@ import torch
 
 from benchmarks.line import Line, best_of
 from cdd.contract import Method
-from cdd.data.catalog import load
 from cdd.data.records import Dataset, training_set
+from cdd.data.registry import load
 from cdd.methods.attention_transfer import AT
 from cdd.methods.knowledge_distillation import KD
 from cdd.methods.probabilistic import PKT
 from cdd.methods.relational import RKD
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Recipe
-from cdd.training.classroom import Classroom, seat_here
-from cdd.training.loop import Training
-from experiments.recipes import light_student
+from cdd.training.multi_student import Classroom, seat_here
+from cdd.training.trainer import Training
+from experiments.common.recipes import light_student
 
 METHODS: tuple[Method, ...] = (KD(), RKD(), PKT(), AT())
 WARM_UP, LESSONS = 2, 6

@@ -8,7 +8,7 @@ from benchmarks.plain_step import PlainStep
 from benchmarks.steps import rehearsal, step_multiply_adds, step_seconds
 from cdd.recipe import Recipe
 from cdd.training.environment import autocast_dtype
-from experiments.recipes import cdd_with_resetting
+from experiments.common.recipes import cdd_with_resetting
 
 ROUNDING = 0.02
 """Largest difference of the two losses, as a share: one is computed under bfloat16."""

@@ -9,17 +9,16 @@ import torch
 
 from cdd.compactor.deploy import deploy, silenced
 from cdd.compactor.slim import restored
-from cdd.data.catalog import load
 from cdd.data.records import Dataset
+from cdd.data.registry import load
 from cdd.errors import CheckpointError
 from cdd.models.deployed import channels_of, save_deployed
 from cdd.recipe import Recipe
 from cdd.result import RESULT, Epoch, Result, load_result
 from cdd.tensor_files import write_tensors
 from cdd.training import checkpoint
-from cdd.training.appraisal import Appraiser, require_equal
-from cdd.training.classroom import ALONE as BY_ITSELF
-from cdd.training.classroom import seat_here
+from cdd.training.distributed.launch import join, started
+from cdd.training.distributed.process_group import Ranks
 from cdd.training.environment import (
     Machine,
     autocast_dtype,
@@ -28,9 +27,11 @@ from cdd.training.environment import (
     select_device,
     threads_restored,
 )
-from cdd.training.loop import Training
+from cdd.training.evaluator import Appraiser, require_equal
+from cdd.training.multi_student import ALONE as BY_ITSELF
+from cdd.training.multi_student import seat_here
 from cdd.training.networks import IMAGENET, placed
-from cdd.training.ranks import Ranks, join, started
+from cdd.training.trainer import Training
 
 WEIGHTS, DEPLOYED = "weights.pt", "deployed.pt"
 DISTILLER = "distiller.pt"

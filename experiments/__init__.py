@@ -1,1 +1,1 @@
-"""What the paper reports, as data: one module per table or figure; `recipes` holds what they share."""
+"""What the paper reports, as data: one module per table or figure; `common` holds what they share."""

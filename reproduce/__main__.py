@@ -1,6 +1,6 @@
 """`python -m reproduce`."""
 
-from reproduce.cli import main
+from reproduce.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -1,10 +1,9 @@
 """Errors of the command line: what was given, what is allowed, what to do."""
 
 from cdd.errors import RunError
+from experiments.errors import UsageError, shortened
 
-
-class UsageError(ValueError):
-    """The command was given something that it does not know or cannot use."""
+__all__ = ["ProcessesLostError", "PrunedError", "StoreError", "UsageError", "shortened"]
 
 
 class PrunedError(Exception):
@@ -17,8 +16,3 @@ class ProcessesLostError(Exception):
 
 class StoreError(RunError):
     """The tracking store cannot be read or written."""
-
-
-def shortened(text: str, most: int = 200) -> str:
-    """The text as a message can hold it: its beginning, where it is longer."""
-    return text if len(text) <= most else f"{text[:most]}..."

@@ -4,6 +4,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -37,16 +38,19 @@ LAYERS = {
 }
 """The parts of cdd; each may import itself and every part with a smaller number."""
 
-EXPERIMENTS_MAY_IMPORT = (
-    "reproduce.artifact",
-    "reproduce.claim",
-    "reproduce.picture",
-    "cdd.architecture",
-    "cdd.recipe",
-    "cdd.contract",
-    "cdd.methods",
-    "experiments",
-)
+FLOORS = {
+    "reproduce": "errors < storage statistics < tracking < planning transfer < execution < evidence < claims "
+    "< tables < figures < gallery studies pipeline < report < reference < cli < __main__",
+    "experiments": "errors schema < common < paper quest < analysis claims < registry",
+}
+"""The rooms of a package from the ground up; each may import itself and what stands before its own sign."""
+
+ROOMS = {
+    package: {room: floor for floor, rooms in enumerate(floors.split("<")) for room in rooms.split()}
+    for package, floors in FLOORS.items()
+}
+EXPERIMENTS_MAY_IMPORT = ("cdd.architecture", "cdd.contract", "cdd.methods", "cdd.recipe")
+REPRODUCE_MAY_IMPORT = ("experiments.errors", "experiments.registry", "experiments.schema")
 PRINTING = {
     "print",
     "pprint.pprint",
@@ -124,7 +128,7 @@ def within(name: str, allowed: tuple[str, ...]) -> bool:
 
 
 def part_of(name: str) -> str | None:
-    """The part of cdd that a module belongs to; None for cdd itself."""
+    """The part or room of its package that a module belongs to; None for the package itself."""
     return name.split(".")[1] if "." in name else None
 
 
@@ -151,7 +155,7 @@ def printing_names(tree: ast.AST) -> set[str]:
 
 
 def may_print(path: Path) -> bool:
-    return path.parts[0] == "reproduce" and path.parts[1].startswith("cli")
+    return path.parts[:2] == ("reproduce", "cli")
 
 
 def length_without_docstring(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -223,30 +227,56 @@ def test_parts_of_cdd_import_only_lower_parts(path):
     assert not wrong, f"cdd.{part} may not import cdd.{', cdd.'.join(wrong)} (LAYERS): {path}"
 
 
+@each(*ROOMS)
+def test_rooms_import_only_lower_rooms(path):
+    name = module_name(path)
+    package, room = top(name), part_of(name)
+    targets = {part_of(name) for name in imported_modules(parsed(path)) if top(name) == package} - {
+        room,
+        None,
+    }
+    floors = ROOMS[package]
+    if room is None:
+        assert not targets, f"{path} imports {targets}: importing {package} alone does no work"
+        return
+    assert room in floors, f"give {package}.{room} a place among the rooms: what may it import?"
+    wrong = sorted(target for target in targets if target and floors.get(target, sys.maxsize) >= floors[room])
+    assert not wrong, f"{package}.{room} may not import {package}.{', '.join(wrong)}: {path}"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_modules_import_each_other(package):
+    graph = {module_name(path): imported_modules(parsed(path)) for path in sources(package)}
+    TopologicalSorter(graph).prepare()  # Says which modules, where there is a circle.
+
+
+@pytest.mark.parametrize("path", [path for path in sources(*ROOMS) if path.name == "__init__.py"], ids=str)
+def test_a_room_says_what_lives_there(path):
+    assert ast.get_docstring(parsed(path)), f"{path}: one sentence, with what the room may import"
+
+
 @each("experiments")
 def test_experiments_import_only_what_declares_a_table(path):
+    allowed = (*EXPERIMENTS_MAY_IMPORT, "experiments")
     wrong = {
         name
         for name in imported_modules(parsed(path))
-        if not within(name, EXPERIMENTS_MAY_IMPORT) and top(name) not in sys.stdlib_module_names
+        if not within(name, allowed) and top(name) not in sys.stdlib_module_names
     }
     assert not wrong, f"{path} imports {sorted(wrong)}; an experiment is data only"
 
 
 @each("reproduce")
-def test_only_the_catalog_imports_experiments(path):
-    found = {
-        name for name in imported_modules(parsed(path)) if top(name) in ("experiments", "tests", "tools")
-    }
-    if path == Path("reproduce/catalog.py"):
-        found = {name for name in found if top(name) != "experiments"}
-    assert not found, f"{path} imports {sorted(found)}; ask reproduce.catalog"
+def test_the_suite_finds_experiments_through_the_registry(path):
+    ours = {name for name in imported_modules(parsed(path)) if top(name) not in ("cdd", "reproduce")}
+    wrong = {name for name in ours if top(name) in OURS and not within(name, REPRODUCE_MAY_IMPORT)}
+    assert not wrong, f"{path} imports {sorted(wrong)}; ask experiments.registry"
 
 
 @each(*PACKAGES)
 def test_only_the_command_line_prints(path):
     found = set() if may_print(path) else printing_names(parsed(path))
-    assert not found, f"{path} uses {sorted(found)}; only reproduce/cli*.py prints"
+    assert not found, f"{path} uses {sorted(found)}; only reproduce/cli prints"
 
 
 @each(*OURS)

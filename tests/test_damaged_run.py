@@ -62,7 +62,9 @@ def test_the_advice_after_a_divergence_fits_its_cause(
 ) -> None:
     if rate < 1:
         nothing = torch.tensor(float("nan"))
-        monkeypatch.setattr("cdd.training.loop.identity_loss", lambda logits, *rest: logits.sum() * nothing)
+        monkeypatch.setattr(
+            "cdd.training.trainer.identity_loss", lambda logits, *rest: logits.sum() * nothing
+        )
     schedule = SCHEDULE.model_copy(update={"peak_learning_rate": rate})
     with pytest.raises(DivergenceError) as found:
         run(teacher_recipe(schedule=schedule, precision=precision), tmp_path, weights={}, machine=CPU)

@@ -13,8 +13,8 @@ from cdd.contract import Method
 from cdd.method_keys import methods_by_key
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Recipe, canonical
-from reproduce import catalog
-from reproduce.artifact import SCALES
+from experiments import registry
+from experiments.schema.table import SCALES
 from tests.methods.test_contract import kinds
 from tests.small import teacher_recipe
 
@@ -38,7 +38,7 @@ def chain(recipe: Recipe) -> list[str]:
 
 def run_ids(name: str) -> dict[str, str]:
     """By scale the run ids of an artifact at seed 0, with those that they need, each once."""
-    artifact = catalog.find(name)
+    artifact = registry.find(name)
     recipes = {scale: [recipe for *_, recipe in artifact.recipes(scale, 0)] for scale in SCALES}
     return {
         scale: " ".join(dict.fromkeys(run_id for recipe in found for run_id in chain(recipe)))

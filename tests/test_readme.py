@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.page import page
-from reproduce.cli import app
+from reproduce.cli.app import app
 
 pytestmark = pytest.mark.committed
 

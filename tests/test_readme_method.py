@@ -15,8 +15,8 @@ import torch
 import cdd.methods
 from cdd.contract import RetrievalOutput
 from cdd.recipe import Recipe
-from experiments.comparison import distilled
-from experiments.table3 import HERE, TABLE
+from experiments.common.comparison import distilled
+from experiments.paper.table3 import HERE, TABLE
 from tests.methods import test_contract
 
 README = (Path(__file__).parents[1] / "README.md").read_text()

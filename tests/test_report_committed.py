@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from reproduce.listener import Listener
-from reproduce.report import ReportRequest, make_report
+from reproduce.execution.listener import Listener
+from reproduce.report.build import ReportRequest, make_report
 
 PROJECT = Path(__file__).parents[1]
 ADVICE = "make it again: python -m reproduce record"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments.claims import CLAIMS
-from reproduce import catalog
-from reproduce.ledger_sheet import counts_text
-from reproduce.verdicts import CODES, EXPLANATION, NOT_TESTED, VERDICTS
+from experiments import registry
+from experiments.claims.every import CLAIMS
+from reproduce.statistics.verdicts import CODES, EXPLANATION, NOT_TESTED, VERDICTS
+from reproduce.tables.ledger_table import counts_text
 from tests.reproduce.html_page import parsed, rows
 
 pytestmark = pytest.mark.committed
@@ -74,7 +74,7 @@ def test_the_ledger_has_every_claim_with_its_verdict() -> None:
     assert set(ledger().values()) <= set(VERDICTS)
 
 
-@pytest.mark.parametrize("name", [summary.name for summary in catalog.summaries()])
+@pytest.mark.parametrize("name", [summary.name for summary in registry.summaries()])
 def test_an_artifact_prints_the_claims_about_its_rows_and_explains_the_words(name: str) -> None:
     (page,) = [page for page in PAGES if page.stem == name]
     about = {

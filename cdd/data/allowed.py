@@ -1,6 +1,6 @@
 """Which uses a data set allows."""
 
-from cdd.data.published import PUBLISHED
+from cdd.data.dataset_facts import PUBLISHED
 from cdd.data.records import CLASSIFICATION
 from cdd.recipe import Data
 

@@ -8,8 +8,8 @@ import numpy as np
 from cdd.data import household
 from cdd.data.allowed import require_allowed
 from cdd.data.classification import SHARE
+from cdd.data.dataset_facts import PUBLISHED
 from cdd.data.listing import VALIDATION_SHARE
-from cdd.data.published import PUBLISHED
 from cdd.data.records import Use, division
 from cdd.recipe import Data
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cdd.data.arrays import Arrays
 from cdd.data.colour import UnreadableImageError, in_colour
+from cdd.data.dataset_facts import PUBLISHED, Count
 from cdd.data.listing import Listing, readable
-from cdd.data.published import PUBLISHED, Count
 from cdd.data.records import ImageRecord, Split
 
 

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from cdd.evaluation.ranking import block_ranks
-from cdd.evaluation.scored import Array, Scored, Side, scored
-from cdd.evaluation.scores import Distance
+from cdd.evaluation.score_blocks import Array, Scored, Side, scored
+from cdd.evaluation.similarity import Distance
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cdd.evaluation.ranking import best_rows
-from cdd.evaluation.scored import Side, scored
-from cdd.evaluation.scores import RESOLUTION_BITS
+from cdd.evaluation.score_blocks import Side, scored
+from cdd.evaluation.similarity import RESOLUTION_BITS
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from cdd.data.prefetch import prefetched
 from cdd.data.records import Dataset, RetrievalProtocol, Selection, Use, evaluated
 from cdd.evaluation.metrics import RetrievalMetrics, evaluate_retrieval
 from cdd.evaluation.nearest import Nearest, nearest
-from cdd.evaluation.scored import Side
+from cdd.evaluation.score_blocks import Side
 from cdd.models.deployed import Embedder
 
 IMAGES_AT_ONCE = 256

@@ -1,6 +1,6 @@
 """Gradient editing: retrieval-guided resetting (RGGR) of the compactors' gradients."""
 
-from cdd.gradients.gallery import Gallery
+from cdd.gradients.feature_queue import Gallery
 from cdd.gradients.resetting import (
     RetrievalGuidedResetting,
     reset_gradient,

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cdd.losses.precision import at_least_single
+from cdd.losses.numerics import at_least_single
 
 Distance = Literal["cosine", "euclidean"]
 

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from cdd.gradients.gallery import Gallery
+from cdd.gradients.feature_queue import Gallery
 from cdd.gradients.neighbours import Distance, comparable, nearest_rows
 from cdd.losses.group_lasso import along_rows, group_lasso_gradients
-from cdd.losses.precision import at_least_single
+from cdd.losses.numerics import at_least_single
 
 __all__ = [
     "Gallery",

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from cdd.losses.precision import at_least_single
+from cdd.losses.numerics import at_least_single
 
 
 def row_norms(weight: Float[Tensor, "rows *rest"]) -> Float[Tensor, " rows"]:

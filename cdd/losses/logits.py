@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from cdd.losses.precision import at_least_single
+from cdd.losses.numerics import at_least_single
 
 
 def logit_divergence(

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cdd.losses.precision import at_least_single
+from cdd.losses.numerics import at_least_single
 
 
 def tap_distance(

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cdd.losses.precision import at_least_single
+from cdd.losses.numerics import at_least_single
 
 
 def batch_hard_triplet(

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cdd.losses.precision import at_least_single
+from cdd.losses.numerics import at_least_single
 
 SMALLEST_LENGTH = 1e-12
 """Anything shorter has no direction and counts as the zero vector."""

@@ -15,8 +15,8 @@ from cdd.compactor.layer import Compactor
 from cdd.compactor.multiply_adds import CostsOfStudent
 from cdd.compactor.select import kept_rows
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput, Settings
-from cdd.gradients.mask_growth import WeightGuidedResetting
 from cdd.gradients.resetting import RetrievalGuidedResetting, reset_gradients
+from cdd.gradients.weight_guided import WeightGuidedResetting
 from cdd.losses import group_lasso, row_norms, tap_distance
 from cdd.models.network import RetrievalNetwork
 from cdd.values import Count, NonNegative, Positive, Rows, Share, Switch, Whole

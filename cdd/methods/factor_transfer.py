@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput, TeacherOutputs
-from cdd.losses.precision import at_least_single
+from cdd.losses.numerics import at_least_single
 from cdd.methods.attention_transfer import attention
 from cdd.methods.stage_channels import at_smaller_size, draw_weights, stage_channels, stage_maps
 from cdd.values import Momentum, NonNegative, Positive, PositiveFraction, Seed, Whole

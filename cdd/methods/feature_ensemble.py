@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput, TeacherOutputs
-from cdd.losses.precision import at_least_single
+from cdd.losses.numerics import at_least_single
 from cdd.models.network import RetrievalNetwork
 from cdd.values import Count, NonNegative, Positive
 

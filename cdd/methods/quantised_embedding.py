@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput, TeacherOutputs
-from cdd.losses.precision import at_least_single
+from cdd.losses.numerics import at_least_single
 from cdd.losses.unit import unit_rows
 from cdd.methods.stage_channels import at_smaller_size, stage_channels
 from cdd.methods.vocabulary import (

@@ -14,8 +14,8 @@ from cdd.compactor.insert import compactors
 from cdd.compactor.multiply_adds import CostsOfStudent
 from cdd.compactor.select import kept_rows
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
-from cdd.gradients.mask_growth import WeightGuidedResetting
 from cdd.gradients.resetting import reset_gradients
+from cdd.gradients.weight_guided import WeightGuidedResetting
 from cdd.losses import group_lasso
 from cdd.models.network import RetrievalNetwork
 from cdd.values import Count, Momentum, NonNegative, Positive, Share, Whole

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
-from cdd.losses.precision import at_least_single
+from cdd.losses.numerics import at_least_single
 from cdd.methods.stage_channels import stage_maps
 from cdd.values import NonNegative
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from cdd.contract import RetrievalOutput
-from cdd.losses.precision import at_least_single
+from cdd.losses.numerics import at_least_single
 from cdd.models.network import RetrievalNetwork
 from cdd.models.resnet import ResNet
 from cdd.models.small.staged import StagedBackbone

@@ -12,7 +12,7 @@ Re-Identification", AAAI 2020.
 from jaxtyping import Float
 from torch import Tensor
 
-from cdd.losses.precision import at_least_single
+from cdd.losses.numerics import at_least_single
 
 
 def uncertainty_weighted_distance(

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cdd.losses.logits import logit_divergence
-from cdd.losses.precision import at_least_single
+from cdd.losses.numerics import at_least_single
 
 Features = Float[Tensor, "batch dim"]
 Logits = Float[Tensor, "batch identities"]

@@ -22,7 +22,7 @@ from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Batch, RandomBatch, Recipe
 from cdd.tensor_files import write_tensors
 from cdd.training.environment import Machine, autocast_dtype, prepare
-from cdd.training.loop import Training
+from cdd.training.trainer import Training
 
 WARM_UP, MEASURED = 2, 3
 RANDOM_CLASSES = 4

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdd.data.catalog import load
 from cdd.data.classification import classification_parts, one_in_five
 from cdd.data.records import CLASSIFICATION, Dataset, evaluated, labels_of_evaluated, training_set
+from cdd.data.registry import load
 from cdd.recipe import Data
 from tests.small import small_dataset
 

@@ -5,9 +5,9 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from cdd.data.catalog import load
 from cdd.data.extent import extent
 from cdd.data.records import Use, evaluated, training_set
+from cdd.data.registry import load
 from cdd.recipe import Data
 
 

@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from cdd.data import household as reader
-from cdd.data.catalog import load
 from cdd.data.extent import _counted, extent
 from cdd.data.records import Dataset, Use, evaluated, training_set
+from cdd.data.registry import load
 from cdd.errors import DataError
 from cdd.recipe import Data
 from tools.household.attribution import HEAD

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cdd.data.catalog import listed
+from cdd.data.registry import listed
 from cdd.errors import DataError, DataMissingError
 from cdd.recipe import Data
 from tests.data.real_trees import (

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cdd.data.catalog import listed
 from cdd.data.listing import images_below
+from cdd.data.registry import listed
 from cdd.errors import DataError, DataMissingError
 from cdd.recipe import Data
 from tests.data.real_trees import EACH, LAYOUTS, in_shop_official, jpeg, msmt_official, shots, veri_official

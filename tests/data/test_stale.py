@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cdd.data.catalog import listed, load
-from cdd.data.prepared import prepare
+from cdd.data.decoded_cache import prepare
+from cdd.data.registry import listed, load
 from cdd.errors import DataError
 from cdd.recipe import Data
 from tests.data.real_trees import msmt_official, veri_flat, veri_official

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cdd.data.catalog import ARRAYS, listed
+from cdd.data.dataset_facts import PUBLISHED, Count, Published
 from cdd.data.listing import Listing
-from cdd.data.published import PUBLISHED, Count, Published
+from cdd.data.registry import ARRAYS, listed
 from cdd.data.verify import remarks_on_counts, verify
 from cdd.recipe import Data
 from tests.data.real_trees import LAYOUTS, veri_flat

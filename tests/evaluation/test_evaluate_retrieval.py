@@ -4,7 +4,7 @@ import torch
 from sklearn.metrics import average_precision_score
 
 from cdd.evaluation import evaluate_retrieval
-from cdd.evaluation.scores import doubled, prepare, score_blocks
+from cdd.evaluation.similarity import doubled, prepare, score_blocks
 
 
 def plain(query, gallery, labels, gallery_labels, *cameras, distance="cosine"):

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdd.data.records import evaluated
-from cdd.evaluation import evaluate_retrieval, retrieval, scores
+from cdd.evaluation import evaluate_retrieval, retrieval, similarity
 from cdd.evaluation.nearest import nearest
 from cdd.evaluation.ranking import best_rows, positive_ranks
 from cdd.evaluation.retrieval import meeting, retrieval_metrics
-from cdd.evaluation.scored import Side
+from cdd.evaluation.score_blocks import Side
 from tests.small import small_dataset
 
 
@@ -109,8 +109,8 @@ def test_scores_in_small_blocks_give_the_same_lists(monkeypatch):
     query, gallery = sides(6)
     expected = nearest(query, gallery, 10)
     monkeypatch.setattr(
-        "cdd.evaluation.scored.score_blocks",
-        lambda *arguments: scores.score_blocks(*arguments, block_bytes=8 * 90 * 3),
+        "cdd.evaluation.score_blocks.score_blocks",
+        lambda *arguments: similarity.score_blocks(*arguments, block_bytes=8 * 90 * 3),
     )
     for before, after in zip(expected, nearest(query, gallery, 10), strict=True):
         assert before.rows.tolist() == after.rows.tolist()

@@ -6,8 +6,8 @@ from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided, Weigh
 from cdd.methods.knowledge_distillation import KD
 from cdd.methods.resrep import ResRep
 from cdd.recipe import Recipe
-from reproduce.artifact import SCALES, Table
-from reproduce.catalog import find
+from experiments.registry import find
+from experiments.schema.table import SCALES, Table
 
 # Xie et al., CVPR 2023, Table 5 and supplement: MP (M), FLOPs (G), mAP (%), R1 (%).
 PAPER = {

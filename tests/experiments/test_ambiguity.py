@@ -7,10 +7,10 @@ import pytest
 
 from cdd.contract import CODE, PAPER, Fidelity
 from cdd.recipe import Recipe
-from experiments.ambiguity import FIGURE
-from reproduce.artifact import SCALES, Scale
-from reproduce.catalog import find
-from reproduce.picture import Choice
+from experiments.analysis.ambiguity import FIGURE
+from experiments.registry import find
+from experiments.schema.figure import Choice
+from experiments.schema.table import SCALES, Scale
 
 DIFFERENCES = Path(__file__).parents[2] / "DIFFERENCES.md"
 RUN = [choice for choice in FIGURE.curves if choice.epoch == "last"]

@@ -11,11 +11,11 @@ from cdd.contract import Settings
 from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Batch, Recipe
-from experiments import recipes, settings
-from reproduce.artifact import SCALES, Scale, Table
-from reproduce.catalog import find, summaries
+from experiments.common import recipes, settings
+from experiments.registry import find, summaries
+from experiments.schema.figure import Artifact
+from experiments.schema.table import SCALES, Scale, Table
 from reproduce.errors import UsageError
-from reproduce.picture import Artifact
 from tests.small import student_recipe, teacher_recipe
 
 NAMES = [summary.name for summary in summaries()]
@@ -73,8 +73,8 @@ def test_an_unknown_artifact_is_answered_with_names_that_exist(wrong: str) -> No
 
 
 def test_a_module_whose_table_has_another_name_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.table1.TABLE", replace(find_table("table1"), name="table2"))
-    with pytest.raises(ValueError, match=r"experiments/table1.py must declare"):
+    monkeypatch.setattr("experiments.paper.table1.TABLE", replace(find_table("table1"), name="table2"))
+    with pytest.raises(ValueError, match=r"experiments/paper/table1.py must declare"):
         find("table1")
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from experiments.claims import CLAIMS
-from reproduce import catalog
-from reproduce.artifact import SCALES, Scale
-from reproduce.claim import PublishedClaim
-from reproduce.evidence import Evidence, evidence_of
-from reproduce.published import inconsistent, published_size
+from experiments import registry
+from experiments.claims.every import CLAIMS
+from experiments.schema.claim import PublishedClaim
+from experiments.schema.table import SCALES, Scale
+from reproduce.claims.published_effects import inconsistent, published_size
+from reproduce.evidence.run_lookup import Evidence, evidence_of
 
 CONTRADICTORY = {"light-parameters-in-shop", "medium-multiply-adds-veri", "at-once-map"}
 """Claims of which text and table print different figures."""
@@ -33,7 +33,7 @@ def test_names_and_words_are_unique() -> None:
 
 
 def test_claims_are_no_artifacts() -> None:
-    assert not [summary.name for summary in catalog.summaries() if summary.name.startswith("claims")]
+    assert not [summary.name for summary in registry.summaries() if summary.name.startswith("claims")]
 
 
 @each()
@@ -110,7 +110,7 @@ def test_the_methods_of_the_comparisons_are_all_that_have_the_teacher() -> None:
         ("best-map-msmt17", "table4"),
     ):
         claim = next(claim for claim in CLAIMS if claim.name == name)
-        table = catalog.find(artifact)
+        table = registry.find(artifact)
         rows = {row.label for row in table.rows if row.texts[0] == "ResNet101"}  # type: ignore[union-attr]
         compared = {run.row for pair in claim.pairs for run in pair.runs}
         assert compared == rows

@@ -9,10 +9,10 @@ from cdd.methods.capacity_dynamic import CapacityDynamic
 from cdd.methods.resrep import ResRep
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Recipe
-from experiments.settings import SETTINGS
-from reproduce.artifact import Row, Table
-from reproduce.catalog import find
-from reproduce.picture import Figure
+from experiments.common.settings import SETTINGS
+from experiments.registry import find
+from experiments.schema.figure import Figure
+from experiments.schema.table import Row, Table
 
 # Xie et al., CVPR 2023: method, teacher, student, MP, FLOPs, mAP, R1; a star: re-implemented there.
 PAPER = {

@@ -9,11 +9,11 @@ from cdd.evaluation.cost import cost
 from cdd.methods.quantised_embedding import QuEST
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Augmentation, RandomBatch, Recipe
-from experiments import quest_recipes, quest_table1
-from reproduce.artifact import SCALES, Scale, Table
-from reproduce.catalog import find
-from reproduce.overrides import parse
-from reproduce.plan import wishes
+from experiments.quest import recipes, table1
+from experiments.registry import find
+from experiments.schema.table import SCALES, Scale, Table
+from reproduce.planning.overrides import parse
+from reproduce.planning.plan import wishes
 
 NAMES = ("quest-table1", "quest-figure1", "quest-figure2", "quest-transfer")
 EMBEDDED: tuple[Scale, ...] = ("mini", "bench")
@@ -24,20 +24,20 @@ def runs(name: str, scale: Scale) -> list[tuple[str, str, Recipe]]:
 
 
 def parameters(network: str) -> int:
-    return cost(quest_recipes.PAPER_NETWORKS[network], 32, 32, identities=100).parameters
+    return cost(recipes.PAPER_NETWORKS[network], 32, 32, identities=100).parameters
 
 
 # Jain et al., ECCV 2020, supplement, Table 1; printed numbers are rounded, two of them cut off.
-@pytest.mark.parametrize("network", quest_table1.PARAMETERS)
+@pytest.mark.parametrize("network", table1.PARAMETERS)
 def test_sizes_come_out_as_printed(network: str) -> None:
-    printed, counted = quest_table1.PARAMETERS[network], parameters(network) / 1e6
-    if network in quest_table1.TRUNCATED:
+    printed, counted = table1.PARAMETERS[network], parameters(network) / 1e6
+    if network in table1.TRUNCATED:
         assert printed == int(counted * 100) / 100 != round(counted, 2)
     else:
         assert printed == pytest.approx(counted, abs=0.05 if network == "ResNet50" else 0.005)
 
 
-@pytest.mark.parametrize("pair", quest_table1.PAIRS)
+@pytest.mark.parametrize("pair", table1.PAIRS)
 def test_compressions_come_out_to_two_decimals(pair: tuple[str, str, float, float, float, float]) -> None:
     teacher, student, compression, *_ = pair
     assert round(100 * (1 - parameters(student) / parameters(teacher)), 2) == compression
@@ -60,12 +60,12 @@ def test_every_pair_has_its_three_runs_and_networks_are_trained_once() -> None:
 
 def _network(label: str, group: str, scale: Scale) -> SmallNetwork:
     teacher, student = label.split(" to ")
-    return quest_recipes.CLASSIFIED["cifar100", scale].networks[teacher if group == "teacher" else student]
+    return recipes.CLASSIFIED["cifar100", scale].networks[teacher if group == "teacher" else student]
 
 
 def test_students_are_smaller_than_their_teachers_at_every_scale() -> None:
     for scale in SCALES:
-        classes = extent(quest_recipes.CLASSIFIED["cifar100", scale].data).identities
+        classes = extent(recipes.CLASSIFIED["cifar100", scale].data).identities
         for _, _, recipe in runs("quest-table1", scale):
             if recipe.teacher:
                 sizes = [

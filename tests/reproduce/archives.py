@@ -12,10 +12,10 @@ import pytest
 from cdd.errors import RunError
 from cdd.files import atomic_write
 from cdd.training.environment import Machine
-from reproduce.arrived_run import Arrived, arrived_run
-from reproduce.import_run import import_run
-from reproduce.run_archive import MANIFEST, RECIPE, Manifest, Origin, pack
-from reproduce.tracked_copy import Snapshot
+from reproduce.tracking.snapshot import Snapshot
+from reproduce.transfer.archive import MANIFEST, RECIPE, Manifest, Origin, pack
+from reproduce.transfer.arrived_run import Arrived, arrived_run
+from reproduce.transfer.importing import import_run
 from tests.reproduce.fakes import FakeTraining, a_student, a_teacher
 
 STUDENT, TEACHER = a_student("mini", 0), a_teacher("mini", 0)

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from cdd.recipe import Recipe
-from reproduce import connection
-from reproduce.session import Session
-from reproduce.tracking import Store
-from reproduce.workspace import Workspace
+from reproduce.pipeline.session import Session
+from reproduce.storage.results_folder import Workspace
+from reproduce.tracking import connection
+from reproduce.tracking.store import Store
 from tests.reproduce.fakes import CODE
 from tests.reproduce.said import Said
 

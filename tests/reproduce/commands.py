@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cdd.run import Result, load_result
-from reproduce.source import ROOT
+from reproduce.storage.provenance import ROOT
 from tests.reproduce.two_rows import TINY
 
 MINUTES = 10

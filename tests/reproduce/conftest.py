@@ -8,23 +8,23 @@ import mlflow
 import pytest
 import torch
 
-from cdd.data.catalog import EMBEDDED
+from cdd.data.registry import EMBEDDED
 from cdd.models.deployed import save_deployed
 from cdd.models.network import RetrievalNetwork
 from cdd.training.environment import Machine
-from reproduce import connection
-from reproduce.artifact import Table
-from reproduce.catalog import Summary
-from reproduce.drawer import Drawn
-from reproduce.execute import Launch, execute
-from reproduce.session import Request, Session
-from reproduce.study import RowStudy
-from reproduce.study_row import StudyRequest
-from reproduce.tracking import Store
-from reproduce.workspace import REFERENCE, Workspace
+from experiments.registry import Summary
+from experiments.schema.table import Table
+from reproduce.execution.executor import Launch, execute
+from reproduce.pipeline.drawer import Drawn
+from reproduce.pipeline.session import Request, Session
+from reproduce.storage.results_folder import REFERENCE, Workspace
+from reproduce.studies.study import RowStudy
+from reproduce.studies.target import StudyRequest
+from reproduce.tracking import connection
+from reproduce.tracking.store import Store
 from tests.reproduce.archives import packed_student
 from tests.reproduce.fakes import CODE, STUDENT, TEACHER, FakeTraining, Recorder, table
-from tests.reproduce.studies import MakeStudy
+from tests.reproduce.row_studies import MakeStudy
 from tests.small import BACKBONE, small_dataset
 
 
@@ -34,7 +34,7 @@ def reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.F
     if request.node.get_closest_marker("committed"):
         return REFERENCE
     folder = tmp_path / "reference"
-    monkeypatch.setattr("reproduce.workspace.REFERENCE", folder)
+    monkeypatch.setattr("reproduce.storage.results_folder.REFERENCE", folder)
     return folder
 
 
@@ -75,7 +75,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, deployed: Path) -> Path:
 @pytest.fixture
 def without_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out the model artifact, which takes MLflow seconds."""
-    monkeypatch.setattr("reproduce.tracked_run.log_deployed", lambda *arguments: "models:/left-out")
+    monkeypatch.setattr("reproduce.tracking.training_run.log_deployed", lambda *arguments: "models:/left-out")
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def training(deployed: Path, without_model: None) -> FakeTraining:
 def tables(monkeypatch: pytest.MonkeyPatch) -> dict[str, Table]:
     """What the catalog finds: a table of a teacher and its student; tests may add others."""
     found = {"tiny": table(TEACHER, STUDENT)}
-    monkeypatch.setattr("reproduce.catalog.find", found.__getitem__)
+    monkeypatch.setattr("experiments.registry.find", found.__getitem__)
     return found
 
 
@@ -102,8 +102,8 @@ def session(
     results: Path, tables: dict[str, Table], listener: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Session]:
     """Makes a session of the table `tiny`, or of others."""
-    monkeypatch.setattr("reproduce.session.source", lambda: CODE)
-    monkeypatch.setattr("reproduce.table_page.page", lambda sheet: b"%PDF-left-out")
+    monkeypatch.setattr("reproduce.pipeline.session.source", lambda: CODE)
+    monkeypatch.setattr("reproduce.tables.pdf.page", lambda sheet: b"%PDF-left-out")
 
     def make(*names: str, launch: Launch = execute, **request: object) -> Session:
         values = {
@@ -141,7 +141,7 @@ def study(
     results: Path, tables: dict[str, Table], listener: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> MakeStudy:
     """Makes a study of the student's weight in the table `tiny`."""
-    monkeypatch.setattr("reproduce.study.source", lambda: CODE)
+    monkeypatch.setattr("reproduce.studies.study.source", lambda: CODE)
 
     def make(**request: object) -> RowStudy:
         values = {"space": "weight", "artifact": "tiny", "method": "capacitydynamic", "trials": 3}
@@ -154,7 +154,7 @@ def study(
 @pytest.fixture
 def two_stores(monkeypatch: pytest.MonkeyPatch) -> None:
     """MLflow sets its variable to the store that a process opened last; here each folder has its own."""
-    monkeypatch.setattr("reproduce.connection.VARIABLE", "NO_SUCH_VARIABLE")
+    monkeypatch.setattr("reproduce.tracking.connection.VARIABLE", "NO_SUCH_VARIABLE")
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def cluster(
 ) -> Path:
     """A results folder in which a teacher and its student have finished."""
     monkeypatch.setitem(EMBEDDED, "household", small_dataset)
-    monkeypatch.setattr("reproduce.catalog.summaries", lambda: [Summary(name, "", "") for name in tables])
+    monkeypatch.setattr("experiments.registry.summaries", lambda: [Summary(name, "", "") for name in tables])
     run()
     return results
 

@@ -15,11 +15,11 @@ import pytest
 
 from cdd.recipe import Recipe
 from cdd.training.environment import Machine
-from reproduce.listener import Listener
-from reproduce.session import Request, Session
-from reproduce.source import ROOT
-from reproduce.study import RowStudy
-from reproduce.study_row import StudyRequest
+from reproduce.execution.listener import Listener
+from reproduce.pipeline.session import Request, Session
+from reproduce.storage.provenance import ROOT
+from reproduce.studies.study import RowStudy
+from reproduce.studies.target import StudyRequest
 from tests.reproduce.fakes import CODE, STUDENT, TEACHER, FakeTraining, table
 
 SECONDS = 180
@@ -122,12 +122,12 @@ def main() -> None:
     order = Order(**json.loads(sys.argv[1]))
     training = FakeTraining(Path(order.deployed))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("reproduce.catalog.find", {"tiny": table(TEACHER, STUDENT)}.__getitem__)
-        for module in ("session", "study"):
+        patch.setattr("experiments.registry.find", {"tiny": table(TEACHER, STUDENT)}.__getitem__)
+        for module in ("pipeline.session", "studies.study"):
             patch.setattr(f"reproduce.{module}.source", lambda: CODE)
-        patch.setattr("reproduce.table_page.page", lambda sheet: b"%PDF-left-out")
-        patch.setattr("reproduce.tracked_run.log_deployed", lambda *arguments: "models:/left-out")
-        patch.setattr("reproduce.study.POLL_SECONDS", 0.2)
+        patch.setattr("reproduce.tables.pdf.page", lambda sheet: b"%PDF-left-out")
+        patch.setattr("reproduce.tracking.training_run.log_deployed", lambda *arguments: "models:/left-out")
+        patch.setattr("reproduce.studies.study.POLL_SECONDS", 0.2)
         if order.storage:
             run_study(order, training)
         else:

@@ -12,10 +12,10 @@ from cdd.errors import DataError
 from cdd.recipe import Recipe
 from cdd.run import DEPLOYED, WEIGHTS, Epoch, Observer, Result, load_result
 from cdd.training.environment import Machine
-from reproduce.artifact import Column, Entry, Group, Row, Scale, Table
-from reproduce.listener import Listener
-from reproduce.plan import Item
-from reproduce.source import Source
+from experiments.schema.table import Column, Entry, Group, Row, Scale, Table
+from reproduce.execution.listener import Listener
+from reproduce.planning.plan import Item
+from reproduce.storage.provenance import Source
 from tests.small import student_recipe, teacher_recipe
 
 CODE = Source("0123456789abcdef0123456789abcdef01234567", dirty=False)

@@ -4,15 +4,15 @@ from typing import Any
 
 import pandas as pd
 
-from reproduce.report import LedgerPart
-from reproduce.report_documents import Document
-from reproduce.report_exhibits import Exhibit, Section, ShownRun
-from reproduce.report_grid import html_grid
-from reproduce.report_images import Image
-from reproduce.report_pictures import Gallery, Plot, StudyPart
-from reproduce.report_runs import Made, RunLine
-from reproduce.sheet import Block
-from reproduce.verdicts import CODES, VERDICTS
+from reproduce.report.build import LedgerPart
+from reproduce.report.html_table import html_grid
+from reproduce.report.images import Image
+from reproduce.report.markdown import Document
+from reproduce.report.pictures import Gallery, Plot, StudyPart
+from reproduce.report.run_table import Made, RunLine
+from reproduce.report.sections import Exhibit, Section, ShownRun
+from reproduce.statistics.verdicts import CODES, VERDICTS
+from reproduce.tables.sheet import Block
 
 PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJ"

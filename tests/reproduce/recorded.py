@@ -8,13 +8,13 @@ import numpy as np
 
 from cdd.recipe import Recipe
 from cdd.run import Epoch, Result
-from reproduce.claim import Final, Measure, Pair, PublishedClaim, RunOf
-from reproduce.evidence import Evidence
-from reproduce.judged_claim import JudgedClaim, JudgedPair
-from reproduce.overrides import Overrides
-from reproduce.paired_bootstrap import seed_interval
-from reproduce.records import write_record
-from reproduce.verdicts import REPRODUCED
+from experiments.schema.claim import Final, Measure, Pair, PublishedClaim, RunOf
+from reproduce.evidence.run_lookup import Evidence
+from reproduce.planning.overrides import Overrides
+from reproduce.statistics.intervals import seed_interval
+from reproduce.statistics.judged_claim import JudgedClaim, JudgedPair
+from reproduce.statistics.verdicts import REPRODUCED
+from reproduce.storage.run_record import write_record
 from tests.reproduce.fakes import ACCURACY, PARAMETERS, STUDENT, TEACHER, a_student, a_teacher, table
 
 TINY = table(TEACHER, STUDENT)

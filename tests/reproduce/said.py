@@ -6,7 +6,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from reproduce.cli import app
+from reproduce.cli.app import app
 
 
 class Said:

@@ -3,7 +3,7 @@
 from mlflow.entities import Run
 
 from cdd.recipe import Recipe
-from reproduce.tracking import Store
+from reproduce.tracking.store import Store
 
 
 def trained(store: Store, recipe: Recipe) -> Run:

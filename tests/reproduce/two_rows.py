@@ -3,8 +3,10 @@
 import signal
 from dataclasses import replace
 
-import experiments.table1
-from reproduce import catalog, cli, tracked_run
+import experiments.paper.table1
+from experiments import registry
+from reproduce.cli import app
+from reproduce.tracking import training_run
 
 TINY = [
     "data.height=16",
@@ -28,11 +30,11 @@ def main(*rows: int) -> None:
     """The command line, on these rows alone."""
     # A shell starts what runs in its background with SIGINT ignored, and children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    whole = experiments.table1.TABLE
-    experiments.table1.TABLE = replace(whole, rows=tuple(whole.rows[row] for row in rows))
-    catalog.claims = lambda: ()  # Most of them compare rows that are left out.
-    tracked_run.SECONDS_BETWEEN_SYSTEM_METRICS = 0.1  # type: ignore[assignment]
-    cli.main()
+    whole = experiments.paper.table1.TABLE
+    experiments.paper.table1.TABLE = replace(whole, rows=tuple(whole.rows[row] for row in rows))
+    registry.claims = lambda: ()  # Most of them compare rows that are left out.
+    training_run.SECONDS_BETWEEN_SYSTEM_METRICS = 0.1  # type: ignore[assignment]
+    app.main()
 
 
 if __name__ == "__main__":

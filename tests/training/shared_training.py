@@ -18,10 +18,11 @@ from cdd.methods.fitnet import FitNet
 from cdd.methods.quantised_embedding import QuEST
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Batch, Objective, RandomBatch, Recipe
-from cdd.training import lessons
+from cdd.training import batches
+from cdd.training.distributed.launch import join
+from cdd.training.distributed.process_group import Ranks
 from cdd.training.environment import Machine, prepare
-from cdd.training.loop import Training
-from cdd.training.ranks import Ranks, join
+from cdd.training.trainer import Training
 from tests.small import SCHEDULE, small_dataset, student_recipe, teacher_recipe
 
 EPOCHS = 2
@@ -104,8 +105,8 @@ class Frozen2d(nn.BatchNorm2d):
 def left(wanted: Case) -> Left:
     """Trains in float64, so that rounding decides nothing, and tells what came of it; for every process."""
     with (
-        mock.patch.object(lessons, "seen", lambda *view: seen(*view).double()),
-        mock.patch.object(lessons, "normalise", lambda images: normalise(images).double()),
+        mock.patch.object(batches, "seen", lambda *view: seen(*view).double()),
+        mock.patch.object(batches, "normalise", lambda images: normalise(images).double()),
     ):
         return _trained(wanted)
 

@@ -8,7 +8,7 @@ from cdd.recipe import Batch
 from cdd.training.calibration import SMALL_BATCH, measure_pace
 from cdd.training.environment import Machine
 from cdd.training.footprint import footprint
-from cdd.training.loop import Training
+from cdd.training.trainer import Training
 from tests.small import DATA, small_dataset, student_recipe, teacher_recipe
 
 CPU = Machine(device="cpu")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cdd.training.environment import Machine, prepare
-from cdd.training.loop import Training
+from cdd.training.trainer import Training
 from tests.small import small_dataset, teacher_recipe
 
 

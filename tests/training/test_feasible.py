@@ -8,8 +8,8 @@ from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
 from cdd.methods.relational import RKD
 from cdd.recipe import Batch, Data, RandomBatch, Recipe
 from cdd.training.feasible import require_feasible
-from reproduce import catalog
-from reproduce.preflight import with_dependencies
+from experiments import registry
+from reproduce.planning.preflight import with_dependencies
 from tests.small import BACKBONE, student_recipe
 
 HUGE = Backbone(block="basic", blocks=(1, 1, 1, 1), planes=(65_536,) * 4)
@@ -26,7 +26,7 @@ def household(**changes: object) -> Recipe:
 
 @pytest.mark.parametrize("name", ["table1", "supp-figure1"])
 def test_what_is_declared_can_be_trained(name: str) -> None:
-    for *_, recipe in catalog.find(name).recipes("mini", 0):
+    for *_, recipe in registry.find(name).recipes("mini", 0):
         for each in with_dependencies(recipe):
             require_feasible(each)
 
@@ -34,7 +34,7 @@ def test_what_is_declared_can_be_trained(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("scale", ["mini", "paper"])
 def test_whatever_is_declared_can_be_trained(scale) -> None:
-    declared = [r for found in catalog.summaries() for *_, r in catalog.find(found.name).recipes(scale, 0)]
+    declared = [r for found in registry.summaries() for *_, r in registry.find(found.name).recipes(scale, 0)]
     distinct = {each.run_id: each for recipe in declared for each in with_dependencies(recipe)}
     for each in distinct.values():
         require_feasible(each)

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from cdd.training.environment import autocast_dtype, has_native_bfloat16
-from cdd.training.loop import Training
 from cdd.training.precision import precision_plugin
+from cdd.training.trainer import Training
 from tests.small import small_dataset, teacher_recipe
 
 CPU = torch.device("cpu")

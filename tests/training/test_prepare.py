@@ -16,8 +16,8 @@ from cdd.recipe import Recipe
 from cdd.run import run
 from cdd.tensor_files import write_tensors
 from cdd.training.environment import Machine
-from cdd.training.loop import Training
 from cdd.training.preparation import preparation_file
+from cdd.training.trainer import Training
 from tests.small import small_dataset, student_recipe, teacher_recipe
 
 

@@ -49,7 +49,7 @@ def test_after_the_flat_part_the_rate_never_rises(first: float, second: float) -
 
 
 def test_the_last_iterations_are_small_enough_for_the_pruning_threshold() -> None:
-    from experiments.settings import SETTINGS
+    from experiments.common.settings import SETTINGS
 
     setting = SETTINGS["veri776", "mini"]
     last = learning_rate(setting.schedule, setting.schedule.epochs - 1 / 80)
@@ -58,7 +58,7 @@ def test_the_last_iterations_are_small_enough_for_the_pruning_threshold() -> Non
 
 
 def test_the_shrinking_budget_of_mini_lets_rows_vanish() -> None:
-    from experiments.settings import SETTINGS
+    from experiments.common.settings import SETTINGS
 
     setting = SETTINGS["veri776", "mini"]
     rates = [learning_rate(setting.schedule, step / 80) for step in range(80 * setting.schedule.epochs)]

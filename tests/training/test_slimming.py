@@ -9,8 +9,8 @@ from torch import Tensor
 from cdd.compactor.deploy import deploy
 from cdd.compactor.slim import removed, restored
 from cdd.methods.resrep import ResRep
-from cdd.training.loop import Training
 from cdd.training.slimming import slim
+from cdd.training.trainer import Training
 from tests.small import small_dataset, teacher_recipe
 from tests.training.twins import GUIDED, Twins
 

@@ -21,7 +21,7 @@ from cdd.data.records import Dataset, ImageRecord
 from cdd.methods.capacity_dynamic import CapacityDynamic, CapacityDynamicDistiller, RetrievalGuided
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Augmentation, Batch, Data, Recipe, Schedule
-from cdd.training.loop import Training
+from cdd.training.trainer import Training
 from tests.training.reference_network import Shape, State, is_parameter, normalised, start
 from tests.training.reference_step import Reference, Settings
 

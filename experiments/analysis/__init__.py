@@ -1,0 +1,1 @@
+"""Tables and figures beyond the papers; may import paper, common and schema."""

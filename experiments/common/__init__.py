@@ -1,0 +1,1 @@
+"""What several artifacts share: recipes, settings, columns, comparisons, sweeps; may import schema."""

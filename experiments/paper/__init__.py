@@ -1,0 +1,1 @@
+"""Tables and figures of the paper and its supplement; may import common and schema."""

@@ -1,0 +1,1 @@
+"""Tables and figures of QuEST and what they share; may import common and schema."""

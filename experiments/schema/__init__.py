@@ -1,0 +1,1 @@
+"""How a table, a figure and a claim are declared; may import cdd.recipe and cdd.contract."""

@@ -1,0 +1,1 @@
+"""Whether the claims of the papers hold; may import evidence and below."""

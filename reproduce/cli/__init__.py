@@ -1,0 +1,1 @@
+"""The command line, and the only room that prints; may import every other room."""

@@ -1,0 +1,86 @@
+"""What any artifact is drawn from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from cdd.training.environment import Machine
+from experiments.schema.table import Scale
+from reproduce.execution.executor import Outcome
+from reproduce.planning.plan import Wish
+from reproduce.storage.run_record import Record, RecordFolder
+
+if TYPE_CHECKING:
+    from reproduce.statistics.judged_claim import JudgedClaim
+    from reproduce.tracking.finished_runs import FinishedRuns
+
+FIGURES = "figures"
+
+
+Origin = Literal["yours", "reference"]
+"""Whose runs are drawn: those of the user's results folder, or those that are committed."""
+
+
+@dataclass(frozen=True)
+class ReferenceRuns:
+    """The committed runs behind an artifact, for all seeds that have them; attributes as of `Material`."""
+
+    wishes: list[Wish]
+    outcomes: Mapping[str, Outcome]
+    folder: Path
+    judged: "tuple[JudgedClaim, ...]" = ()
+
+    @property
+    def records(self) -> Mapping[str, Record]:
+        """By run id, each read when it is asked for."""
+        return RecordFolder(self.folder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """Runs and what is known of them; outcomes and records are by run id.
+
+    Attributes:
+        origin: whose runs these are.
+        reference: what the user's are shown beside; None where the reference itself is drawn, or has none.
+        folder: where the artifact's files go, tables and figures in folders of their own.
+        source: the folder that has the records of these runs; None for `folder`.
+        files: where pictures of images find the networks of runs.
+        machine: where they find the images, and compute.
+        judged: the claims about the artifact, as the ledger judges them.
+    """
+
+    scale: Scale
+    wishes: list[Wish]
+    outcomes: Mapping[str, Outcome]
+    records: Mapping[str, Record] = field(default_factory=dict)
+    overrides: tuple[str, ...] = ()
+    origin: Origin = "yours"
+    reference: ReferenceRuns | None = None
+    folder: Path = Path("results")
+    source: Path | None = None
+    files: "FinishedRuns | None" = None
+    machine: Machine = Machine()
+    judged: "tuple[JudgedClaim, ...]" = ()
+
+    def of_reference(self) -> "Material":
+        """The reference's own runs, to be drawn as these are."""
+        found = self.reference
+        if found is None:
+            raise ValueError("there are no committed runs of this artifact to draw")
+        return replace(
+            self,
+            wishes=found.wishes,
+            outcomes=found.outcomes,
+            records=found.records,
+            origin="reference",
+            reference=None,
+            source=found.folder,
+            judged=found.judged,
+        )
+
+    @property
+    def records_folder(self) -> Path:
+        """Where the records, per-query results and drawn numbers of these runs lie."""
+        return self.source or self.folder

@@ -1,0 +1,1 @@
+"""Does a plan on a Ray cluster; may import what execution may."""

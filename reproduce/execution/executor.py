@@ -1,0 +1,248 @@
+"""Does what a plan says: trains, continues, delivers, in order; what depends on a failed run is left out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import Timeout
+
+from cdd.errors import DataError
+from cdd.recipe import Recipe
+from cdd.run import WEIGHTS, Observer, Result, load_result
+from cdd.training.environment import Machine
+from reproduce.errors import PrunedError, StoreError
+from reproduce.execution.listener import Listener
+from reproduce.execution.metric_upload import Delivery
+from reproduce.planning.plan import Item, Plan, current
+from reproduce.storage.results_folder import Workspace
+from reproduce.storage.run_record import full_environment, note_source, write_record
+from reproduce.tracking.store import FAILED, FINISHED, KILLED, Store, StoredRun
+from reproduce.tracking.training_run import Placement, TrackedRun, open_run
+
+Train = Callable[..., Result]
+"""`cdd.run.run`, or what stands in for it in a test."""
+
+PRUNED = "pruned"
+TRAINING_ERRORS = (RuntimeError, ValueError, OSError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a run: finished, reused, failed, skipped, undelivered or pruned, and why."""
+
+    state: str
+    message: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the run has numbers and weights."""
+        return self.state in ("finished", "reused", "undelivered")
+
+    @property
+    def words(self) -> str:
+        """The state, and why."""
+        return f"{self.state}: {self.message}" if self.message else self.state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Everything that the runs of one invocation share.
+
+    Attributes:
+        published: folder that records and tables go to.
+        parent: the invocation's run in the store; None where there is nothing to train.
+        begun: runs that the command has begun before, for other artifacts.
+        runs: what the whole command has to do; None for what this plan has.
+    """
+
+    store: Store
+    workspace: Workspace
+    published: Path
+    experiment: str
+    parent: str | None
+    train: Train
+    machine: Machine
+    listener: Listener
+    begun: int = 0
+    runs: int | None = None
+
+
+Launch = Callable[[Plan, Job], dict[str, Outcome]]
+"""Does what a plan says; gives the outcome of every run of the plan, by run id, in the plan's order."""
+
+
+def execute(plan: Plan, job: Job) -> dict[str, Outcome]:
+    """Does it here, one run after the other."""
+    outcomes: dict[str, Outcome] = {}
+    number, runs = job.begun, job.runs or len(plan.work)
+    for item in plan.items:
+        if item.state == "reuse" and item.stored:
+            outcomes[item.run_id] = reused(item.stored)
+            continue
+        number += 1
+        job.listener.run_started(item, number, max(runs, number))
+        outcomes[item.run_id] = outcome = outcome_of(item, outcomes, job)
+        job.listener.run_ended(item, outcome.words)
+    return outcomes
+
+
+def outcome_of(item: Item, before: Mapping[str, Outcome], job: Job) -> Outcome:
+    """Does what is to be done for one run; `before` has the outcomes of those that it needs."""
+    return skipped(item, before) or Execution(item, job).outcome()
+
+
+def skipped(item: Item, before: Mapping[str, Outcome]) -> Outcome | None:
+    """The outcome of a run that cannot begin, because one that it needs failed; None where it can."""
+    lost = [needed for needed in item.recipe.dependencies if not _usable(before, needed)]
+    if not lost or item.state == "deliver":
+        return None
+    names = ", ".join(needed.run_id for needed in lost)
+    return Outcome(state="skipped", message=f"it needs {names}, which failed")
+
+
+def reused(stored: StoredRun) -> Outcome:
+    """The outcome of a run that was finished before."""
+    return Outcome(state="reused", metrics=dict(stored.metrics), environment=dict(stored.environment))
+
+
+def _usable(outcomes: Mapping[str, Outcome], recipe: Recipe) -> bool:
+    return recipe.run_id not in outcomes or outcomes[recipe.run_id].usable
+
+
+class Execution:
+    """One run of a plan, alone on its folder."""
+
+    def __init__(self, item: Item, job: Job):
+        self.item, self.job = item, job
+        self.recipe, self.folder = item.recipe, job.workspace.folder(item.run_id)
+        self.store, self.listener = job.store, job.listener
+
+    def outcome_if_free(self) -> Outcome | None:
+        """Does what is still to be done; None where another process is doing it."""
+        lock = self.job.workspace.lock(self.item.run_id)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return None
+        try:
+            return self._locked(waited=False)
+        finally:
+            lock.release()
+
+    def outcome(self) -> Outcome:
+        """Waits for the run's lock, then does what is still to be done."""
+        lock = self.job.workspace.lock(self.item.run_id)
+        waited = False
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            self.listener.warned(f"{self.item.name} is being run by another process: waiting for it to end.")
+            lock.acquire()
+            waited = True
+        try:
+            return self._locked(waited)
+        finally:
+            lock.release()
+
+    def _locked(self, waited: bool) -> Outcome:
+        stored = None
+        if self.item.renew and not waited:
+            self._renew()
+        else:
+            stored = self._stored_by_now()
+            if stored and stored.status == FINISHED:
+                return reused(stored)
+        delivery = Delivery(
+            lambda: self._open(stored),
+            self.listener,
+            self.recipe,
+            stored.epochs if stored else 0,
+        )
+        try:
+            result = self._result(delivery)
+        except KeyboardInterrupt:
+            self._end(delivery, KILLED, "interrupted")
+            raise
+        except PrunedError as error:
+            self._end(delivery, KILLED, str(error))
+            return Outcome(state=PRUNED, message=str(error))
+        except TRAINING_ERRORS as error:
+            self._end(delivery, FAILED, str(error))
+            return Outcome(state="failed", message=str(error))
+        except Exception as error:
+            self._end(delivery, FAILED, f"{type(error).__name__}: {error}")
+            raise
+        return self._deliver(delivery, result)
+
+    def _stored_by_now(self) -> StoredRun | None:
+        """What the store has, now that nobody else works on the run; others may have since it was planned."""
+        try:
+            return current(self.store.trainings().get(self.item.run_id, []), self.job.workspace)
+        except StoreError:
+            return self.item.stored  # The delivery says that the store is out of reach.
+
+    def _renew(self) -> None:
+        self.job.workspace.set_aside(self.item.run_id)
+        self.store.supersede(self.store.trainings().get(self.item.run_id, []), self.item.reason)
+
+    def _open(self, stored: StoredRun | None) -> TrackedRun:
+        place = Placement(self.job.experiment, self.job.parent, self.item.name)
+        unfinished = stored if stored and stored.status != FINISHED else None
+        return open_run(self.store, self.recipe, place, unfinished)
+
+    def _result(self, delivery: Delivery) -> Result:
+        finished = load_result(self.folder)
+        if finished:
+            return finished
+        weights = {before.run_id: self._weights(before) for before in self.recipe.dependencies}
+        note_source(self.folder, self.store.code)
+        delivery.connect()
+        return self._trained(weights, delivery)
+
+    def _trained(self, weights: dict[str, Path], observer: Observer) -> Result:
+        return self.job.train(
+            self.recipe,
+            self.folder,
+            weights=weights,
+            machine=self.job.machine,
+            observer=observer,
+        )
+
+    def _weights(self, recipe: Recipe) -> Path:
+        """The dependency's weights, fetched from the store where its folder is gone."""
+        folder = self.job.workspace.folder(recipe.run_id)
+        if (folder / WEIGHTS).exists():
+            return folder / WEIGHTS
+        for run in self.store.trainings().get(recipe.run_id, []):
+            fetched = self.store.download(
+                run.mlflow_id, WEIGHTS, self.folder / "dependencies" / recipe.run_id
+            )
+            if run.status == FINISHED and fetched:
+                return fetched
+        raise StoreError(
+            f"the weights of {recipe.run_id} are neither in {folder} nor in the store: give the command "
+            "again, which trains that run anew"
+        )
+
+    def _end(self, delivery: Delivery, status: str, message: str) -> None:
+        delivery.close()
+        if delivery.tracked:
+            try:
+                self.store.finish(delivery.tracked.mlflow_id, status, {"cdd.message": message[:5000]})
+            except StoreError as error:
+                self.listener.warned(str(error))
+
+    def _deliver(self, delivery: Delivery, result: Result) -> Outcome:
+        environment = full_environment(self.folder, result)
+        write_record(self.job.published, self.recipe, result, environment)
+        delivery.close()
+        try:
+            delivery.opened().complete(self.recipe, result, self.folder)
+        except (StoreError, DataError) as error:
+            return Outcome(
+                state="undelivered", message=str(error), metrics=result.metrics, environment=environment
+            )
+        return Outcome(state="finished", metrics=result.metrics, environment=environment)

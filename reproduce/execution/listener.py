@@ -1,0 +1,32 @@
+"""What is told about the work while it goes on; the command line shows it."""
+
+from typing import Self
+
+from cdd.run import Epoch, Progress
+from reproduce.planning.plan import Item
+
+
+class Listener:
+    """Hears about every run of a plan; the base class does nothing."""
+
+    def another(self) -> Self:
+        """Who hears about one run where several go on at once."""
+        return self
+
+    def run_started(self, item: Item, number: int, runs: int) -> None:
+        """Before a run is trained, continued or delivered."""
+
+    def stepped(self, progress: Progress) -> None:
+        """After every iteration."""
+
+    def epoch_finished(self, epoch: Epoch, epochs: int) -> None:
+        """After every epoch that was trained now."""
+
+    def run_ended(self, item: Item, outcome: str) -> None:
+        """After a run, with what became of it in words."""
+
+    def noted(self, text: str) -> None:
+        """Something that the log of a run should have."""
+
+    def warned(self, text: str) -> None:
+        """Something went wrong that does not stop the work."""

@@ -1,0 +1,94 @@
+"""Does what a plan says with students that see the same lessons side by side, in this process."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from cdd.training.batches import subject
+from cdd.training.multi_student import Classroom
+from reproduce.errors import UsageError
+from reproduce.execution.executor import Execution, Job, Launch, Outcome, execute, outcome_of, reused, skipped
+from reproduce.execution.listener import Listener
+from reproduce.execution.torchrun import are_several
+from reproduce.planning.plan import Item, Plan
+
+
+def launcher(most: int) -> Launch:
+    """Launches up to so many students at once; each has the numbers that it has alone.
+
+    Raises:
+        UsageError: for several students where each of them is trained by several processes.
+    """
+    if most == 1:
+        return execute
+    if are_several():
+        raise UsageError(
+            f"--together {most} puts students side by side in one process, torchrun puts one student into "
+            "several: choose one of the two"
+        )
+    return lambda plan, job: _Together(plan, job, most).outcomes()
+
+
+class _Together:
+    """One plan on its way."""
+
+    def __init__(self, plan: Plan, job: Job, most: int):
+        self.plan, self.job, self.most = plan, job, most
+        self._known = {
+            item.run_id: reused(item.stored) for item in plan.items if item.state == "reuse" and item.stored
+        }
+        self._numbers: dict[str, int] = {}
+
+    def outcomes(self) -> dict[str, Outcome]:
+        """The outcome of every run of the plan, by run id."""
+        for item in self.plan.items:
+            group = [] if item.run_id in self._known else self._group(item)
+            if len(group) > 1:
+                self._train(group)
+            if item.run_id not in self._known:
+                listener = self.job.listener
+                self._start(item, listener)
+                self._end(item, listener, outcome_of(item, self._known, self.job))
+        return {item.run_id: self._known[item.run_id] for item in self.plan.items}
+
+    def _group(self, first: Item) -> list[Item]:
+        """What can be trained now and is taught what the first is taught; the first, if it can be, leads."""
+        wanted = subject(first.recipe)
+        able = [item for item in self.plan.items if self._can_begin(item)]
+        return [item for item in able if subject(item.recipe) == wanted][: self.most]
+
+    def _can_begin(self, item: Item) -> bool:
+        planned = {other.run_id for other in self.plan.items}
+        pending = {before.run_id for before in item.recipe.dependencies} & (planned - self._known.keys())
+        trains = item.state in ("run", "resume") and item.run_id not in self._known
+        return trains and not pending and skipped(item, self._known) is None
+
+    def _train(self, group: list[Item]) -> None:
+        """Trains them side by side, but for those that another process trains: their turn comes later.
+
+        What is no failure of a run ends everything, as it does for a run alone, once the others have ended.
+        """
+        listeners = [self.job.listener.another() for _ in group]
+        for item, listener in zip(group, listeners, strict=True):
+            self._start(item, listener)
+            listener.noted(f"side by side with {len(group) - 1} more that see the same batches")
+        work = [self._work(*pair) for pair in zip(group, listeners, strict=True)]
+        found = Classroom[Outcome | None]([item.recipe for item in group]).results(work)
+        for item, listener, outcome in zip(group, listeners, found, strict=True):
+            if isinstance(outcome, Outcome):
+                self._end(item, listener, outcome)
+            elif outcome is None:
+                listener.run_ended(item, "another process trains it: looked at again later")
+        errors = [outcome for outcome in found if isinstance(outcome, BaseException)]
+        if errors:
+            raise errors[0]
+
+    def _work(self, item: Item, listener: Listener) -> Callable[[], Outcome | None]:
+        return Execution(item, replace(self.job, listener=listener)).outcome_if_free
+
+    def _start(self, item: Item, listener: Listener) -> None:
+        number = self._numbers.setdefault(item.run_id, self.job.begun + len(self._numbers) + 1)
+        listener.run_started(item, number, max(self.job.runs or len(self.plan.work), number))
+
+    def _end(self, item: Item, listener: Listener, outcome: Outcome) -> None:
+        self._known[item.run_id] = outcome
+        listener.run_ended(item, outcome.words)

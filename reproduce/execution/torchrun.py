@@ -1,0 +1,104 @@
+"""Several processes under one command: the first plans, draws and logs; the others train what it trains."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from reproduce.errors import ProcessesLostError, UsageError
+
+if TYPE_CHECKING:
+    from cdd.run import Observer, Result
+    from cdd.training.distributed.process_group import Ranks
+    from cdd.training.environment import Machine
+    from reproduce.execution.executor import Train
+
+SECONDS_TO_MEET = 60.0
+"""Within which all processes must have left a training that has failed in one of them."""
+
+
+def are_several() -> bool:
+    """Whether torchrun started this process and others."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ["WORLD_SIZE"] != "1"
+
+
+def follows() -> bool:
+    """Whether torchrun started this process as another than the first."""
+    return are_several() and os.environ["RANK"] != "0"
+
+
+@contextmanager
+def led(train: "Train", machine: "Machine") -> Iterator["Train"]:
+    """In the first process, the training function that takes the others along; they are let go at the end.
+
+    Where torchrun has started no others, it is the function itself.
+
+    Raises:
+        UsageError: for a device that the processes cannot use.
+        ProcessesLostError: when one of them can no longer take part.
+    """
+    ranks = _joined(machine)
+    if ranks.count == 1:
+        yield train
+        return
+    try:
+        yield Leader(train, ranks)
+    except ProcessesLostError:
+        raise
+    except Exception:
+        ranks.from_first(None)
+        raise
+    ranks.from_first(None)
+
+
+class Leader:
+    """A training function that every process calls with the same arguments, but for the observer."""
+
+    def __init__(self, train: "Train", ranks: "Ranks"):
+        self.train, self.ranks = train, ranks
+
+    def __call__(self, *arguments: Any, observer: "Observer | None" = None, **named: Any) -> "Result":
+        """Trains together with the others."""
+        self.ranks.from_first((self.train, arguments, named))
+        try:
+            return self.train(*arguments, observer=observer, **named)
+        except Exception as error:
+            _meet(self.ranks, error)
+            raise
+
+
+def follow(machine: "Machine") -> None:
+    """In another process than the first: trains what the first one trains, until that lets it go.
+
+    Raises:
+        ProcessesLostError: when the processes can no longer train together.
+    """
+    ranks, nothing = _joined(machine), cast(Any, None)
+    while job := ranks.from_first(nothing):
+        train, arguments, named = job
+        try:
+            train(*arguments, **named)
+        except Exception as error:
+            _meet(ranks, error)
+
+
+def _joined(machine: "Machine") -> "Ranks":
+    from cdd.training.distributed.launch import join
+    from cdd.training.environment import select_device
+
+    try:
+        device = select_device(machine.device)
+        return join(device, synchronised_batch_norm=machine.synchronised_batch_norm)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _meet(ranks: "Ranks", error: Exception) -> None:
+    """After an error: makes sure that it has ended this training, and this training alone, everywhere."""
+    try:
+        ranks.meet(SECONDS_TO_MEET)
+    except RuntimeError as missing:
+        raise ProcessesLostError(
+            f"process {ranks.rank} of {ranks.count} has stopped a training, but not all others: {error}. "
+            "The last epoch's checkpoint is kept; give the same command again to go on."
+        ) from missing

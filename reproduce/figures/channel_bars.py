@@ -1,0 +1,66 @@
+"""A figure of the channels behind each 3x3 convolution, one bar per block and run."""
+
+from statistics import fmean
+
+import pandas as pd
+
+from experiments.schema.figure import ChannelBars
+from reproduce.evidence.context import Material
+from reproduce.figures.output import DrawnPicture, picture_sheet, with_caption
+from reproduce.figures.style import OWN, STYLES, canvas, files, say
+from reproduce.tables.cells import NOT_RUN
+from reproduce.tables.sheet import Block
+
+GROUP_WIDTH = 0.8
+"""Share of a block's room that its bars take."""
+
+
+def draw_bars(figure: ChannelBars, material: Material) -> DrawnPicture:
+    """The figure as pdf, png and svg, with its numbers as csv and its caption as md."""
+    numbers = _numbers(material)
+    sheet = picture_sheet(figure, material, [_block(figure, numbers)], numbers)
+    with canvas() as (page, axes):
+        width = GROUP_WIDTH / len(figure.curves)
+        for number, bar in enumerate(figure.curves):
+            mine = numbers[numbers.run == bar.label].groupby("block").channels.mean()
+            colour = OWN if bar.own else STYLES[number][0]
+            places = [block + (number - (len(figure.curves) - 1) / 2) * width for block in mine.index]
+            if len(mine):
+                axes.bar(places, mine, width=width, color=colour, label=bar.label)
+        if len(numbers):
+            axes.set_xticks(sorted(set(numbers.block)))
+            axes.legend()
+        else:
+            say(axes, NOT_RUN)
+        axes.grid(visible=False, axis="x")
+        axes.set_xlabel("residual block")
+        axes.set_ylabel("output channels of the compactor")
+        drawn = files(page)
+    return with_caption(sheet, drawn)
+
+
+def _numbers(material: Material) -> pd.DataFrame:
+    """One line per run, seed and block."""
+    lines = [
+        {"run": wish.label, "seed": wish.recipe.seed, "block": place + 1, "channels": channels}
+        for wish in material.wishes
+        if wish.recipe.run_id in material.records
+        for place, channels in enumerate(material.records[wish.recipe.run_id].channels or [])
+    ]
+    return pd.DataFrame(lines, columns=["run", "seed", "block", "channels"]).astype(
+        {"seed": int, "block": int, "channels": int}
+    )
+
+
+def _block(figure: ChannelBars, numbers: pd.DataFrame) -> Block:
+    """Every run's channels in all and per block, mean of the seeds."""
+    blocks = sorted(set(numbers.block))
+    rows = []
+    for bar in figure.curves:
+        mine = numbers[numbers.run == bar.label]
+        means = [fmean(mine[mine.block == block].channels) for block in blocks] if len(mine) else []
+        texts = [f"{value:g}" for value in (sum(means), *means)] if means else [NOT_RUN] * (len(blocks) + 1)
+        rows.append(texts)
+    index = pd.MultiIndex.from_tuples([(bar.label,) for bar in figure.curves], names=["Method"])
+    columns = pd.MultiIndex.from_tuples([("channels", name) for name in ("all", *map(str, blocks))])
+    return Block("Channels left in each residual block", pd.DataFrame(rows, index=index, columns=columns))

@@ -1,0 +1,115 @@
+"""What a choice is worth: its runs against the default's, seed by seed, with an interval."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from experiments.schema.claim import Final
+from experiments.schema.figure import Choice, Forest
+from experiments.schema.table import Column
+from reproduce.claims.measures import differences, figure
+from reproduce.claims.seed_variance import Spreads
+from reproduce.evidence.context import Material
+from reproduce.evidence.histories import measured
+from reproduce.evidence.run_lookup import Evidence, RunEvidence
+from reproduce.statistics.intervals import Difference, Interval, interval_of
+from reproduce.storage.run_record import Record
+
+PERCENT = 100.0
+SEEDS_LOOKED_FOR = range(10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worth:
+    """One choice in one column.
+
+    Attributes:
+        values: by seed, in the column's unit.
+        interval: of the difference from the default, in percent of it or in the column's unit; None where
+            no seed has both.
+    """
+
+    values: Mapping[int, float]
+    interval: Interval | None
+
+
+class Comparison:
+    """Choices of a figure against its default, from the records of their runs."""
+
+    def __init__(self, figure: Forest, material: Material):
+        self.figure, self.material = figure, material
+        self.evidence = Evidence(material.records_folder, material.scale, {})
+        self.spreads = Spreads(self.evidence)
+        self.runs: dict[str, dict[int, RunEvidence]] = {}
+        for wish in material.wishes:
+            if run := self.evidence.recorded(wish.recipe, figure.group.protocol):
+                self.runs.setdefault(wish.label, {})[wish.recipe.seed] = run
+
+    def default(self, column: Column) -> dict[int, float]:
+        """The default's values of the seeds that are shown."""
+        return _values(self.runs.get(self.figure.default.label, {}), column)
+
+    def default_everywhere(self, column: Column) -> dict[int, float]:
+        """The default's values of all seeds that have a record: more, where other artifacts show it."""
+        if self.material.overrides:
+            return self.default(column)
+        make, scale = self.figure.default.recipe, self.material.scale
+        runs = {
+            seed: self.evidence.recorded(make(scale, seed), self.figure.group.protocol)
+            for seed in SEEDS_LOOKED_FOR
+        }
+        return _values({seed: run for seed, run in runs.items() if run}, column)
+
+    def seed_deviation(self, column: Column) -> float | None:
+        """Standard deviation of the default over its seeds, as differences are given; None for one seed."""
+        values = list(self.default_everywhere(column).values())
+        if len(values) < 2:
+            return None
+        return stdev(values) * (PERCENT / fmean(values) if column.relative == "percent" else 1)
+
+    def worth(self, choice: Choice, column: Column) -> Worth:
+        """The choice in this column."""
+        mine = self.runs.get(choice.label, {})
+        if choice.epoch == "best":
+            return self._worth_of_best_epoch(mine, column)
+        default = self.runs.get(self.figure.default.label, {})
+        sides = {seed: (mine[seed], default[seed]) for seed in sorted(mine) if seed in default}
+        found = differences(Final(column), sides)
+        values = _values({seed: sides[seed][0] for seed in found}, column)
+        if not found:
+            return Worth(values=values, interval=None)
+        interval = interval_of(found, borrowed=self.spreads.of(Final(column), *sides[min(found)]))
+        # Of a cost the ledger has the percentage that is saved, a figure of choices the one that is added.
+        return Worth(values=values, interval=interval.mirrored if column.relative == "percent" else interval)
+
+    def _worth_of_best_epoch(self, runs: Mapping[int, RunEvidence], column: Column) -> Worth:
+        """Against the last epoch of the same training."""
+        judge, key = (self.figure.group.metric(each) for each in (self.figure.columns[0], column))
+        found = {seed: best_and_last(run.record, key, judge) for seed, run in runs.items()}
+        pairs = {seed: pair for seed, pair in found.items() if pair}
+        changes = {seed: Difference(_change(column, *pair)) for seed, pair in pairs.items()}
+        values = {seed: best * column.factor for seed, (best, _) in pairs.items()}
+        return Worth(values=values, interval=interval_of(changes) if changes else None)
+
+
+def _values(runs: Mapping[int, RunEvidence], column: Column) -> dict[int, float]:
+    found = {seed: figure(Final(column), run) for seed, run in runs.items()}
+    return {seed: value for seed, value in found.items() if value is not None}
+
+
+def _change(column: Column, value: float, default: float) -> float:
+    """In percent of the default, or in the column's unit."""
+    if column.relative == "percent":
+        return PERCENT * (value / default - 1)
+    return column.factor * (value - default)
+
+
+def best_and_last(record: Record, key: str, judge: str) -> tuple[float, float] | None:
+    """A metric after the epoch in which another one is highest, and after the last, both while training."""
+    judged, values = dict(measured(record.history, judge)), dict(measured(record.history, key))
+    epochs = sorted(set(judged) & set(values))
+    if not epochs:
+        return None
+    # Of epochs that are equally good the last one: nothing is then gained by another.
+    best = max(epochs, key=lambda epoch: (judged[epoch], epoch))
+    return values[best], values[epochs[-1]]

@@ -1,0 +1,84 @@
+"""A figure of how a quantity is distributed over the epochs: bands of quantiles, one panel per run."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from experiments.schema.figure import Distribution
+from reproduce.evidence.context import Material
+from reproduce.evidence.histories import numbered
+from reproduce.figures.output import DrawnPicture, picture_sheet, with_caption
+from reproduce.figures.style import COLOURS, files, legend_below, panels, say, whole_numbers
+from reproduce.tables.cells import NOT_MEASURED
+from reproduce.tables.sheet import Block
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LEAST = 1e-9
+"""What is smaller, zero included, is drawn here."""
+SHADES = (0.18, 0.3, 0.45)
+"""From the outermost band to the innermost."""
+
+
+def draw_distribution(figure: Distribution, material: Material) -> DrawnPicture:
+    """The figure as pdf, png and svg, with its numbers as csv and its caption as md."""
+    numbers = numbered(material, figure.metric, "quantile")
+    sheet = picture_sheet(figure, material, [_block(figure, numbers)], numbers)
+    limits = {wish.label: figure.limit(wish.recipe) for wish in material.wishes}
+    with panels(len(figure.curves), height=2.8, share_y=True) as (page, places):
+        for axes, curve in zip(places, figure.curves, strict=True):
+            axes.set_title(curve.label)
+            axes.set_xlabel("epoch")
+            mine = numbers[numbers.run == curve.label]
+            if mine.empty:
+                say(axes, NOT_MEASURED)
+                continue
+            _bands(axes, mine)
+            limit = limits[curve.label]
+            axes.axhline(limit, color="0.1", linewidth=0.9, linestyle="--", label=figure.limit_text)
+        places[0].set_ylabel(figure.quantity)
+        legend_below(page, next((axes for axes in places if axes.lines), places[0]))
+        drawn = files(page)
+    return with_caption(sheet, drawn)
+
+
+def _bands(axes: "Axes", numbers: pd.DataFrame) -> None:
+    """Bands between opposite quantiles and the median; geometric mean of the seeds."""
+    axes.set_yscale("log")
+    grid = _grid(numbers)
+    quantiles = sorted(set(numbers["quantile"]))
+    for place, shade in zip(range(len(quantiles) // 2), SHADES, strict=False):
+        low, high = quantiles[place], quantiles[-1 - place]
+        name = "all rows" if place == 0 else f"{low} to {high} % of the rows"
+        axes.fill_between(
+            grid.index, grid[low], grid[high], color=COLOURS[0], alpha=shade, linewidth=0, label=name
+        )
+    if len(quantiles) % 2:
+        middle = quantiles[len(quantiles) // 2]
+        axes.plot(grid.index, grid[middle], color=COLOURS[0], linewidth=1.4, label="median")
+    whole_numbers(axes.xaxis)
+    axes.margins(x=0.02)
+
+
+def _grid(numbers: pd.DataFrame) -> pd.DataFrame:
+    """Epochs by quantiles."""
+    import numpy as np
+
+    logarithms = numbers.assign(value=np.log(numbers.value.clip(lower=LEAST)))
+    means = logarithms.pivot_table(index="epoch", columns="quantile", values="value", aggfunc="mean")
+    return means.apply(np.exp)
+
+
+def _block(figure: Distribution, numbers: pd.DataFrame) -> Block:
+    """Every run's quantiles after its last epoch, geometric mean of the seeds."""
+    quantiles = sorted(set(numbers["quantile"]))
+    rows = []
+    for curve in figure.curves:
+        mine = numbers[numbers.run == curve.label]
+        found = [f"{value:.1e}" for value in _grid(mine).iloc[-1]] if len(mine) else []
+        rows.append(found or [NOT_MEASURED] * max(1, len(quantiles)))
+    index = pd.MultiIndex.from_tuples([(curve.label,) for curve in figure.curves], names=["Method"])
+    names = [f"{quantile} %" for quantile in quantiles] or ["-"]
+    columns = pd.MultiIndex.from_tuples([(f"{figure.quantity}, quantiles", name) for name in names])
+    return Block("After the last epoch", pd.DataFrame(rows, index=index, columns=columns))

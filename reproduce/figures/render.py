@@ -1,0 +1,53 @@
+"""Draws any artifact and writes its files: tables below `tables`, everything else below `figures`."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments.schema.figure import (
+    Artifact,
+    BlockMap,
+    ChannelBars,
+    Cloud,
+    Distribution,
+    Figure,
+    Forest,
+    Sweep,
+    WordGallery,
+)
+from experiments.schema.table import Table
+from reproduce.evidence.context import FIGURES, Material
+from reproduce.figures.block_heatmap import draw_block_map
+from reproduce.figures.channel_bars import draw_bars
+from reproduce.figures.curves import draw_figure
+from reproduce.figures.forest_plot import draw_forest
+from reproduce.figures.output import DrawnPicture, beside_reference
+from reproduce.figures.quantile_bands import draw_distribution
+from reproduce.figures.setting_sweep import draw_sweep
+from reproduce.figures.tradeoff_scatter import draw_cloud
+from reproduce.figures.word_retrieval import draw_word_gallery
+from reproduce.tables.build import draw, write
+from reproduce.tables.sheet import Sheet
+
+DRAWN_BY: Mapping[type, Callable[[Any, Material], DrawnPicture]] = {
+    Figure: draw_figure,
+    Forest: draw_forest,
+    Sweep: draw_sweep,
+    ChannelBars: draw_bars,
+    BlockMap: draw_block_map,
+    Distribution: draw_distribution,
+    Cloud: draw_cloud,
+    WordGallery: draw_word_gallery,
+}
+
+
+def draw_artifact(artifact: Artifact, material: Material) -> tuple[Sheet, list[Path]]:
+    """The sheet of the artifact and the files that were written."""
+    if isinstance(artifact, Table):
+        sheet = draw(artifact, material)
+        return sheet, write(sheet, material.folder / "tables")
+    draw_picture = DRAWN_BY[type(artifact)]
+    picture = draw_picture(artifact, material)
+    if material.reference:
+        picture = beside_reference(picture, draw_picture(artifact, material.of_reference()))
+    return picture.sheet, picture.write(material.folder / FIGURES)

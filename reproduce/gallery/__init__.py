@@ -1,0 +1,1 @@
+"""What a finished run finds, as pictures; may import figures and below."""

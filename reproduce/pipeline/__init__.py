@@ -1,0 +1,1 @@
+"""From names to plan, runs, files and the ledger of claims; may import figures and below."""

@@ -1,0 +1,198 @@
+"""Tables and figures of the user's runs beside the reference, or of the reference where there are none."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from cdd.recipe import Recipe
+from cdd.training.environment import Machine
+from experiments.schema.figure import Artifact, Cloud
+from experiments.schema.table import Scale
+from reproduce.claims.evaluate import judged_rows
+from reproduce.errors import StoreError
+from reproduce.evidence.context import Material, Origin, ReferenceRuns
+from reproduce.evidence.run_lookup import Evidence, evidence_of
+from reproduce.execution.executor import Outcome
+from reproduce.execution.known_runs import KnownRuns
+from reproduce.execution.listener import Listener
+from reproduce.execution.stored_outcomes import stored_outcomes
+from reproduce.figures.render import draw_artifact
+from reproduce.planning.overrides import Overrides
+from reproduce.planning.plan import Wish, wishes
+from reproduce.storage.provenance import Source
+from reproduce.storage.results_folder import Workspace
+from reproduce.storage.run_record import RecordFolder
+from reproduce.tables.sheet import Sheet
+from reproduce.tracking.finished_runs import FinishedRuns
+from reproduce.tracking.store import Store, existing_store
+
+SEEDS_SHOWN = range(10)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One artifact after a command: its sheet, its files, what became of its runs, and what they are.
+
+    Attributes:
+        known: the outcomes of those runs and of all that they needed.
+        origin: whose runs these are.
+    """
+
+    sheet: Sheet
+    files: list[Path]
+    outcomes: Mapping[str, Outcome]
+    trained: int = 0
+    wishes: tuple[Wish, ...] = ()
+    known: Mapping[str, Outcome] = field(default_factory=dict)
+    origin: Origin = "yours"
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run has numbers that the store has, too."""
+        return all(outcome.state in ("finished", "reused") for outcome in self.outcomes.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawer:
+    """The runs of one scale, or of one set of overrides, and the pictures of them.
+
+    Attributes:
+        seeds: that are drawn; None for those that have results.
+        origin: `reference` for the committed runs alone, drawn into the reference's own folder.
+    """
+
+    workspace: Workspace
+    scale: Scale
+    seeds: list[int] | None
+    overrides: Overrides
+    machine: Machine
+    code: Source
+    listener: Listener
+    origin: Origin = "yours"
+
+    @property
+    def folder(self) -> Path:
+        """Where tables and figures go; the user's records lie there, too."""
+        if self.origin == "reference":
+            return self.reference_folder
+        return self.workspace.published(self.scale, self.overrides.digest if self.overrides else None)
+
+    @property
+    def reference_folder(self) -> Path:
+        """Where the committed ones lie."""
+        return self.workspace.reference / self.scale
+
+    def wishes(self, artifact: Artifact, seeds: Iterable[int]) -> list[Wish]:
+        """The runs that an artifact shows for these seeds."""
+        return wishes(artifact, self.scale, list(seeds), self.overrides)
+
+    def known(self, recipes: Iterable[Recipe]) -> dict[str, Outcome]:
+        """What store and records say of these runs of the user, and of those that they needed."""
+        if self.origin == "reference":
+            return {}
+        return self.own.outcomes(_with_dependencies(recipes), *self._stored)
+
+    def show(self, artifact: Artifact) -> Drawn:
+        """The artifact from what is known; from the reference where the user has no run of it."""
+        wanted = self.wishes(artifact, self._seeds)
+        known = self.known(wish.recipe for wish in wanted)
+        if not any(wish.recipe.run_id in known for wish in wanted):
+            return self._draw_reference(artifact)
+        return self.draw(artifact, self._chosen(artifact, wanted, known), known)
+
+    def draw(
+        self, artifact: Artifact, wanted: list[Wish], known: Mapping[str, Outcome], trained: int = 0
+    ) -> Drawn:
+        """The artifact from these runs of the user, beside the reference."""
+        reference = self._reference(artifact, SEEDS_SHOWN, chosen=True)
+        material = replace(
+            self._material(artifact, wanted, known, self.folder),
+            reference=reference if reference.outcomes else None,
+        )
+        return replace(_drawn(artifact, material, known), trained=trained)
+
+    def _draw_reference(self, artifact: Artifact) -> Drawn:
+        found = self._reference(artifact, self._seeds, chosen=self.seeds is None)
+        material = self._material(artifact, found.wishes, found.outcomes, self.reference_folder)
+        return _drawn(artifact, replace(material, origin="reference"), found.outcomes)
+
+    @cached_property
+    def own(self) -> KnownRuns:
+        """The user's runs."""
+        return KnownRuns(self.workspace, self.folder, self.listener)
+
+    @cached_property
+    def _stored(self) -> tuple[Mapping[str, Outcome], Store | None]:
+        try:
+            store = existing_store(self.workspace, self.code)
+            return stored_outcomes(store), store
+        except StoreError as error:
+            self.listener.warned(f"{error} Drawing from the records below {self.folder} alone.")
+            return {}, None
+
+    @property
+    def _seeds(self) -> Iterable[int]:
+        return SEEDS_SHOWN if self.seeds is None else self.seeds
+
+    def _chosen(self, artifact: Artifact, wanted: list[Wish], known: Mapping[str, Outcome]) -> list[Wish]:
+        return wanted if self.seeds is not None else _with_results(artifact, wanted, known)
+
+    def _reference(self, artifact: Artifact, seeds: Iterable[int], *, chosen: bool) -> ReferenceRuns:
+        """The committed runs of an artifact; `chosen` leaves out seeds that lack results."""
+        wanted = self.wishes(artifact, seeds)
+        runs = KnownRuns(self.workspace, self.reference_folder, self.listener)
+        known = runs.outcomes(_with_dependencies(wish.recipe for wish in wanted))
+        shown = _with_results(artifact, wanted, known) if chosen else wanted
+        judged = judged_rows(artifact.name, self._reference_evidence)
+        return ReferenceRuns(shown, known, self.reference_folder, judged)
+
+    def _material(
+        self, artifact: Artifact, wanted: list[Wish], known: Mapping[str, Outcome], source: Path
+    ) -> Material:
+        shown = {wish.recipe.run_id for wish in wanted} & known.keys()
+        return Material(
+            scale=self.scale,
+            wishes=wanted,
+            outcomes={run_id: known[run_id] for run_id in known if run_id in shown},
+            records=RecordFolder(source),
+            overrides=tuple(self.overrides.texts),
+            folder=self.folder,
+            source=source,
+            files=FinishedRuns(self.workspace, self.code),
+            machine=self.machine,
+            judged=judged_rows(artifact.name, self._evidence(source)),
+        )
+
+    def _evidence(self, folder: Path) -> Evidence:
+        return self._reference_evidence if folder == self.reference_folder else self._evidence_of(folder)
+
+    @cached_property
+    def _reference_evidence(self) -> Evidence:
+        """Read once: nothing changes it while a command runs."""
+        return self._evidence_of(self.reference_folder)
+
+    def _evidence_of(self, folder: Path) -> Evidence:
+        return evidence_of(folder, self.scale, self.overrides)
+
+
+def _drawn(artifact: Artifact, material: Material, known: Mapping[str, Outcome]) -> Drawn:
+    sheet, files = draw_artifact(artifact, material)
+    return Drawn(
+        sheet, files, material.outcomes, wishes=tuple(material.wishes), known=known, origin=material.origin
+    )
+
+
+def _with_dependencies(recipes: Iterable[Recipe]) -> Iterator[Recipe]:
+    for recipe in recipes:
+        yield recipe
+        yield from _with_dependencies(recipe.dependencies)
+
+
+def _with_results(artifact: Artifact, wanted: list[Wish], known: Mapping[str, Outcome]) -> list[Wish]:
+    """Without seeds that lack results, so that rows are compared over the same seeds; else those with any."""
+    whole = not isinstance(artifact, Cloud)
+    having = {wish.recipe.seed for wish in wanted if wish.recipe.run_id in known}
+    lacking = {wish.recipe.seed for wish in wanted if wish.recipe.run_id not in known}
+    seeds = (having - lacking if whole else set()) or having or {0}
+    return [wish for wish in wanted if wish.recipe.seed in seeds]

@@ -1,0 +1,67 @@
+"""What `claims` does: brings the records that the store has, judges every claim, writes the ledger."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cdd.recipe import Recipe
+from experiments import registry
+from experiments.schema.table import Scale
+from reproduce.claims.evaluate import SEEDS, judged
+from reproduce.evidence.context import Origin
+from reproduce.evidence.run_lookup import evidence_of, runs_of
+from reproduce.execution.listener import Listener
+from reproduce.pipeline.session import Request, Session
+from reproduce.statistics.judged_claim import JudgedClaim
+from reproduce.tables import ledger_table
+from reproduce.tables.build import write
+from reproduce.tables.sheet import Sheet
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Every claim with its verdict, and with the one by the committed runs where those are others."""
+
+    claims: list[JudgedClaim]
+    sheet: Sheet
+    files: list[Path]
+    reference: list[JudgedClaim] = field(default_factory=list)
+
+
+def claimed_recipes(scale: Scale, seeds: Iterable[int]) -> list[Recipe]:
+    """Every run that a claim compares, once."""
+    declared, used = registry.claims(), list(seeds)
+    evidence = evidence_of(Path(), scale)
+    recipes = (evidence.recipe(run, seed) for run in runs_of(declared) for seed in used)
+    return list({recipe.run_id: recipe for recipe in recipes if recipe}.values())
+
+
+def draw_ledger(
+    scale: Scale,
+    seeds: Sequence[int] | None,
+    results: Path,
+    listener: Listener,
+    origin: Origin = "yours",
+) -> Ledger:
+    """The ledger of a scale, written below its folder; the reference's where no run of the user is known.
+
+    Args:
+        scale: whose runs are judged.
+        seeds: None for all that have results.
+        results: the user's folder.
+        listener: is told what two places say differently.
+        origin: `reference` for the committed runs alone, written into the reference.
+
+    Raises:
+        ValueError: for a damaged record.
+    """
+    request = Request(names=[], scale=scale, seeds=None, results=results, origin=origin)
+    drawer = Session(request, listener).drawer
+    declared, used = registry.claims(), list(SEEDS if seeds is None else seeds)
+    known = drawer.known(claimed_recipes(scale, used))
+    reference = evidence_of(drawer.reference_folder, scale)
+    own = evidence_of(drawer.folder, scale) if known else reference
+    claims = judged(declared, own, used)
+    beside = judged(declared, reference) if known and reference.records else []
+    drawn = ledger_table.sheet(claims, scale, beside)
+    return Ledger(claims, drawn, write(drawn, drawer.folder), beside)

@@ -1,0 +1,1 @@
+"""What is to be trained, why and how long it takes; may import tracking and below."""

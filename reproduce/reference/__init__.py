@@ -1,0 +1,1 @@
+"""The committed reference, for its maintainers; may import report and below."""

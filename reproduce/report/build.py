@@ -1,0 +1,161 @@
+"""The report of a scale: one page with everything that was measured, and a text about it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cdd.files import atomic_write
+from experiments import registry
+from experiments.schema.table import Scale
+from reproduce.evidence.context import Origin
+from reproduce.execution.listener import Listener
+from reproduce.pipeline.drawer import Drawn
+from reproduce.pipeline.ledger import Ledger, draw_ledger
+from reproduce.pipeline.session import Request, Session
+from reproduce.report.html_table import HtmlGrid, html_grid
+from reproduce.report.markdown import document, sections
+from reproduce.report.pictures import galleries, studies
+from reproduce.report.run_table import clock, machines, run_lines
+from reproduce.report.sections import exhibit_sections
+from reproduce.report.templates import challenge_text, html_page
+from reproduce.statistics.judged_claim import JudgedClaim
+from reproduce.statistics.verdicts import CODES, EXPLANATION
+from reproduce.storage.provenance import ROOT
+from reproduce.tables.caption import DIGEST_LENGTH, SCALE_TEXTS
+from reproduce.tables.ledger_table import counts, counts_text
+from reproduce.tables.text import markdown_table
+
+DIFFERENCES = ROOT / "DIFFERENCES.md"
+TITLE = "Towards a Smaller Student, reproduced"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportRequest:
+    """What the command line asked for.
+
+    Attributes:
+        out: the page; None for `report.html` in the scale's folder.
+        text: the text; None for `REPRODUCIBILITY.md` beside the page.
+        origin: `reference` for the committed runs alone.
+    """
+
+    scale: Scale = "mini"
+    results: Path = Path("results")
+    out: Path | None = None
+    text: Path | None = None
+    origin: Origin = "yours"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written, and what it counts."""
+
+    files: tuple[Path, Path]
+    verdicts: Mapping[str, int]
+    artifacts: int
+    runs: int
+
+
+@dataclass(frozen=True)
+class LedgerPart:
+    """The judged claims as the page shows them."""
+
+    grids: tuple[HtmlGrid, ...]
+    notes: tuple[str, ...]
+    command: str
+
+
+def make_report(request: ReportRequest, listener: Listener) -> Report:
+    """Draws everything that is known of a scale, judges it, and writes page and text.
+
+    Raises:
+        UsageError: if the results or the files cannot be written.
+        ValueError: for a damaged record.
+    """
+    names = [summary.name for summary in registry.summaries()]
+    session = Session(
+        Request(names=names, scale=request.scale, seeds=None, results=request.results, origin=request.origin),
+        listener,
+    )
+    session.workspace.check_writable()
+    drawn = session.show()
+    ledger = draw_ledger(request.scale, None, request.results, listener, request.origin)
+    values = _values(request.scale, session, drawn, ledger)
+    page = request.out or session.drawer.folder / "report.html"
+    text = request.text or page.with_name("REPRODUCIBILITY.md")
+    values["page"] = Path(os.path.relpath(page, text.parent)).as_posix()
+    for path, content in ((page, html_page(values)), (text, challenge_text(values))):
+        atomic_write(path, content)
+    return Report((page, text), values["counts"], len(drawn), len(values["runs"]))
+
+
+def _values(scale: Scale, session: Session, drawn: list[Drawn], ledger: Ledger) -> dict[str, Any]:
+    """Everything that the templates name."""
+    folders = (session.drawer.folder, session.drawer.reference_folder)
+    runs = run_lines(drawn)
+    shown = [wish for each in drawn for wish in each.wishes if wish.recipe.run_id in each.outcomes]
+    verdicts, parts = counts(ledger.claims), exhibit_sections(drawn, scale)
+    own = f" --scale {scale}" if scale != "mini" else ""
+    return {
+        "title": f"{TITLE}: results at the {scale} scale",
+        "description": _description(scale, verdicts, len(runs)),
+        "scale": scale,
+        "scale_text": SCALE_TEXTS[scale],
+        "data": _data(drawn),
+        "seeds": sorted({wish.recipe.seed for wish in shown}),
+        "runs": runs,
+        "total": clock(sum(run.seconds or 0.0 for run in runs)),
+        "machines": machines(runs),
+        "verdicts": CODES,
+        "counts": verdicts,
+        "counts_text": counts_text(verdicts),
+        "meanings": EXPLANATION,
+        "claims": ledger.claims,
+        "publications": _publications(ledger.claims),
+        "ledger_blocks": [
+            {"title": block.title, "table": "\n".join(markdown_table(block.frame, words=block.words))}
+            for block in ledger.sheet.blocks
+        ],
+        "ledger": LedgerPart(
+            tuple(html_grid(block) for block in ledger.sheet.blocks),
+            ledger.sheet.notes,
+            f"python -m reproduce claims{own}",
+        ),
+        "sections": parts,
+        "galleries": next(filter(None, map(galleries, folders)), []),
+        "studies": next(filter(None, map(studies, folders)), []),
+        "differences": document(
+            DIFFERENCES, 3, {exhibit.anchor for part in parts for exhibit in part.exhibits}
+        ),
+        "difference_counts": list(sections(DIFFERENCES)),
+        "command": f"python -m reproduce report{own}",
+    }
+
+
+def _description(scale: Scale, verdicts: Mapping[str, int], runs: int) -> str:
+    total = sum(verdicts.values())
+    return f"{total} claims judged at the {scale} scale from {runs} runs: {counts_text(verdicts)}."
+
+
+def _data(drawn: list[Drawn]) -> list[str]:
+    """Data sets with sizes and digests, as the runs that are shown were evaluated on them."""
+    sizes: dict[tuple[str, str], set[tuple[int, int]]] = {}
+    for each in drawn:
+        for wish in (wish for wish in each.wishes if wish.recipe.run_id in each.outcomes):
+            data, made = wish.recipe.data, each.outcomes[wish.recipe.run_id].environment
+            digest = str(made.get("data_digest", "unknown"))[:DIGEST_LENGTH]
+            sizes.setdefault((data.name, digest), set()).add((data.height, data.width))
+    return [
+        f"{name} at {', '.join(f'{height}x{width}' for height, width in sorted(found))} (digest {digest})"
+        for (name, digest), found in sorted(sizes.items())
+    ]
+
+
+def _publications(claims: list[JudgedClaim]) -> dict[str, list[JudgedClaim]]:
+    """Claims by the table or figure that they come from, in the order of the ledger."""
+    found: dict[str, list[JudgedClaim]] = {}
+    for judged in claims:
+        found.setdefault(judged.source, []).append(judged)
+    return found

@@ -1,0 +1,138 @@
+"""The tables and figures of the page, in sections: the papers' own first, then what is beyond them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+
+from experiments import registry
+from experiments.schema.figure import Artifact, Forest
+from experiments.schema.table import BEYOND, Scale, Table
+from reproduce.figures.output import reference_of
+from reproduce.pipeline.drawer import Drawn
+from reproduce.report.html_table import HtmlGrid, html_grid
+from reproduce.report.images import Image, image
+from reproduce.tables.caption import PUBLICATION_PARTS, heading
+
+BEYOND_TITLES = (
+    "Points that the text leaves open",
+    "Tables beyond the papers",
+    "Inside the method, and all runs together",
+)
+
+
+@dataclass(frozen=True)
+class ShownRun:
+    """A finished run in an artifact, by the name that it has there."""
+
+    label: str
+    seed: int
+    run_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exhibit:
+    """A table or figure on the page.
+
+    Attributes:
+        anchor: its id there.
+        title: with scale and data.
+        image: None for a table.
+        reference_image: the same figure of the committed runs, where the user's own is shown.
+        alt: the picture in words.
+        runs: behind its numbers, by name and seed.
+        command: makes it again.
+        beyond: whether no paper has it.
+    """
+
+    anchor: str
+    heading: str
+    title: str
+    grids: tuple[HtmlGrid, ...]
+    notes: tuple[str, ...]
+    image: Image | None
+    reference_image: Image | None
+    alt: str
+    runs: tuple[ShownRun, ...]
+    command: str
+    beyond: bool
+
+    @property
+    def distinct(self) -> int:
+        """Different runs behind it."""
+        return len({run.run_id for run in self.runs})
+
+
+@dataclass(frozen=True)
+class Section:
+    """Exhibits of one kind and publication."""
+
+    anchor: str
+    title: str
+    exhibits: tuple[Exhibit, ...]
+
+
+def exhibit_sections(drawn: Iterable[Drawn], scale: Scale) -> list[Section]:
+    """What each publication has, supplements behind it, in the order of the catalog; what none has, last."""
+    pairs = [(registry.find(each.sheet.name), each) for each in drawn]
+    pairs.sort(key=lambda pair: len(pair[0].source.split(", ")))
+    publications = list(dict.fromkeys(_publication(artifact) for artifact, _ in pairs))
+    pairs.sort(key=lambda pair: (publications.index(_publication(pair[0])), _kind(pair[0])))
+    pairs.sort(key=lambda pair: pair[0].source == BEYOND)
+    parts = groupby(pairs, key=lambda pair: _title(pair[0]))
+    return [
+        Section(f"part-{number}", title, tuple(_exhibit(artifact, each, scale) for artifact, each in found))
+        for number, (title, found) in enumerate(parts, 1)
+    ]
+
+
+def repeat_command(name: str, scale: Scale, seeds: Iterable[int]) -> str:
+    """The command that makes an artifact again with these seeds."""
+    words = ["python -m reproduce", name]
+    if scale != "mini":
+        words.append(f"--scale {scale}")
+    if scale == "paper":
+        words.append("--data-root DIR")
+    listed = ",".join(map(str, sorted(set(seeds))))
+    return " ".join([*words, *([f"--seeds {listed}"] if listed not in ("", "0") else [])])
+
+
+def _publication(artifact: Artifact) -> str:
+    return ", ".join(artifact.source.split(", ")[:PUBLICATION_PARTS])
+
+
+def _kind(artifact: Artifact) -> int:
+    return 0 if isinstance(artifact, Forest) else 1 if isinstance(artifact, Table) else 2
+
+
+def _title(artifact: Artifact) -> str:
+    if artifact.source == BEYOND:
+        return BEYOND_TITLES[_kind(artifact)]
+    return f"{'Tables' if isinstance(artifact, Table) else 'Figures'} of {_publication(artifact)}"
+
+
+def _exhibit(artifact: Artifact, drawn: Drawn, scale: Scale) -> Exhibit:
+    sheet, runs = drawn.sheet, _runs(drawn)
+    what, stem = heading(artifact), drawn.files[0].with_name(sheet.name)
+    is_table = isinstance(artifact, Table)
+    return Exhibit(
+        anchor=sheet.name,
+        heading=what,
+        title=sheet.title,
+        grids=tuple(html_grid(block) for block in sheet.blocks),
+        notes=sheet.notes,
+        image=None if is_table else image(stem),
+        reference_image=None if is_table or drawn.origin == "reference" else image(reference_of(stem)),
+        alt=f"{what}: drawn from {len({run.run_id for run in runs})} runs. Its numbers follow as a table.",
+        runs=runs,
+        command=repeat_command(sheet.name, scale, (run.seed for run in runs)),
+        beyond=artifact.source == BEYOND,
+    )
+
+
+def _runs(drawn: Drawn) -> tuple[ShownRun, ...]:
+    found = [
+        ShownRun(wish.name or wish.label, wish.recipe.seed, wish.recipe.run_id)
+        for wish in drawn.wishes
+        if wish.recipe.run_id in drawn.outcomes
+    ]
+    return tuple(dict.fromkeys(found))

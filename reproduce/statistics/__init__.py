@@ -1,0 +1,1 @@
+"""Whether a difference is real: intervals, Pareto fronts, verdicts; may import errors."""

@@ -1,0 +1,1 @@
+"""Settings tuned with Optuna; may import figures and below."""

@@ -1,0 +1,231 @@
+"""What stands below a table: scale, data, seeds, versions, device, code."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from string import ascii_lowercase
+from typing import Any
+
+from cdd.architecture import Network, SmallNetwork, VisionTransformer
+from cdd.data.registry import EMBEDDED
+from experiments.schema.figure import Artifact
+from experiments.schema.table import BEYOND, Scale, Table
+from reproduce.claims.thread_spread import thread_spread
+from reproduce.evidence.context import Material
+from reproduce.execution.executor import Outcome
+from reproduce.planning.plan import Wish
+from reproduce.tables.against_reference import note as compared_with_reference
+
+SCALE_TEXTS = {
+    "mini": "small networks on small embedded images, for two CPU cores: compare directions, not numbers",
+    "bench": "the paper's networks on embedded data: compare directions, not numbers",
+    "paper": "the paper's data, networks and schedule",
+}
+COUNTS = (
+    "MP: parameters of the deployed network without the identity classifier. FLOPs: multiply-adds of one "
+    "image as the paper counts them; true FLOPs are twice as many."
+)
+REFERENCE = "Reference: measured and committed by this project. "
+MIXED_THREADS = (
+    "Numbers of threads differ among these runs: they are rounded differently and go different ways, as two "
+    "seeds do."
+)
+VERSIONS = ("python", "torch", "torchvision", "mlflow", "numpy")
+DIGEST_LENGTH = 12
+PUBLICATION_PARTS = 2
+"""Parts of a source that name the publication: authors and conference; what follows is the place in it."""
+COMMIT_LENGTH = 10
+
+
+def heading(artifact: Artifact) -> str:
+    """The paper's number and caption; the caption alone where the paper has no such artifact."""
+    number = ", ".join(artifact.source.split(", ")[PUBLICATION_PARTS:])
+    return artifact.title if artifact.source == BEYOND else f"{number}. {artifact.title}"
+
+
+def title(artifact: Artifact, scale: Scale, wishes: list[Wish]) -> str:
+    """The paper's caption, and what ours is where it is not the paper's setting."""
+    text = heading(artifact)
+    if scale == "paper":
+        return f"{text} (paper scale)"
+    return f"{text}: {scale} scale, on {_data_sets(wish.recipe.data.name for wish in wishes)}"
+
+
+def _data_sets(names: Iterable[str]) -> str:
+    """The data sets, with what kind of data set they are."""
+    found = sorted(set(names))
+    real = [name for name in found if name not in EMBEDDED]
+    plural = "the data sets" if len(real) > 1 else "the data set"
+    kinds = {"the embedded data set": [name for name in found if name in EMBEDDED], plural: real}
+    return " and ".join(f"{kind} {' and '.join(names)}" for kind, names in kinds.items() if names)
+
+
+def scale_text(scale: Scale, names: Iterable[str]) -> str:
+    """What the scale is, where these data sets are trained on."""
+    text, found = SCALE_TEXTS[scale], set(names)
+    if scale == "paper" or found <= EMBEDDED.keys():
+        return text
+    return text.replace("small embedded images", "small images").replace("embedded data", _data_sets(found))
+
+
+def row_notes(table: Table, wishes: list[Wish], overrides: tuple[str, ...]) -> dict[str, list[str]]:
+    """By label what is to be said of a row: its own note, and settings that this command gave its method."""
+    notes = {row.label: [row.note] if row.note else [] for row in table.rows}
+    for wish in wishes:
+        own = [text for text in overrides if text.startswith(f"{type(wish.recipe.method).__name__}.")]
+        text = f"Not the published setting: {', '.join(own)}."
+        if own and text not in notes[wish.label]:
+            notes[wish.label].append(text)
+    return notes
+
+
+def letters(notes: Mapping[str, list[str]]) -> dict[str, str]:
+    """The letter of every note, in the order of the rows."""
+    texts = dict.fromkeys(text for found in notes.values() for text in found)
+    return {text: ascii_lowercase[place] for place, text in enumerate(texts)}
+
+
+def caption(artifact: Artifact, material: Material) -> list[str]:
+    """The notes, one sentence group each."""
+    scale, wishes, outcomes, overrides = (
+        material.scale,
+        material.wishes,
+        material.outcomes,
+        material.overrides,
+    )
+    shown = [wish for wish in wishes if wish.recipe.run_id in outcomes]
+    made = _environments(wishes, outcomes)
+    names = {wish.recipe.data.name for wish in wishes}
+    notes = [
+        f"{_origin(artifact)} Ours: scale {scale}, {scale_text(scale, names)}.",
+        _protocols(artifact),
+        *([COUNTS] if isinstance(artifact, Table) and _counts(artifact) else []),
+        *artifact.notes,
+        *_of_rows(artifact, wishes, overrides),
+    ]
+    if overrides:
+        notes.append(f"Overridden, so not the paper's setting: {', '.join(overrides)}.")
+    if scale != "paper":
+        notes.append(_networks(wishes))
+    if not made:
+        return [*notes, "None of these runs has finished.", *_reference(artifact, material)]
+    seeds = sorted({wish.recipe.seed for wish in shown})
+    spread = "; ± is the standard deviation over seeds" if len(seeds) > 1 else ""
+    data = _listed(sorted({_data(wish, outcomes[wish.recipe.run_id].environment) for wish in shown}))
+    return [
+        *notes,
+        f"Data: {data}. Seeds: {_listed(seeds)}{spread}.",
+        f"{REFERENCE if material.origin == 'reference' else ''}{made_with(made)}",
+        *_reference(artifact, material),
+        *_threads(material),
+    ]
+
+
+def _environments(wishes: Iterable[Wish], outcomes: Mapping[str, Outcome]) -> list[Mapping[str, Any]]:
+    found = (outcomes[wish.recipe.run_id].environment for wish in wishes if wish.recipe.run_id in outcomes)
+    return [environment for environment in found if environment]
+
+
+def _reference(artifact: Artifact, material: Material) -> list[str]:
+    """What the reference beside the user's numbers is, and whether those lie within its spread."""
+    if material.reference is None:
+        return []
+    found = material.reference
+    seeds = sorted({wish.recipe.seed for wish in found.wishes if wish.recipe.run_id in found.outcomes})
+    made = made_with(_environments(found.wishes, found.outcomes))
+    return [*compared_with_reference(artifact, material), f"{REFERENCE}Seeds: {_listed(seeds)}. {made}"]
+
+
+def _threads(material: Material) -> list[str]:
+    """What another number of threads may have done to the runs that are compared; none where all have one."""
+    made = _environments(material.wishes, material.outcomes)
+    folder = material.records_folder
+    if found := material.reference:
+        made, folder = made + _environments(found.wishes, found.outcomes), found.folder
+    counts = {environment.get("threads") for environment in made if environment.get("device") == "cpu"}
+    if len(counts) < 2:
+        return []
+    known = thread_spread(folder)
+    if known is None:
+        return [MIXED_THREADS]
+    spread, runs = known
+    return [
+        f"{MIXED_THREADS} Measured on {runs} run{'s' if runs > 1 else ''}: a standard deviation of "
+        f"{spread.deviation:.2f} points of mAP."
+    ]
+
+
+def _origin(artifact: Artifact) -> str:
+    if artifact.source == BEYOND:
+        return "The paper has no such figure."
+    return f"Paper: {artifact.source}."
+
+
+def _of_rows(artifact: Artifact, wishes: list[Wish], overrides: tuple[str, ...]) -> list[str]:
+    if not isinstance(artifact, Table):
+        return []
+    reported = "Reported: copied by the paper from a publication, never trained here, in no comparison."
+    found = letters(row_notes(artifact, wishes, overrides))
+    notes = [f"[{letter}] {text}" for text, letter in found.items()]
+    return [*([reported] if any(row.reported for row in artifact.rows) else []), *notes]
+
+
+def _counts(table: Table) -> bool:
+    return any(column.metric == "multiply_adds" for group in table.groups for column in group.columns)
+
+
+def _protocols(artifact: Artifact) -> str:
+    titles: dict[str, list[str]] = {}
+    for group in artifact.groups:
+        titles.setdefault(group.protocol_text, []).append(group.title)
+    return "Protocols: " + "; ".join(f"{' and '.join(found)}, {text}" for text, found in titles.items()) + "."
+
+
+def _networks(wishes: list[Wish]) -> str:
+    students = sorted({_network(wish.recipe.student) for wish in wishes})
+    return f"Networks named in the rows are the paper's; ours at this scale: {'; '.join(students)}."
+
+
+def _network(backbone: Network) -> str:
+    if isinstance(backbone, VisionTransformer):
+        return (
+            f"vision transformer of {backbone.layers} layers, width {backbone.width}, patch {backbone.patch}"
+        )
+    if isinstance(backbone, SmallNetwork):
+        depth = "" if backbone.depth is None else f" of depth {backbone.depth}"
+        return f"{backbone.family}{depth}, width {backbone.width:g}"
+    blocks, planes = ("-".join(map(str, counts)) for counts in (backbone.blocks, backbone.planes))
+    return f"ResNet of {blocks} {backbone.block} blocks, {planes} planes"
+
+
+def _data(wish: Wish, environment: Mapping[str, Any]) -> str:
+    data = wish.recipe.data
+    digest = str(environment.get("data_digest", "unknown"))[:DIGEST_LENGTH]
+    return f"{data.name} at {data.height}x{data.width} (digest {digest})"
+
+
+def made_with(made: Sequence[Mapping[str, Any]]) -> str:
+    """Devices, versions and code behind these environments."""
+    devices = _listed(sorted({_device(environment) for environment in made}))
+    versions = [
+        f"{name} {_listed(sorted({str(environment[name]) for environment in made if name in environment}))}"
+        for name in VERSIONS
+        if any(name in environment for environment in made)
+    ]
+    commits = _listed(sorted({_commit(environment) for environment in made}))
+    return f"Made on {devices} with {', '.join(versions)}; git commit {commits}."
+
+
+def _device(environment: Mapping[str, Any]) -> str:
+    name, precision = environment.get("device_name"), environment.get("autocast")
+    threads = environment.get("threads") if environment.get("device") == "cpu" else None
+    counted = f"{threads} thread{'' if threads == 1 else 's'}" if threads else None
+    details = ", ".join(str(detail) for detail in (name, precision, counted) if detail)
+    return f"{environment.get('device', 'unknown device')}{f' ({details})' if details else ''}"
+
+
+def _commit(environment: Mapping[str, Any]) -> str:
+    commit = str(environment.get("git_commit", "unknown"))[:COMMIT_LENGTH]
+    return f"{commit} with uncommitted changes" if environment.get("git_dirty") else commit
+
+
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(str(value) for value in values)

@@ -1,0 +1,1 @@
+"""MLflow, and only here: the store, trainings, models, finished runs; may import storage."""

@@ -1,0 +1,118 @@
+"""What people see where the output is no terminal: plain lines, once each."""
+
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from cdd.run import Epoch, Progress
+from reproduce.cli.printing import Display
+from reproduce.planning.duration import Estimate
+from reproduce.planning.plan import Item
+from tests.reproduce.fakes import a_teacher
+
+ITEM = Item(a_teacher("mini", 0), ("Teacher", "Same"), "run", "never run", Estimate(None, ""))
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
+    """What was printed since the last look; nothing of it to standard output."""
+
+    def look() -> list[str]:
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        return captured.err.splitlines()
+
+    return look
+
+
+def test_a_run_is_a_plain_line_per_event(lines: Callable[[], list[str]]) -> None:
+    with Display() as display:
+        display.run_started(ITEM, 1, 2)
+        display.stepped(Progress(epoch=1, epochs=3, step=1, steps=30, loss=0.5))
+        display.epoch_finished(Epoch(number=1, metrics={"loss/total": 0.25}), 3)
+        metrics = {"loss/total": 0.125, "camera_rule/mAP": 0.4567, "channels/kept": 12.0}
+        display.epoch_finished(Epoch(number=2, metrics=metrics), 3)
+        display.run_ended(ITEM, "finished")
+    assert lines() == [
+        "[1/2] Teacher = Same at 16x16, seed 0: run (never run)",
+        "[1/2] Teacher = Same at 16x16, seed 0  epoch 1/3  loss 0.250",
+        "[1/2] Teacher = Same at 16x16, seed 0  epoch 2/3  loss 0.125  mAP 45.7 %  channels 12",
+        "[1/2] Teacher = Same at 16x16, seed 0: finished",
+    ]
+
+
+def test_the_time_left_comes_from_the_steps_that_were_made(
+    lines: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    display = Display()
+    display.run_started(ITEM, 1, 1)
+    for step, moment in ((11, 0.0), (21, 20.0)):  # 2 seconds a step, the first ten were made before
+        now[0] = moment
+        display.stepped(Progress(epoch=1, epochs=2, step=step, steps=100, loss=0.5))
+    display.epoch_finished(Epoch(number=1, metrics={}), 2)
+    assert lines()[-1] == "[1/1] Teacher = Same at 16x16, seed 0  epoch 1/2  2:38 left"
+    display.epoch_finished(Epoch(number=2, metrics={}), 2)
+    assert lines()[-1] == "[1/1] Teacher = Same at 16x16, seed 0  epoch 2/2"
+
+
+def test_hours_are_written_out(lines: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    display = Display()
+    display.run_started(ITEM, 1, 1)
+    for step, moment in ((0, 0.0), (1, 3661.0)):
+        now[0] = moment
+        display.stepped(Progress(epoch=1, epochs=2, step=step, steps=2, loss=0.5))
+    display.epoch_finished(Epoch(number=1, metrics={}), 2)
+    assert "1:01:01 left" in lines()[-1]
+
+
+def test_long_lines_are_not_broken(lines: Callable[[], list[str]]) -> None:
+    Display().warned("[bold]" + "word " * 100)
+    (line,) = lines()
+    assert line.startswith("Warning: [bold]word word")
+
+
+def test_a_terminal_gets_a_bar_instead_of_lines_per_epoch(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with Display() as display:
+        display.run_started(ITEM, 1, 1)
+        display.stepped(Progress(epoch=1, epochs=2, step=1, steps=4, loss=0.5))
+        display.epoch_finished(Epoch(number=1, metrics={"loss/total": 0.25}), 2)
+        display.stepped(Progress(epoch=2, epochs=2, step=3, steps=4, loss=0.5))
+        display.bar.refresh()
+        display.run_ended(ITEM, "finished")
+    printed = capsys.readouterr().err
+    assert "epoch 2/2  loss 0.500" in printed
+    assert "epoch 1/2  loss 0.250" not in printed
+
+
+def test_a_long_epoch_is_not_silent(lines: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    display = Display()
+    display.run_started(ITEM, 1, 1)
+    for step in range(1, 8):  # half a minute a step
+        now[0] += 30
+        display.stepped(Progress(epoch=1, epochs=9, step=step, steps=20, loss=0.5))
+    assert lines()[1:] == [
+        "[1/1] Teacher = Same at 16x16, seed 0  epoch 1/9  loss 0.500  step 3/20  8:30 left",
+        "[1/1] Teacher = Same at 16x16, seed 0  epoch 1/9  loss 0.500  step 6/20  7:00 left",
+    ]
+
+
+def test_displays_of_runs_side_by_side_keep_their_lines_apart(lines: Callable[[], list[str]]) -> None:
+    with Display() as display:
+        runs = [display.another(), display.another()]
+        for number, run in enumerate(runs, start=1):
+            run.run_started(ITEM, number, 2)
+        for run in runs:
+            run.epoch_finished(Epoch(number=1, metrics={}), 3)
+        runs[0].run_ended(ITEM, "finished")
+    assert [line.partition(" ")[0] for line in lines()] == ["[1/2]", "[2/2]", "[1/2]", "[2/2]", "[1/2]"]
