@@ -17,8 +17,8 @@ from reproduce.tables.sheet import number_text
 
 NAMED = 4
 """Numbers outside that a note names."""
-SAME_COUNT = 1e-6
-"""Relative difference of two counts that are the same."""
+SAME_COUNT = 1e-5
+"""Relative difference of two counts that are the same; a record has six digits."""
 
 
 @dataclass(frozen=True)

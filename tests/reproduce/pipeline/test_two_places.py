@@ -78,6 +78,18 @@ def test_own_runs_stand_beside_the_reference_and_the_paper(
     assert line.startswith("Yours within the reference's spread: 4 of 4 numbers")
 
 
+def test_a_count_that_a_record_has_rounded_is_the_same(
+    filled: Path, run: Run, session: Callable[..., Session]
+) -> None:
+    for path in (filled / "mini" / "runs").glob("*.json"):
+        values = json.loads(path.read_text())
+        values["metrics"]["parameters"] *= 1 + 4e-6
+        path.write_text(json.dumps(values))
+    run(seeds=[1])
+    (drawn,) = session(seeds=None).show()
+    assert any("4 of 4 numbers" in note for note in drawn.sheet.notes)
+
+
 def test_a_number_outside_the_spread_is_named(
     filled: Path, run: Run, session: Callable[..., Session]
 ) -> None:
