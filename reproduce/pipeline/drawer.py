@@ -20,6 +20,7 @@ from reproduce.execution.stored_outcomes import stored_outcomes
 from reproduce.figures.render import draw_artifact
 from reproduce.planning.overrides import Overrides
 from reproduce.planning.plan import Wish, wishes
+from reproduce.statistics.judged_claim import JudgedClaim
 from reproduce.storage.provenance import Source
 from reproduce.storage.results_folder import Workspace
 from reproduce.storage.run_record import RecordFolder
@@ -107,14 +108,16 @@ class Drawer:
         """The artifact from these runs of the user, beside the reference."""
         reference = self._reference(artifact, SEEDS_SHOWN, chosen=True)
         material = replace(
-            self._material(artifact, wanted, known, self.folder),
+            self._material(
+                wanted, known, self.folder, judged_rows(artifact.name, self._evidence_of(self.folder))
+            ),
             reference=reference if reference.outcomes else None,
         )
         return replace(_drawn(artifact, material, known), trained=trained)
 
     def _draw_reference(self, artifact: Artifact) -> Drawn:
         found = self._reference(artifact, self._seeds, chosen=self.seeds is None)
-        material = self._material(artifact, found.wishes, found.outcomes, self.reference_folder)
+        material = self._material(found.wishes, found.outcomes, self.reference_folder, found.judged)
         return _drawn(artifact, replace(material, origin="reference"), found.outcomes)
 
     @cached_property
@@ -148,7 +151,11 @@ class Drawer:
         return ReferenceRuns(shown, known, self.reference_folder, judged)
 
     def _material(
-        self, artifact: Artifact, wanted: list[Wish], known: Mapping[str, Outcome], source: Path
+        self,
+        wanted: list[Wish],
+        known: Mapping[str, Outcome],
+        source: Path,
+        judged: tuple[JudgedClaim, ...],
     ) -> Material:
         shown = {wish.recipe.run_id for wish in wanted} & known.keys()
         return Material(
@@ -161,11 +168,8 @@ class Drawer:
             source=source,
             files=FinishedRuns(self.workspace, self.code),
             machine=self.machine,
-            judged=judged_rows(artifact.name, self._evidence(source)),
+            judged=judged,
         )
-
-    def _evidence(self, folder: Path) -> Evidence:
-        return self._reference_evidence if folder == self.reference_folder else self._evidence_of(folder)
 
     @cached_property
     def _reference_evidence(self) -> Evidence:
