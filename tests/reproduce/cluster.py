@@ -19,7 +19,7 @@ import pytest
 
 DEBIANS = Path("/usr/lib/postgresql")
 PROGRAMS = ("initdb", "postgres")
-SECONDS = 180
+SECONDS = 600
 """A server may take to start on a busy machine, most of it for imports."""
 
 

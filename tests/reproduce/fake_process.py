@@ -22,7 +22,7 @@ from reproduce.studies.study import RowStudy
 from reproduce.studies.target import StudyRequest
 from tests.reproduce.fakes import CODE, STUDENT, TEACHER, FakeTraining, table
 
-SECONDS = 180
+SECONDS = 600
 
 
 @dataclass(frozen=True, kw_only=True)

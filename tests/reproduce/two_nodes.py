@@ -57,9 +57,12 @@ def two_nodes() -> Iterator[TwoNodes]:
         patch.setenv("OMP_NUM_THREADS", "1")
         # Else the workers stand behind everything else on this machine, other tests among it.
         patch.setenv("RAY_worker_niceness", "0")
+        # A machine is dead after five checks without a connection; Ray makes one in three seconds.
+        patch.setenv("RAY_health_check_period_ms", "500")
         # Ray cancels by Ctrl-C, which what a script starts in its background, and its children, ignore.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+        head = {**node, "include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
             yield TwoNodes(cluster, cluster.add_node(**node))
         finally:
