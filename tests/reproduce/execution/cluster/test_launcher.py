@@ -20,9 +20,9 @@ from tests.reproduce.stored import parents, points, trained
 from tests.reproduce.two_nodes import DeadlyTraining, TwoNodes, two_nodes, worker_of
 
 THREE_ROWS = "tests.reproduce.three_rows"
-EPOCHS = 8
-LONGER = ("--set", "initialisation=random", "--set", f"schedule.epochs={EPOCHS}")
-"""Without pretraining, and so many epochs that no run ends before its disturbance has arrived."""
+EPOCHS = 4  # of `TINY`
+CHANGES = ("--set", "initialisation=random", "--set", "method.resetting.after_epoch=1")
+"""No pretraining; resetting from the second epoch on, so that a run that goes on needs its queue."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
 
@@ -70,7 +70,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> 
     folder = prepared(tmp_path_factory.mktemp("unbroken") / "results", empty_database)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        ended(start(folder, *LONGER, suite=THREE_ROWS))
+        ended(start(folder, *CHANGES, suite=THREE_ROWS))
     return folder
 
 
@@ -81,7 +81,7 @@ def disturbed(
     folder = prepared(tmp_path_factory.mktemp("disturbed") / "results", empty_database)
     checkpoints = folder / "checkpoints"
     teacher, *students = stored_runs_by_start(unbroken)
-    words = ("--launcher", "ray", "--address", nodes.address, *LONGER)
+    words = ("--launcher", "ray", "--address", nodes.address, *CHANGES)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         first = start(folder, *words, suite=THREE_ROWS)
