@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput, TeacherOutputs
-from cdd.losses.numerics import at_least_single
-from cdd.losses.unit import unit_rows
+from cdd.losses.numerics import at_least_single, unit_rows
 from cdd.methods.stage_channels import at_smaller_size, stage_channels
 from cdd.methods.vocabulary import (
     learn_vocabulary,
@@ -214,25 +213,6 @@ def log_prediction(
     return F.log_softmax(scale * cosines + bias, dim=1)
 
 
-def assignment_divergence(
-    student: Float[Tensor, "positions student_channels"],
-    teacher: Float[Tensor, "positions teacher_channels"],
-    predictor: Float[Tensor, "words student_channels"],
-    scale: Float[Tensor, ""],
-    vocabulary: Float[Tensor, "words teacher_channels"],
-    temperature: Float[Tensor, ""] | float,
-) -> Float[Tensor, ""]:
-    """KL divergence of the student's words from the teacher's, mean of all positions, in nats.
-
-    No gradient reaches teacher or vocabulary.
-
-    Source: Section 3; released scale and temperature: 3 and 0.2.
-    """
-    predict = partial(log_prediction, predictor=predictor, scale=scale)
-    assign = partial(log_assignment, vocabulary=vocabulary, temperature=temperature)
-    return chunked_divergence(student, teacher, predict, assign, len(vocabulary))
-
-
 def chunked_divergence(
     student: Float[Tensor, "positions student_channels"],
     teacher: Float[Tensor, "positions teacher_channels"],
@@ -240,10 +220,10 @@ def chunked_divergence(
     assign: Callable[[Tensor], Tensor],
     words: int,
 ) -> Float[Tensor, ""]:
-    """Mean over the positions of the divergence of `predict(student)` from `assign(teacher)`.
+    """Mean over the positions of the KL divergence of `predict(student)` from `assign(teacher)`, in nats.
 
-    Positions go through in chunks that are computed again in the backward pass, so that no table of
-    positions by words is larger than `CHUNK_ELEMENTS`.
+    No gradient reaches the teacher. Positions go through in chunks that are computed again in the backward
+    pass, so that no table of positions by words is larger than `CHUNK_ELEMENTS`.
 
     Args:
         predict: logarithms of the student's assignment of some positions.
