@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
-from cdd.losses.unit import unit_rows
+from cdd.losses.numerics import unit_rows
 from cdd.values import NonNegative
 
 FLOOR = 1e-7
