@@ -6,7 +6,7 @@ the authors' release valeoai/QuEST for the numerical form and the settings.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -42,6 +42,7 @@ class QuEST(Method):
     """
 
     key = "cdd.methods.quantised_embedding:QuEST"
+    reads_maps: ClassVar[bool] = True
 
     weight: NonNegative = 1.0
     words: Several = 4096
@@ -71,11 +72,6 @@ class QuEST(Method):
         if self.sampled < self.words:
             raise ValueError(f"sampled is {self.sampled}, which cannot make {self.words} words: sample more")
         return self
-
-    @property
-    def reads_maps(self) -> bool:
-        """The last maps."""
-        return True
 
     @property
     def preparation(self) -> dict[str, object]:
