@@ -37,6 +37,7 @@ class ResRep(Method):
     key = "cdd.methods.resrep:ResRep"
     needs_teacher: ClassVar[bool] = False
     reads_maps: ClassVar[bool] = True
+    """Their sizes alone, for the multiply-adds."""
 
     target: Share = 0.455
     """Share of the multiply-adds to be left; the release's for ResNet-50 on ImageNet."""

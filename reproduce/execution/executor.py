@@ -135,30 +135,23 @@ class Execution:
 
     def outcome_if_free(self) -> Outcome | None:
         """Does what is still to be done; None where another process is doing it."""
-        lock = self.job.workspace.lock(self.item.run_id)
         try:
-            lock.acquire(timeout=0)
+            held = self.job.workspace.lock(self.item.run_id).acquire(timeout=0)
         except Timeout:
             return None
-        try:
+        with held:
             return self._locked(waited=False)
-        finally:
-            lock.release()
 
     def outcome(self) -> Outcome:
         """Waits for the run's lock, then does what is still to be done."""
         lock = self.job.workspace.lock(self.item.run_id)
-        waited = False
         try:
-            lock.acquire(timeout=0)
+            held, waited = lock.acquire(timeout=0), False
         except Timeout:
             self.listener.warned(f"{self.item.name} is being run by another process: waiting for it to end.")
-            lock.acquire()
-            waited = True
-        try:
+            held, waited = lock.acquire(), True
+        with held:
             return self._locked(waited)
-        finally:
-            lock.release()
 
     def _locked(self, waited: bool) -> Outcome:
         stored = None

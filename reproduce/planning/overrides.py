@@ -30,7 +30,7 @@ from reproduce.errors import UsageError, shortened
 from reproduce.planning.override_messages import explain, unknown_key
 
 Kind = TypeVar("Kind", bound=Settings)
-Path = tuple[str, ...]
+FieldPath = tuple[str, ...]
 """Names of fields from a recipe to the one that is meant."""
 OWN_FIELDS = {"student", "compactors", "method"}
 ROLES = ("teacher", "initialisation")
@@ -48,7 +48,7 @@ class Override:
 
     text: str
     role: str
-    path: Path
+    path: FieldPath
     value: Any
 
 
@@ -186,13 +186,13 @@ def _concerns(change: Override, role: str, recipe: Recipe) -> bool:
     return role == wanted or (role.endswith(f"of {wanted}") and change.path[0] == "student")
 
 
-def _has(settings: Any, path: Path) -> bool:
+def _has(settings: Any, path: FieldPath) -> bool:
     if not isinstance(settings, Settings) or path[0] not in type(settings).model_fields:
         return False
     return len(path) == 1 or _has(getattr(settings, path[0]), path[1:])
 
 
-def _updated(settings: Kind, updates: Mapping[Path, Any]) -> Kind:
+def _updated(settings: Kind, updates: Mapping[FieldPath, Any]) -> Kind:
     """The settings with other values at these paths, validated from the inside out."""
     values = {name: getattr(settings, name) for name in type(settings).model_fields}
     for name in dict.fromkeys(path[0] for path in updates):
@@ -201,13 +201,13 @@ def _updated(settings: Kind, updates: Mapping[Path, Any]) -> Kind:
     return type(settings).model_validate(values)
 
 
-def _stretched(updates: Mapping[Path, Any], recipe: Recipe) -> Mapping[Path, Any]:
+def _stretched(updates: Mapping[FieldPath, Any], recipe: Recipe) -> Mapping[FieldPath, Any]:
     """With changed epochs: warm-up, flat part and the methods' own epochs in proportion, unless set too."""
     epochs, schedule = updates.get(("schedule", "epochs")), recipe.schedule
     if not _is_count(epochs):
         return updates
     factor = epochs / schedule.epochs
-    stretched: dict[Path, Any] = {
+    stretched: dict[FieldPath, Any] = {
         ("schedule", "warmup_epochs"): schedule.warmup_epochs * factor,
         ("schedule", "flat_until_epoch"): schedule.flat_until_epoch * factor,
         ("schedule", "milestones"): [milestone * factor for milestone in schedule.milestones],
