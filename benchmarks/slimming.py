@@ -7,7 +7,7 @@ from benchmarks.line import Line
 from benchmarks.steps import rehearsal, step_multiply_adds, step_seconds
 from cdd.methods.capacity_dynamic import CapacityDynamicDistiller
 from cdd.recipe import Batch, Recipe
-from cdd.training.slimming import slim
+from cdd.training.optimiser import slim
 from cdd.training.trainer import Training
 from experiments.common.recipes import cdd_with_resetting, medium_cdd_with_resetting
 

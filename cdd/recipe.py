@@ -24,6 +24,7 @@ from cdd.values import (
     Switch,
 )
 
+Use = Literal["standard", "tuning", "pretraining", "classification", "classification-tuning"]
 LARGEST_BATCH = 1_000_000
 
 
@@ -43,7 +44,7 @@ class Data(Settings):
     name: Name
     height: Pixels = 256
     width: Pixels = 256
-    use: Literal["standard", "tuning", "pretraining", "classification", "classification-tuning"] = "standard"
+    use: Use = "standard"
     msmt17_lists: Literal["train", "train+val"] = "train+val"
     """Which of MSMT17's lists are trained on; both are the 32,621 images of the text."""
 

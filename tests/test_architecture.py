@@ -250,11 +250,6 @@ def test_no_modules_import_each_other(package):
     TopologicalSorter(graph).prepare()  # Says which modules, where there is a circle.
 
 
-@pytest.mark.parametrize("path", [path for path in sources(*ROOMS) if path.name == "__init__.py"], ids=str)
-def test_a_room_says_what_lives_there(path):
-    assert ast.get_docstring(parsed(path)), f"{path}: one sentence, with what the room may import"
-
-
 @each("experiments")
 def test_experiments_import_only_what_declares_a_table(path):
     allowed = (*EXPERIMENTS_MAY_IMPORT, "experiments")

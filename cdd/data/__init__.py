@@ -1,1 +1,1 @@
-"""Data sets, their splits and protocols; sampling and augmentation."""
+"""Data sets, their splits and protocols; sampling and augmentation; may import recipe and below."""

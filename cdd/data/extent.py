@@ -10,8 +10,8 @@ from cdd.data.allowed import require_allowed
 from cdd.data.classification import SHARE
 from cdd.data.dataset_facts import PUBLISHED
 from cdd.data.listing import VALIDATION_SHARE
-from cdd.data.records import Use, division
-from cdd.recipe import Data
+from cdd.data.records import division
+from cdd.recipe import Data, Use
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cdd.data.classification import classification_parts
+from cdd.recipe import Use
 
 EMBEDDED = "embedded"
 """Layout of a data set that ships inside the package."""
@@ -84,7 +85,6 @@ class Dataset:
     held_out: Split | None = None
 
 
-Use = Literal["standard", "tuning", "pretraining", "classification", "classification-tuning"]
 CLASSIFICATION: tuple[Use, ...] = ("classification", "classification-tuning")
 """The uses that divide the images of each identity; the others divide the identities."""
 TRAINING: dict[Use, set[Split]] = {

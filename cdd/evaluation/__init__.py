@@ -1,4 +1,4 @@
-"""Retrieval accuracy: exact ranks, mAP, CMC and mINP."""
+"""Retrieval accuracy: exact ranks, mAP, CMC and mINP; may import data, models, losses and below."""
 
 from cdd.evaluation.metrics import RetrievalMetrics, evaluate_retrieval
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cdd.evaluation.ranking import block_ranks
 from cdd.evaluation.score_blocks import Array, Scored, Side, scored
-from cdd.evaluation.similarity import Distance
+from cdd.evaluation.similarity import Distance, require_distance
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +88,7 @@ def evaluate_retrieval(
     Source: Zheng et al., "Scalable Person Re-identification", ICCV 2015, Section 4 (mAP, CMC);
         Ye et al., "Deep Learning for Person Re-identification", TPAMI 2021, Section 4.1 (mINP).
     """
-    if distance not in ("cosine", "euclidean"):
-        raise ValueError(f"distance is {distance!r}, but only 'cosine' and 'euclidean' exist.")
+    require_distance(distance)
     if not ranks or min(ranks) < 1:
         raise ValueError(f"ranks is {tuple(ranks)}: give at least one rank, counted from 1.")
     query = Side(query_embeddings, query_identities, query_cameras)

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from cdd.data.augmentation import normalise
 from cdd.data.prefetch import prefetched
-from cdd.data.records import Dataset, RetrievalProtocol, Selection, Use, evaluated
+from cdd.data.records import Dataset, RetrievalProtocol, Selection, evaluated
 from cdd.evaluation.metrics import RetrievalMetrics, evaluate_retrieval
 from cdd.evaluation.nearest import Nearest, nearest
 from cdd.evaluation.score_blocks import Side
 from cdd.models.deployed import Embedder
+from cdd.recipe import Use
 
 IMAGES_AT_ONCE = 256
 

@@ -20,6 +20,12 @@ ROWS_SQUARED_AT_ONCE = 1024
 RESOLUTION_BITS = 40
 
 
+def require_distance(distance: str) -> None:
+    """Raises ValueError for a distance that does not exist."""
+    if distance not in ("cosine", "euclidean"):
+        raise ValueError(f"distance is {distance!r}, but only 'cosine' and 'euclidean' exist.")
+
+
 def doubled(embeddings: ArrayLike | Tensor) -> Tensor:
     """A float64 copy, on the same device if that has float64.
 

@@ -1,4 +1,4 @@
-"""Gradient editing: retrieval-guided resetting (RGGR) of the compactors' gradients."""
+"""Retrieval-guided resetting (RGGR) of the compactors' gradients; may import evaluation and below."""
 
 from cdd.gradients.feature_queue import Gallery
 from cdd.gradients.resetting import (

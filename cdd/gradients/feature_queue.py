@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cdd.gradients.neighbours import Distance, comparable, require_distance
+from cdd.evaluation.similarity import Distance, require_distance
+from cdd.gradients.neighbours import comparable
 
 
 class Gallery(nn.Module):

@@ -1,15 +1,12 @@
 """Nearest rows of a gallery."""
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from cdd.evaluation.similarity import Distance, require_distance
 from cdd.losses.numerics import at_least_single
-
-Distance = Literal["cosine", "euclidean"]
 
 SPARE_CANDIDATES = 8
 """Rows beyond the neighbours wanted whose similarities are computed again in float64."""
@@ -117,9 +114,3 @@ def _single_error(dim: int) -> float:
         dimensions, and for lengths that were rounded as well.
     """
     return 2 * dim * 2.0**-24
-
-
-def require_distance(distance: str) -> None:
-    """Raises ValueError for a distance that does not exist."""
-    if distance not in ("cosine", "euclidean"):
-        raise ValueError(f"distance is {distance!r}, but only 'cosine' and 'euclidean' exist.")

@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from cdd.evaluation.similarity import Distance
 from cdd.gradients.feature_queue import Gallery
-from cdd.gradients.neighbours import Distance, comparable, nearest_rows
+from cdd.gradients.neighbours import comparable, nearest_rows
 from cdd.losses.group_lasso import along_rows, group_lasso_gradients
 from cdd.losses.numerics import at_least_single
 

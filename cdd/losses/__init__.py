@@ -1,4 +1,4 @@
-"""Losses as pure functions: identity, triplet, logits, block taps and the group lasso."""
+"""Losses as pure functions: identity, triplet, logits, taps, lasso; may import recipe and below."""
 
 from cdd.losses.group_lasso import group_lasso, group_lasso_gradient, group_lasso_gradients, row_norms
 from cdd.losses.identity import identity_loss

@@ -1,1 +1,1 @@
-"""One file per distillation or pruning method: its settings and the distiller they build."""
+"""One file per method, its settings and distiller; may import compactor, gradients and below."""

@@ -4,15 +4,17 @@ Source: Zagoruyko and Komodakis, "Paying More Attention to Attention", ICLR 2017
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
+from cdd.contract import Distiller, Fidelity, Method
 from cdd.losses.numerics import at_least_single
 from cdd.methods.stage_channels import Pair, at_smaller_size, stage_maps
+from cdd.methods.weighted_loss import WeightedLoss
 from cdd.values import NonNegative
 
 
@@ -20,30 +22,14 @@ class AT(Method):
     """Activation-based AT over all four stages. `weight` multiplies the sum."""
 
     key = "cdd.methods.attention_transfer:AT"
+    reads_maps: ClassVar[bool] = True
 
     weight: NonNegative = 1000.0
     """Large, because the mean over positions makes the raw value about one over their number."""
 
-    @property
-    def reads_maps(self) -> bool:
-        """All four stages."""
-        return True
-
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """A distiller without parameters."""
-        return AttentionDistiller(self.weight)
-
-
-class AttentionDistiller(Distiller):
-    """Compares where the maps of two networks are large."""
-
-    def __init__(self, weight: float):
-        super().__init__()
-        self.weight = weight
-
-    def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
-        """The weighted distance of the attention maps."""
-        return {"at": self.weight * attention_transfer(stage_maps(student, teacher))}
+        return WeightedLoss("at", self.weight, lambda *both: attention_transfer(stage_maps(*both)))
 
 
 def attention(

@@ -13,8 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput, TeacherOutputs
-from cdd.losses.numerics import at_least_single
-from cdd.losses.unit import unit_rows
+from cdd.losses.numerics import at_least_single, unit_rows
 from cdd.values import Count, NonNegative, Positive
 
 

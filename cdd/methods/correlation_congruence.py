@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
-from cdd.losses.numerics import at_least_single
-from cdd.losses.unit import unit_rows
+from cdd.contract import Distiller, Fidelity, Method, RetrievalOutput
+from cdd.losses.numerics import at_least_single, unit_rows
+from cdd.methods.weighted_loss import WeightedLoss
 from cdd.values import Count, NonNegative, Positive, Switch
 
 Form = Literal["neighbour", "gaussian", "bilinear"]
@@ -41,35 +41,20 @@ class CCKD(Method):
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """A distiller without parameters."""
-        return CorrelationDistiller(self)
+        return WeightedLoss("cckd", self.weight, self._loss)
 
-
-class CorrelationDistiller(Distiller):
-    """Compares correlations inside the batch."""
-
-    def __init__(self, method: CCKD):
-        super().__init__()
-        self.method = method
-
-    def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
-        """The weighted loss of the chosen form."""
-        if teacher is None:
-            raise ValueError("CCKD needs a teacher in every step")
+    def _loss(self, student: RetrievalOutput, teacher: RetrievalOutput) -> Tensor:
         found, wanted = unit_rows(student.embedding), unit_rows(teacher.embedding)
-        return {"cckd": self.method.weight * self._loss(found, wanted)}
-
-    def _loss(self, found: Tensor, wanted: Tensor) -> Tensor:
-        method = self.method
-        if method.form == "neighbour":
+        if self.form == "neighbour":
             return neighbour_congruence(found, wanted)
-        if method.form == "bilinear":
+        if self.form == "bilinear":
             kernels = bilinear_kernel(found), bilinear_kernel(wanted)
         else:
             kernels = (
-                gaussian_kernel(found, method.gamma, method.degree),
-                gaussian_kernel(wanted, method.gamma, method.degree),
+                gaussian_kernel(found, self.gamma, self.degree),
+                gaussian_kernel(wanted, self.gamma, self.degree),
             )
-        return kernel_distance(*kernels, squared=method.squared)
+        return kernel_distance(*kernels, squared=self.squared)
 
 
 def neighbour_congruence(

@@ -4,7 +4,7 @@ Source: Kim et al., "Paraphrasing Complex Network: Network Compression via Facto
 NeurIPS 2018, Section 3.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +25,7 @@ class FT(Method):
     """
 
     key = "cdd.methods.factor_transfer:FT"
+    reads_maps: ClassVar[bool] = True
 
     weight: NonNegative = 200.0
     rate: PositiveFraction = 0.5
@@ -37,11 +38,6 @@ class FT(Method):
     paraphraser_weight_decay: NonNegative = 5e-4
     seed: Seed = 0
     """Of the first weights of paraphraser and translator."""
-
-    @property
-    def reads_maps(self) -> bool:
-        """The last stage."""
-        return True
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """A distiller whose paraphraser is trained by `prepare`."""

@@ -6,6 +6,7 @@ Data-efficiency, and Better Transferability", CVPR 2022; the authors' release CV
 """
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +26,7 @@ class KDPE(Method):
     """
 
     key = "cdd.methods.feature_ensemble:KDPE"
+    reads_maps: ClassVar[bool] = True
 
     weight: NonNegative = 3.0
     """Published: 3 for MicrosoftVision's teacher, 20 for the one trained on ImageNet."""
@@ -32,11 +34,6 @@ class KDPE(Method):
     """T of the power temperature scaling."""
     root: Count = 3
     """n of the power temperature scaling: the target is the n-th root."""
-
-    @property
-    def reads_maps(self) -> bool:
-        """The last map before its ReLU."""
-        return True
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """The distiller for a student that is no wider than its teacher.

@@ -3,6 +3,8 @@
 Source: Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015, Section 2.2.
 """
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -24,17 +26,13 @@ class FitNet(Method):
     """
 
     key = "cdd.methods.fitnet:FitNet"
+    reads_maps: ClassVar[bool] = True
 
     weight: NonNegative = 1.0
     """The paper's, which trains on the hint alone. Benchmarks use up to 100, behind a batch norm; without
     one, such weights let the regressor diverge."""
     seed: Seed = 0
     """Of the regressor's first weights."""
-
-    @property
-    def reads_maps(self) -> bool:
-        """The third stage."""
-        return True
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """A distiller whose regressor goes from the student's channels to the teacher's."""

@@ -7,14 +7,15 @@ numbers are not the authors'.
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
-from cdd.losses.numerics import at_least_single
-from cdd.losses.unit import unit_rows
+from cdd.contract import Distiller, Fidelity, Method
+from cdd.losses.numerics import at_least_single, unit_rows
+from cdd.methods.weighted_loss import WeightedLoss
 from cdd.values import NonNegative
 
 Maps = Float[Tensor, "batch _channels _height _width"]
@@ -24,31 +25,17 @@ class MBDL(Method):
     """Reconstructed MBDL on the maps of the four stages. `weight` multiplies the loss."""
 
     key = "cdd.methods.matching_behaviour:MBDL"
+    reads_maps: ClassVar[bool] = True
 
     weight: NonNegative = 1.0
 
-    @property
-    def reads_maps(self) -> bool:
-        """Every stage."""
-        return True
-
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """A distiller without parameters."""
-        return MatchingBehaviourDistiller(self.weight)
-
-
-class MatchingBehaviourDistiller(Distiller):
-    """Compares distances inside the batch, so channels and sizes of the maps may differ."""
-
-    def __init__(self, weight: float):
-        super().__init__()
-        self.weight = weight
-
-    def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
-        """The weighted distance of the changes of matching."""
-        if teacher is None:
-            raise ValueError("MBDL needs a teacher in every step")
-        return {"mbdl": self.weight * matching_behaviour_distance(student.stages, teacher.stages)}
+        return WeightedLoss(
+            "mbdl",
+            self.weight,
+            lambda student, teacher: matching_behaviour_distance(student.stages, teacher.stages),
+        )
 
 
 def matching_distances(stage: Maps) -> Float[Tensor, "batch batch"]:

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
-from cdd.losses.unit import unit_rows
+from cdd.contract import Distiller, Fidelity, Method
+from cdd.losses.numerics import unit_rows
+from cdd.methods.weighted_loss import WeightedLoss
 from cdd.values import NonNegative
 
 FLOOR = 1e-7
@@ -25,21 +26,11 @@ class PKT(Method):
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """A distiller without parameters."""
-        return ProbabilisticDistiller(self.weight)
-
-
-class ProbabilisticDistiller(Distiller):
-    """Compares the neighbour probabilities inside the batch."""
-
-    def __init__(self, weight: float):
-        super().__init__()
-        self.weight = weight
-
-    def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
-        """The weighted divergence of the probabilities."""
-        if teacher is None:
-            raise ValueError("PKT needs a teacher in every step")
-        return {"pkt": self.weight * probability_divergence(student.embedding, teacher.embedding)}
+        return WeightedLoss(
+            "pkt",
+            self.weight,
+            lambda student, teacher: probability_divergence(student.embedding, teacher.embedding),
+        )
 
 
 def neighbour_probabilities(features: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch batch"]:

@@ -6,7 +6,7 @@ the authors' release valeoai/QuEST for the numerical form and the settings.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput, TeacherOutputs
-from cdd.losses.numerics import at_least_single
-from cdd.losses.unit import unit_rows
+from cdd.losses.numerics import at_least_single, unit_rows
 from cdd.methods.stage_channels import at_smaller_size, stage_channels
 from cdd.methods.vocabulary import (
     learn_vocabulary,
@@ -43,6 +42,7 @@ class QuEST(Method):
     """
 
     key = "cdd.methods.quantised_embedding:QuEST"
+    reads_maps: ClassVar[bool] = True
 
     weight: NonNegative = 1.0
     words: Several = 4096
@@ -72,11 +72,6 @@ class QuEST(Method):
         if self.sampled < self.words:
             raise ValueError(f"sampled is {self.sampled}, which cannot make {self.words} words: sample more")
         return self
-
-    @property
-    def reads_maps(self) -> bool:
-        """The last maps."""
-        return True
 
     @property
     def preparation(self) -> dict[str, object]:
@@ -214,25 +209,6 @@ def log_prediction(
     return F.log_softmax(scale * cosines + bias, dim=1)
 
 
-def assignment_divergence(
-    student: Float[Tensor, "positions student_channels"],
-    teacher: Float[Tensor, "positions teacher_channels"],
-    predictor: Float[Tensor, "words student_channels"],
-    scale: Float[Tensor, ""],
-    vocabulary: Float[Tensor, "words teacher_channels"],
-    temperature: Float[Tensor, ""] | float,
-) -> Float[Tensor, ""]:
-    """KL divergence of the student's words from the teacher's, mean of all positions, in nats.
-
-    No gradient reaches teacher or vocabulary.
-
-    Source: Section 3; released scale and temperature: 3 and 0.2.
-    """
-    predict = partial(log_prediction, predictor=predictor, scale=scale)
-    assign = partial(log_assignment, vocabulary=vocabulary, temperature=temperature)
-    return chunked_divergence(student, teacher, predict, assign, len(vocabulary))
-
-
 def chunked_divergence(
     student: Float[Tensor, "positions student_channels"],
     teacher: Float[Tensor, "positions teacher_channels"],
@@ -240,10 +216,10 @@ def chunked_divergence(
     assign: Callable[[Tensor], Tensor],
     words: int,
 ) -> Float[Tensor, ""]:
-    """Mean over the positions of the divergence of `predict(student)` from `assign(teacher)`.
+    """Mean over the positions of the KL divergence of `predict(student)` from `assign(teacher)`, in nats.
 
-    Positions go through in chunks that are computed again in the backward pass, so that no table of
-    positions by words is larger than `CHUNK_ELEMENTS`.
+    No gradient reaches the teacher. Positions go through in chunks that are computed again in the backward
+    pass, so that no table of positions by words is larger than `CHUNK_ELEMENTS`.
 
     Args:
         predict: logarithms of the student's assignment of some positions.

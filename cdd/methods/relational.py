@@ -10,8 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
-from cdd.losses.numerics import at_least_single
-from cdd.losses.unit import SMALLEST_LENGTH, unit_rows
+from cdd.losses.numerics import SMALLEST_LENGTH, at_least_single, unit_rows
 from cdd.values import NonNegative
 
 

@@ -7,6 +7,8 @@ Source: Ding et al., "ResRep: Lossless CNN Pruning via Decoupling Remembering an
 Section 3; the authors' release DingXiaoH/ResRep for the settings.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -33,6 +35,9 @@ class ResRep(Method):
     """
 
     key = "cdd.methods.resrep:ResRep"
+    needs_teacher: ClassVar[bool] = False
+    reads_maps: ClassVar[bool] = True
+    """Their sizes alone, for the multiply-adds."""
 
     target: Share = 0.455
     """Share of the multiply-adds to be left; the release's for ResNet-50 on ImageNet."""
@@ -50,16 +55,6 @@ class ResRep(Method):
     """Of the compactors alone."""
     threshold: Positive = 1e-5
     """Rows with a smaller norm are pruned at the end."""
-
-    @property
-    def needs_teacher(self) -> bool:
-        """The labels are enough."""
-        return False
-
-    @property
-    def reads_maps(self) -> bool:
-        """Their sizes alone, for the multiply-adds."""
-        return True
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """The pruner of a student whose compactors are in place."""

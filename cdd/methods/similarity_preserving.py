@@ -3,14 +3,17 @@
 Source: Tung and Mori, "Similarity-Preserving Knowledge Distillation", ICCV 2019, Section 3.
 """
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
+from cdd.contract import Distiller, Fidelity, Method
 from cdd.losses.numerics import at_least_single
 from cdd.methods.stage_channels import stage_maps
+from cdd.methods.weighted_loss import WeightedLoss
 from cdd.values import NonNegative
 
 
@@ -18,29 +21,15 @@ class SP(Method):
     """SP on the map of the last stage. `weight` multiplies the loss."""
 
     key = "cdd.methods.similarity_preserving:SP"
+    reads_maps: ClassVar[bool] = True
 
     weight: NonNegative = 3000.0
 
-    @property
-    def reads_maps(self) -> bool:
-        """The last stage."""
-        return True
-
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """A distiller without parameters."""
-        return SimilarityDistiller(self.weight)
-
-
-class SimilarityDistiller(Distiller):
-    """Compares the similarities inside a batch, so channels and sizes of the maps may differ."""
-
-    def __init__(self, weight: float):
-        super().__init__()
-        self.weight = weight
-
-    def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
-        """The weighted distance of the similarity matrices."""
-        return {"sp": self.weight * similarity_distance(*stage_maps(student, teacher)[-1])}
+        return WeightedLoss(
+            "sp", self.weight, lambda *outputs: similarity_distance(*stage_maps(*outputs)[-1])
+        )
 
 
 def similarities(

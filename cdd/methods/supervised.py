@@ -1,5 +1,7 @@
 """Training from labels alone: teachers, pretraining, baselines without a teacher."""
 
+from typing import ClassVar
+
 from torch import nn
 
 from cdd.contract import Distiller, Fidelity, Method
@@ -9,11 +11,7 @@ class Supervised(Method):
     """Cross entropy and triplet loss only; no teacher, nothing pruned."""
 
     key = "cdd.methods.supervised:Supervised"
-
-    @property
-    def needs_teacher(self) -> bool:
-        """Labels are enough."""
-        return False
+    needs_teacher: ClassVar[bool] = False
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """A distiller that adds nothing."""

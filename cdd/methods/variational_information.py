@@ -4,6 +4,7 @@ Source: Ahn et al., "Variational Information Distillation for Knowledge Transfer
 """
 
 import math
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -23,15 +24,11 @@ class VID(Method):
     """VID over all four stages. `weight` multiplies the sum."""
 
     key = "cdd.methods.variational_information:VID"
+    reads_maps: ClassVar[bool] = True
 
     weight: NonNegative = 1.0
     seed: Seed = 0
     """Of the regressors' first weights."""
-
-    @property
-    def reads_maps(self) -> bool:
-        """All four stages."""
-        return True
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """A distiller with one regressor per stage, from the student's channels to the teacher's."""

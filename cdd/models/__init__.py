@@ -1,1 +1,1 @@
-"""Backbones, neck and classifier; the deployed form of a network."""
+"""Backbones, neck and classifier; the deployed form of a network; may import recipe and below."""

@@ -1,1 +1,1 @@
-"""The training loop and what makes it repeatable: schedule, checkpoints, precision."""
+"""The training loop and what makes it repeatable: schedule, checkpoints; may import methods and below."""

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cdd.architecture import SmallNetwork
-from cdd.data.records import CLASSIFICATION, Dataset, Use, evaluated, labels_of_evaluated, training_set
+from cdd.data.records import CLASSIFICATION, Dataset, evaluated, labels_of_evaluated, training_set
 from cdd.errors import RunError
 from cdd.evaluation.classification import classification_metrics, correct_images
 from cdd.evaluation.cost import cost
@@ -21,7 +21,7 @@ from cdd.evaluation.retrieval import (
 )
 from cdd.models.deployed import Embedder, channels_of
 from cdd.models.network import RetrievalNetwork
-from cdd.recipe import Recipe
+from cdd.recipe import Recipe, Use
 
 CLASSES = "classification"
 """Where protocols are named, what stands for top-1 accuracy."""

@@ -1,9 +1,14 @@
-"""SGD with the groups of the authors' release."""
+"""SGD with the groups of the authors' release, which goes with a student that gets smaller."""
+
+from collections.abc import Sequence
 
 import torch
-from torch.optim import SGD
+from jaxtyping import Bool
+from torch import Tensor
+from torch.optim import SGD, Optimizer
 
 from cdd.compactor.insert import compactors
+from cdd.compactor.slim import remove
 from cdd.contract import Distiller
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Recipe, Schedule
@@ -49,3 +54,18 @@ def set_learning_rates(optimiser: torch.optim.Optimizer, schedule: Schedule, fin
     """Sets every group's rate for the iteration that begins after `finished_epochs` epochs."""
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(schedule, finished_epochs, group["factor"])
+
+
+def slim(student: RetrievalNetwork, optimiser: Optimizer, dead: Sequence[Bool[Tensor, "_"]]) -> bool:
+    """Takes dead channels out of the student and their momentum out of the optimiser; true if there were any.
+
+    Parameters stay the objects that they were, so the optimiser's groups hold; whatever has noted their
+    shapes (compiled code, the buckets of a distributed student) must be made anew.
+    """
+    cuts = remove(student, dead)
+    for cut in cuts:
+        state = optimiser.state.get(cut.parameter, {})
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.ndim == cut.parameter.ndim:
+                state[name] = cut.of(value)
+    return bool(cuts)

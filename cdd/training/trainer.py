@@ -20,10 +20,9 @@ from cdd.training.distributed.process_group import reunite
 from cdd.training.grad_cache import InParts, WholeBatch, forward_pass
 from cdd.training.multi_student import seat_here
 from cdd.training.networks import build_student, placed
-from cdd.training.optimiser import build_optimiser, set_learning_rates
+from cdd.training.optimiser import build_optimiser, set_learning_rates, slim
 from cdd.training.precision import precision_plugin
 from cdd.training.preparation import load_buffers, preparation_file, save_buffers
-from cdd.training.slimming import slim
 
 Stepped = Callable[[int, int, float], None]
 """Called after an iteration with its number in the epoch, the epoch's iterations and the loss."""

@@ -6,10 +6,10 @@ from functools import partial
 from cdd.recipe import Recipe
 from experiments.common.columns import IN_SHOP, VERI_776
 from experiments.common.recipes import cdd_with_neighbours
+from experiments.common.rows import trained
 from experiments.schema.figure import Sweep
-from experiments.schema.table import Entry, Group, Row, Table
+from experiments.schema.table import Group, Row, Table
 
-DATASETS = {"In-Shop": "in-shop", "VeRi-776": "veri776"}
 BOTH = (VERI_776, IN_SHOP)
 CDD_WITH_RGGR = {
     "In-Shop": {"MP": 14.97, "FLOPs": 4.68, "mAP": 81.28, "R1": 95.14},
@@ -46,16 +46,11 @@ def point(
         paper: by data set, the paper's numbers where it gives any.
     """
     published = paper or {}
-    return Row(
-        label=label,
-        entries={
-            title: Entry(
-                recipe=partial(recipe, dataset),
-                paper={name: value for name, value in published.get(title, {}).items() if name in names},
-            )
-            for title, dataset in DATASETS.items()
-        },
-    )
+    numbers = {
+        group.title: {name: value for name, value in published.get(group.title, {}).items() if name in names}
+        for group in reversed(BOTH)
+    }
+    return trained(label, recipe, numbers)
 
 
 def sweep_of_neighbours(name: str, title: str, source: str, names: tuple[str, ...]) -> Sweep:

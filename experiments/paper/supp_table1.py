@@ -1,10 +1,9 @@
 """Supplement, Table 1: which network's features ask in RGGR's retrieval, the student's or the teacher's."""
 
-from functools import partial
-
 from experiments.common.columns import VERI_776
 from experiments.common.recipes import cdd_with_resetting, cdd_with_standard_retrieval
-from experiments.schema.table import Entry, Row, Table
+from experiments.common.rows import trained
+from experiments.schema.table import Table
 
 TABLE = Table(
     name="supp-table1",
@@ -15,23 +14,15 @@ TABLE = Table(
     reference="role-cross retrieval strategy",
     side_by_side=True,
     rows=(
-        Row(
-            label="standard retrieval strategy",
-            entries={
-                "VeRi-776": Entry(
-                    recipe=partial(cdd_with_standard_retrieval, "veri776"),
-                    paper={"MP": 14.56, "FLOPs": 4.56, "mAP": 80.28, "R1": 96.13},
-                )
-            },
+        trained(
+            "standard retrieval strategy",
+            cdd_with_standard_retrieval,
+            {"VeRi-776": {"MP": 14.56, "FLOPs": 4.56, "mAP": 80.28, "R1": 96.13}},
         ),
-        Row(
-            label="role-cross retrieval strategy",
-            entries={
-                "VeRi-776": Entry(
-                    recipe=partial(cdd_with_resetting, "veri776"),
-                    paper={"MP": 14.30, "FLOPs": 4.46, "mAP": 80.67, "R1": 96.66},
-                )
-            },
+        trained(
+            "role-cross retrieval strategy",
+            cdd_with_resetting,
+            {"VeRi-776": {"MP": 14.30, "FLOPs": 4.46, "mAP": 80.67, "R1": 96.66}},
         ),
     ),
 )

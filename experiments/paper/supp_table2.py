@@ -1,10 +1,9 @@
 """Supplement, Table 2: rows chosen by retrieval (RGGR) against rows chosen by their weights (CWGR)."""
 
-from functools import partial
-
 from experiments.common.columns import VERI_776
 from experiments.common.recipes import cdd, cdd_with_resetting, cdd_with_weight_guided_resetting
-from experiments.schema.table import Entry, Row, Table
+from experiments.common.rows import trained
+from experiments.schema.table import Table
 
 TABLE = Table(
     name="supp-table2",
@@ -15,33 +14,17 @@ TABLE = Table(
     reference="CDD",
     side_by_side=True,
     rows=(
-        Row(
-            label="CDD",
-            entries={
-                "VeRi-776": Entry(
-                    recipe=partial(cdd, "veri776"),
-                    paper={"MP": 18.59, "FLOPs": 5.77, "mAP": 80.36, "R1": 96.48},
-                )
-            },
-        ),
-        Row(
-            label="CDD+CWGR",
-            entries={
-                "VeRi-776": Entry(
-                    recipe=partial(cdd_with_weight_guided_resetting, "veri776"),
-                    paper={"MP": 14.35, "FLOPs": 4.46, "mAP": 79.41, "R1": 95.71},
-                )
-            },
+        trained("CDD", cdd, {"VeRi-776": {"MP": 18.59, "FLOPs": 5.77, "mAP": 80.36, "R1": 96.48}}),
+        trained(
+            "CDD+CWGR",
+            cdd_with_weight_guided_resetting,
+            {"VeRi-776": {"MP": 14.35, "FLOPs": 4.46, "mAP": 79.41, "R1": 95.71}},
             note="Rows are reset until the multiply-adds that CDD+RGGR left would be left.",
         ),
-        Row(
-            label="CDD+RGGR",
-            entries={
-                "VeRi-776": Entry(
-                    recipe=partial(cdd_with_resetting, "veri776"),
-                    paper={"MP": 14.30, "FLOPs": 4.46, "mAP": 80.67, "R1": 96.66},
-                )
-            },
+        trained(
+            "CDD+RGGR",
+            cdd_with_resetting,
+            {"VeRi-776": {"MP": 14.30, "FLOPs": 4.46, "mAP": 80.67, "R1": 96.66}},
         ),
     ),
 )

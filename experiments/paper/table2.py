@@ -23,7 +23,8 @@ from experiments.common.comparison import (
     reported,
 )
 from experiments.common.recipes import cdd_with_resetting, resrep
-from experiments.schema.table import Entry, Row, Table
+from experiments.common.rows import HEAVY, trained
+from experiments.schema.table import Table
 
 HERE = Comparison(group=IN_SHOP, dataset="in-shop", multiply_adds=7.31)
 
@@ -54,25 +55,17 @@ TABLE = Table(
         distilled("DKD", decoupled("in-shop"), HERE, {"mAP": 80.93, "R1": 94.86}),
         distilled("CSKD", CSKD(weight=10), HERE, {"mAP": 80.65, "R1": 94.77}),
         distilled("KDPE", KDPE(), HERE, {"mAP": 78.99, "R1": 94.08}),
-        Row(
-            label="ResRep",
-            texts=("ResNet101", "ResNet101"),
-            entries={
-                "In-Shop": Entry(
-                    recipe=partial(resrep, 0.393, "in-shop"),
-                    paper={"MP": 16.27, "FLOPs": 5.11, "mAP": 79.86, "R1": 94.68},
-                )
-            },
+        trained(
+            "ResRep",
+            partial(resrep, 0.393),
+            {"In-Shop": {"MP": 16.27, "FLOPs": 5.11, "mAP": 79.86, "R1": 94.68}},
+            texts=HEAVY,
         ),
-        Row(
-            label="CDD+RGGR",
-            texts=("ResNet101", "ResNet101"),
-            entries={
-                "In-Shop": Entry(
-                    recipe=partial(cdd_with_resetting, "in-shop"),
-                    paper={"MP": 14.97, "FLOPs": 4.68, "mAP": 81.28, "R1": 95.14},
-                )
-            },
+        trained(
+            "CDD+RGGR",
+            cdd_with_resetting,
+            {"In-Shop": {"MP": 14.97, "FLOPs": 4.68, "mAP": 81.28, "R1": 95.14}},
+            texts=HEAVY,
         ),
     ),
     notes=(BUDGET,),

@@ -30,7 +30,8 @@ from experiments.common.recipes import (
     resrep,
     transformer,
 )
-from experiments.schema.table import Entry, Row, Table
+from experiments.common.rows import HEAVY, trained
+from experiments.schema.table import Table
 
 HERE = Comparison(group=VERI_776, dataset="veri776", multiply_adds=7.31)
 
@@ -50,15 +51,11 @@ TABLE = Table(
             {"MP": 25.54, "FLOPs": 8.13, "mAP": 79.50, "R1": 95.60},
             note=MISPRINTED_PARAMETERS,
         ),
-        Row(
-            label="ViT-Base",
+        trained(
+            "ViT-Base",
+            transformer,
+            {"VeRi-776": {"MP": 86.7, "FLOPs": 55.6, "mAP": 78.92, "R1": 95.84}},
             texts=("-", "ViT"),
-            entries={
-                "VeRi-776": Entry(
-                    recipe=partial(transformer, "veri776"),
-                    paper={"MP": 86.7, "FLOPs": 55.6, "mAP": 78.92, "R1": 95.84},
-                )
-            },
             note=OTHER_HEAD,
         ),
         distilled("CCKD", CCKD(), HERE, {"mAP": 76.34, "R1": 95.23}),
@@ -72,25 +69,17 @@ TABLE = Table(
         distilled("DKD", decoupled("veri776"), HERE, {"mAP": 76.40, "R1": 95.59}),
         distilled("CSKD", CSKD(), HERE, {"mAP": 73.60, "R1": 94.34}),
         distilled("KDPE", KDPE(), HERE, {"mAP": 74.27, "R1": 94.93}),
-        Row(
-            label="ResRep",
-            texts=("ResNet101", "ResNet101"),
-            entries={
-                "VeRi-776": Entry(
-                    recipe=partial(resrep, 0.375, "veri776"),
-                    paper={"MP": 15.87, "FLOPs": 4.87, "mAP": 77.60, "R1": 95.11},
-                )
-            },
+        trained(
+            "ResRep",
+            partial(resrep, 0.375),
+            {"VeRi-776": {"MP": 15.87, "FLOPs": 4.87, "mAP": 77.60, "R1": 95.11}},
+            texts=HEAVY,
         ),
-        Row(
-            label="CDD+RGGR",
-            texts=("ResNet101", "ResNet101"),
-            entries={
-                "VeRi-776": Entry(
-                    recipe=partial(cdd_with_resetting, "veri776"),
-                    paper={"MP": 14.30, "FLOPs": 4.46, "mAP": 80.67, "R1": 96.66},
-                )
-            },
+        trained(
+            "CDD+RGGR",
+            cdd_with_resetting,
+            {"VeRi-776": {"MP": 14.30, "FLOPs": 4.46, "mAP": 80.67, "R1": 96.66}},
+            texts=HEAVY,
         ),
         reported(
             "UMTS",
@@ -108,25 +97,17 @@ TABLE = Table(
             teacher="ResNet50",
             note=MISPRINTED_PARAMETERS,
         ),
-        Row(
-            label="ResRep, ResNet50",
+        trained(
+            "ResRep, ResNet50",
+            partial(medium_resrep, 0.471),
+            {"VeRi-776": {"MP": 11.24, "FLOPs": 3.83, "mAP": 75.74, "R1": 94.66}},
             texts=("ResNet50", "ResNet50"),
-            entries={
-                "VeRi-776": Entry(
-                    recipe=partial(medium_resrep, 0.471, "veri776"),
-                    paper={"MP": 11.24, "FLOPs": 3.83, "mAP": 75.74, "R1": 94.66},
-                )
-            },
         ),
-        Row(
-            label="CDD+RGGR, ResNet50",
+        trained(
+            "CDD+RGGR, ResNet50",
+            medium_cdd_with_resetting,
+            {"VeRi-776": {"MP": 9.33, "FLOPs": 3.20, "mAP": 78.75, "R1": 95.95}},
             texts=("ResNet50", "ResNet50"),
-            entries={
-                "VeRi-776": Entry(
-                    recipe=partial(medium_cdd_with_resetting, "veri776"),
-                    paper={"MP": 9.33, "FLOPs": 3.20, "mAP": 78.75, "R1": 95.95},
-                )
-            },
         ),
     ),
     notes=(BUDGET,),

@@ -23,7 +23,8 @@ from experiments.common.comparison import (
     reported,
 )
 from experiments.common.recipes import cdd_with_resetting, resrep
-from experiments.schema.table import Entry, Row, Table
+from experiments.common.rows import HEAVY, trained
+from experiments.schema.table import Table
 
 HERE = Comparison(group=MSMT17, dataset="msmt17", multiply_adds=5.71)
 
@@ -53,25 +54,17 @@ TABLE = Table(
         distilled(
             "KDPE", KDPE(), HERE, {"mAP": 52.45, "R1": 78.18}, MISPRINTED_MULTIPLY_ADDS, multiply_adds=7.31
         ),
-        Row(
-            label="ResRep",
-            texts=("ResNet101", "ResNet101"),
-            entries={
-                "MSMT17": Entry(
-                    recipe=partial(resrep, 0.388, "msmt17"),
-                    paper={"MP": 16.49, "FLOPs": 3.94, "mAP": 52.69, "R1": 75.63},
-                )
-            },
+        trained(
+            "ResRep",
+            partial(resrep, 0.388),
+            {"MSMT17": {"MP": 16.49, "FLOPs": 3.94, "mAP": 52.69, "R1": 75.63}},
+            texts=HEAVY,
         ),
-        Row(
-            label="CDD+RGGR",
-            texts=("ResNet101", "ResNet101"),
-            entries={
-                "MSMT17": Entry(
-                    recipe=partial(cdd_with_resetting, "msmt17"),
-                    paper={"MP": 15.00, "FLOPs": 3.66, "mAP": 60.98, "R1": 81.68},
-                )
-            },
+        trained(
+            "CDD+RGGR",
+            cdd_with_resetting,
+            {"MSMT17": {"MP": 15.00, "FLOPs": 3.66, "mAP": 60.98, "R1": 81.68}},
+            texts=HEAVY,
         ),
     ),
     notes=(BUDGET,),

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from experiments.schema.table import Column
+from reproduce.claims.measures import PERCENT
 from reproduce.evidence.run_lookup import RunEvidence
 from reproduce.statistics.intervals import Difference, interval_of
 
-PERCENT = 100.0
 LEAST_SHARE = 0.05
 """Of the way from random to perfect rankings: one epoch gives any network a share of this."""
 PRECISION = Column(

@@ -5,11 +5,10 @@ from dataclasses import replace
 from math import log, sqrt
 
 from experiments.schema.claim import Final, Measure
-from reproduce.claims.measures import figure
+from reproduce.claims.measures import PERCENT, figure
 from reproduce.evidence.run_lookup import Evidence, RunEvidence
 from reproduce.statistics.intervals import Spread, pooled
 
-PERCENT = 100.0
 ALL_SEEDS = range(2**63)
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pandas as pd
 
 from cdd.files import atomic_write
+from reproduce.claims.measures import PERCENT
 from reproduce.statistics.intervals import Spread, pooled
 from reproduce.storage.run_record import Record
 
 FILE = "threads.csv"
 COLUMNS = ["run_id", "threads", "metric", "value"]
-PERCENT = 100.0
 
 
 def remember(folder: Path, *records: Record) -> None:

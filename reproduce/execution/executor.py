@@ -47,6 +47,23 @@ class Outcome:
         return f"{self.state}: {self.message}" if self.message else self.state
 
 
+@dataclass
+class RunCounter:
+    """Numbers runs in the order in which they begin; a run that begins again keeps its number.
+
+    Attributes:
+        runs: how many are expected to begin; that more do is no error.
+    """
+
+    runs: int = 0
+    _numbers: dict[str, int] = field(default_factory=dict)
+
+    def place(self, run_id: str) -> tuple[int, int]:
+        """The run's number from 1, and how many there are."""
+        number = self._numbers.setdefault(run_id, len(self._numbers) + 1)
+        return number, max(self.runs, number)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """Everything that the runs of one invocation share.
@@ -54,8 +71,7 @@ class Job:
     Attributes:
         published: folder that records and tables go to.
         parent: the invocation's run in the store; None where there is nothing to train.
-        begun: runs that the command has begun before, for other artifacts.
-        runs: what the whole command has to do; None for what this plan has.
+        counter: numbers the runs of the whole command.
     """
 
     store: Store
@@ -66,8 +82,7 @@ class Job:
     train: Train
     machine: Machine
     listener: Listener
-    begun: int = 0
-    runs: int | None = None
+    counter: RunCounter = field(default_factory=RunCounter)
 
 
 Launch = Callable[[Plan, Job], dict[str, Outcome]]
@@ -77,13 +92,11 @@ Launch = Callable[[Plan, Job], dict[str, Outcome]]
 def execute(plan: Plan, job: Job) -> dict[str, Outcome]:
     """Does it here, one run after the other."""
     outcomes: dict[str, Outcome] = {}
-    number, runs = job.begun, job.runs or len(plan.work)
     for item in plan.items:
         if item.state == "reuse" and item.stored:
             outcomes[item.run_id] = reused(item.stored)
             continue
-        number += 1
-        job.listener.run_started(item, number, max(runs, number))
+        job.listener.run_started(item, *job.counter.place(item.run_id))
         outcomes[item.run_id] = outcome = outcome_of(item, outcomes, job)
         job.listener.run_ended(item, outcome.words)
     return outcomes
@@ -122,30 +135,23 @@ class Execution:
 
     def outcome_if_free(self) -> Outcome | None:
         """Does what is still to be done; None where another process is doing it."""
-        lock = self.job.workspace.lock(self.item.run_id)
         try:
-            lock.acquire(timeout=0)
+            held = self.job.workspace.lock(self.item.run_id).acquire(timeout=0)
         except Timeout:
             return None
-        try:
+        with held:
             return self._locked(waited=False)
-        finally:
-            lock.release()
 
     def outcome(self) -> Outcome:
         """Waits for the run's lock, then does what is still to be done."""
         lock = self.job.workspace.lock(self.item.run_id)
-        waited = False
         try:
-            lock.acquire(timeout=0)
+            held, waited = lock.acquire(timeout=0), False
         except Timeout:
             self.listener.warned(f"{self.item.name} is being run by another process: waiting for it to end.")
-            lock.acquire()
-            waited = True
-        try:
+            held, waited = lock.acquire(), True
+        with held:
             return self._locked(waited)
-        finally:
-            lock.release()
 
     def _locked(self, waited: bool) -> Outcome:
         stored = None

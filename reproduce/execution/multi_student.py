@@ -36,7 +36,6 @@ class _Together:
         self._known = {
             item.run_id: reused(item.stored) for item in plan.items if item.state == "reuse" and item.stored
         }
-        self._numbers: dict[str, int] = {}
 
     def outcomes(self) -> dict[str, Outcome]:
         """The outcome of every run of the plan, by run id."""
@@ -86,8 +85,7 @@ class _Together:
         return Execution(item, replace(self.job, listener=listener)).outcome_if_free
 
     def _start(self, item: Item, listener: Listener) -> None:
-        number = self._numbers.setdefault(item.run_id, self.job.begun + len(self._numbers) + 1)
-        listener.run_started(item, number, max(self.job.runs or len(self.plan.work), number))
+        listener.run_started(item, *self.job.counter.place(item.run_id))
 
     def _end(self, item: Item, listener: Listener, outcome: Outcome) -> None:
         self._known[item.run_id] = outcome

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from cdd.data.records import Dataset, RetrievalProtocol, Selection, Use
+from cdd.data.records import Dataset, RetrievalProtocol, Selection
 from cdd.evaluation.metrics import RetrievalMetrics
 from cdd.evaluation.retrieval import Meeting
+from cdd.recipe import Use
 from reproduce.gallery.rows import SIGNS, Choice
 from reproduce.tables.caption import DIGEST_LENGTH, made_with, scale_text
 from reproduce.tracking.finished_runs import FinishedRun

@@ -97,16 +97,14 @@ def numbers(rows: Sequence[GalleryRow], dataset: Dataset) -> pd.DataFrame:
 
 def block(rows: Sequence[GalleryRow], dataset: Dataset, top: int) -> Block:
     """Every query with its average precision and how many of its images are right."""
-    index, cells = [], []
+    cells: dict[tuple[str, ...], list[str]] = {}
     for number, row in enumerate(rows, 1):
         record = dataset.records[row.query]
-        right = row.verdicts.count("right")
-        index.append((str(number), str(record.identity), str(record.camera), record.path))
-        cells.append([f"{100 * row.average_precision:.1f}", f"{right} of {len(row.records)}"])
-    names = ["row", "identity", "camera", "query"]
-    columns = pd.MultiIndex.from_tuples([("result", "AP (%)"), ("result", f"right among the first {top}")])
-    frame = pd.DataFrame(cells, index=pd.MultiIndex.from_tuples(index, names=names), columns=columns)
-    return Block("The queries and what they find", frame)
+        key = (str(number), str(record.identity), str(record.camera), record.path)
+        right = f"{row.verdicts.count('right')} of {len(row.records)}"
+        cells[key] = [f"{100 * row.average_precision:.1f}", right]
+    columns = [("result", "AP (%)"), ("result", f"right among the first {top}")]
+    return Block.of("The queries and what they find", cells, ("row", "identity", "camera", "query"), columns)
 
 
 def _plain(record: ImageRecord) -> tuple[str, int, int]:

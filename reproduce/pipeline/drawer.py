@@ -14,9 +14,8 @@ from reproduce.errors import StoreError
 from reproduce.evidence.context import Material, Origin, ReferenceRuns
 from reproduce.evidence.run_lookup import Evidence, evidence_of
 from reproduce.execution.executor import Outcome
-from reproduce.execution.known_runs import KnownRuns
+from reproduce.execution.known_runs import KnownRuns, stored_outcomes
 from reproduce.execution.listener import Listener
-from reproduce.execution.stored_outcomes import stored_outcomes
 from reproduce.figures.render import draw_artifact
 from reproduce.planning.overrides import Overrides
 from reproduce.planning.plan import Wish, wishes

@@ -8,11 +8,11 @@ from experiments import registry
 from experiments.schema.figure import Artifact
 from experiments.schema.table import Scale
 from reproduce.evidence.context import Origin
-from reproduce.execution.executor import Job, Launch, Train, execute
+from reproduce.execution.executor import Job, Launch, RunCounter, Train, execute
 from reproduce.execution.invocation import Invocation
 from reproduce.execution.listener import Listener
 from reproduce.pipeline.drawer import Drawer, Drawn
-from reproduce.planning.calibration import Measure, calibrate
+from reproduce.planning.duration import Measure, calibrate
 from reproduce.planning.overrides import Overrides, parse
 from reproduce.planning.plan import Plan, Wish, make_plan
 from reproduce.planning.preflight import remarks_on, require_ready, require_trainable, usable_device
@@ -62,7 +62,7 @@ class Session:
             origin=request.origin,
         )
         self._settled: set[str] = set()
-        self._begun, self._runs = 0, 0
+        self._counter = RunCounter()
 
     def plan(self, measure: Measure | None = None) -> Plan:
         """One plan for all artifacts together, from what is stored.
@@ -104,7 +104,7 @@ class Session:
         store = open_store(self.workspace, self.code)
         for artifact in self.artifacts:  # One that was deleted stops the command before any training.
             store.experiment(self._experiment(artifact))
-        self._begun, self._runs = 0, len(plan.work)
+        self._counter = RunCounter(len(plan.work))
         return [
             self._run_artifact(artifact, wanted[artifact.name], store, train) for artifact in self.artifacts
         ]
@@ -141,8 +141,7 @@ class Session:
                 train=train,
                 machine=self.request.machine,
                 listener=self.listener,
-                begun=self._begun,
-                runs=self._runs,
+                counter=self._counter,
             )
             drawn = self._executed(plan, artifact, job)
             own.end(complete=drawn.complete, files=drawn.files)
@@ -164,7 +163,6 @@ class Session:
     def _executed(self, plan: Plan, artifact: Artifact, job: Job) -> Drawn:
         outcomes = self._launch(plan, job)
         self._settled.update(outcomes)
-        self._begun += len(plan.work)
         for item in plan.items:
             self.drawer.own.settled(item.recipe, outcomes.get(item.run_id), job.store)
         drawn = self.drawer.draw(artifact, list(plan.wishes), outcomes, len(plan.work))

@@ -1,17 +1,23 @@
 """How long a run will take: from finished runs like it on the same device, else from a calibration."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from statistics import median
 
 from cdd.data.extent import extent
+from cdd.files import atomic_write, read_json
 from cdd.recipe import Recipe
 from cdd.training.calibration import Pace
 from reproduce.storage.run_record import read_record, record_files
 from reproduce.tracking.recipe_keys import shape
 from reproduce.tracking.store import FINISHED, IMPORTED, StoredRun
+
+CALIBRATION = "calibration.json"
+"""What a device was measured to do, kept beside the results for later plans."""
+Measure = Callable[[Recipe], Pace]
 
 
 @dataclass(frozen=True)
@@ -110,3 +116,29 @@ def total(estimates: list[Estimate]) -> tuple[float, int]:
     """Sum of the known estimates in seconds, and how many are unknown."""
     known = [found.seconds for found in estimates if found.seconds is not None]
     return sum(known), len(estimates) - len(known)
+
+
+def calibrated(results: Path, device: str) -> dict[str, Pace]:
+    """What was measured on this device, by shape."""
+    return dict(_read(results).get(device, {}))
+
+
+def calibrate(recipes: list[Recipe], results: Path, device: str, measure: Measure) -> None:
+    """Measures one recipe of every shape that the file does not have, and writes each down at once."""
+    for recipe in recipes:
+        name = shape(recipe)
+        stored = _read(results)
+        if name not in stored.get(device, {}):
+            pace = measure(recipe)
+            _write(results, {**stored, device: {**stored.get(device, {}), name: pace}})
+
+
+def _read(results: Path) -> dict[str, dict[str, Pace]]:
+    path = results / CALIBRATION
+    remedy = "Delete that file: plan --calibrate measures again."
+    return read_json(path, dict[str, dict[str, Pace]], remedy) if path.exists() else {}
+
+
+def _write(results: Path, values: Mapping[str, Mapping[str, Pace]]) -> None:
+    plain = {device: {name: asdict(pace) for name, pace in paces.items()} for device, paces in values.items()}
+    atomic_write(results / CALIBRATION, json.dumps(plain, indent=2))

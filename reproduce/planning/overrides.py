@@ -16,11 +16,11 @@ A key is the path of a recipe's field. Which runs it changes follows from what i
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
 from pydantic import ValidationError
 
@@ -29,6 +29,9 @@ from cdd.recipe import Recipe
 from reproduce.errors import UsageError, shortened
 from reproduce.planning.override_messages import explain, unknown_key
 
+Kind = TypeVar("Kind", bound=Settings)
+FieldPath = tuple[str, ...]
+"""Names of fields from a recipe to the one that is meant."""
 OWN_FIELDS = {"student", "compactors", "method"}
 ROLES = ("teacher", "initialisation")
 ORDER = ("every", "own", *ROLES)
@@ -45,7 +48,7 @@ class Override:
 
     text: str
     role: str
-    path: tuple[str, ...]
+    path: FieldPath
     value: Any
 
 
@@ -156,15 +159,15 @@ class _Changer:
         if isinstance(recipe.initialisation, Recipe):
             kind = "base" if recipe.continues else "pretraining"
             nested["initialisation"] = self.change(recipe.initialisation, f"{kind} of {role}")
-        updates = [
-            (change.path, change.value, change) for change in self.changes if _concerns(change, role, recipe)
+        made = [
+            change for change in self.changes if _concerns(change, role, recipe) and _has(recipe, change.path)
         ]
-        values = {**_fields(recipe), **nested}
-        for path, value, change in updates:
-            if _has(recipe, path):
-                values = _set(values, path, value)
-                self.applied.add(change.text)
-        return _validated(values, recipe, [change for path, _, change in updates if _has(recipe, path)])
+        self.applied.update(change.text for change in made)
+        updates = _stretched({change.path: change.value for change in made}, recipe)
+        try:
+            return _updated(recipe.model_copy(update=nested), updates)
+        except ValidationError as error:
+            raise UsageError(explain(error, [change.text for change in made])) from error
 
 
 def _concerns(change: Override, role: str, recipe: Recipe) -> bool:
@@ -183,89 +186,38 @@ def _concerns(change: Override, role: str, recipe: Recipe) -> bool:
     return role == wanted or (role.endswith(f"of {wanted}") and change.path[0] == "student")
 
 
-def _fields(settings: Settings) -> dict[str, Any]:
-    return {name: getattr(settings, name) for name in type(settings).model_fields}
-
-
-def _has(settings: Any, path: tuple[str, ...]) -> bool:
+def _has(settings: Any, path: FieldPath) -> bool:
     if not isinstance(settings, Settings) or path[0] not in type(settings).model_fields:
         return False
     return len(path) == 1 or _has(getattr(settings, path[0]), path[1:])
 
 
-def _set(values: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
-    """Plain field values with the one at `path` replaced; settings on the way become drafts."""
-    name, *rest = path
-    if rest:
-        inner = values[name]
-        value = _Draft.of(inner).with_value(tuple(rest), value)
-    return {**values, name: value}
+def _updated(settings: Kind, updates: Mapping[FieldPath, Any]) -> Kind:
+    """The settings with other values at these paths, validated from the inside out."""
+    values = {name: getattr(settings, name) for name in type(settings).model_fields}
+    for name in dict.fromkeys(path[0] for path in updates):
+        inner = {path[1:]: value for path, value in updates.items() if path[0] == name}
+        values[name] = inner[()] if () in inner else _updated(values[name], inner)
+    return type(settings).model_validate(values)
 
 
-@dataclass(frozen=True)
-class _Draft:
-    """Changed settings whose values are not validated yet."""
-
-    original: Settings
-    values: dict[str, Any]
-    touched: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, inner: Any) -> "_Draft":
-        return inner if isinstance(inner, _Draft) else cls(inner, _fields(inner))
-
-    def with_value(self, path: tuple[str, ...], value: Any) -> "_Draft":
-        return _Draft(self.original, _set(self.values, path, value), self.touched | {path[0]})
-
-    def validated(self) -> Any:
-        values = {name: _finished(value) for name, value in self.values.items()}
-        return type(self.original).model_validate(values)
-
-
-def _finished(value: Any) -> Any:
-    return value.validated() if isinstance(value, _Draft) else value
-
-
-def _validated(values: dict[str, Any], recipe: Recipe, changes: list[Override]) -> Recipe:
-    try:
-        values = _stretched(values, recipe)
-        return Recipe.model_validate({name: _finished(value) for name, value in values.items()})
-    except ValidationError as error:
-        raise UsageError(explain(error, [change.text for change in changes])) from error
-
-
-def _stretched(values: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
-    """Warm-up, flat part and the methods' own epochs in proportion to changed epochs."""
-    draft = values["schedule"]
-    if (
-        not isinstance(draft, _Draft)
-        or "epochs" not in draft.touched
-        or not _is_count(draft.values["epochs"])
-    ):
-        return values
-    factor = draft.values["epochs"] / recipe.schedule.epochs
-    for name in ("warmup_epochs", "flat_until_epoch"):
-        if name not in draft.touched:
-            values = _set(values, ("schedule", name), draft.values[name] * factor)
-    if draft.values["milestones"] and "milestones" not in draft.touched:
-        stretched = [milestone * factor for milestone in draft.values["milestones"]]
-        values = _set(values, ("schedule", "milestones"), stretched)
+def _stretched(updates: Mapping[FieldPath, Any], recipe: Recipe) -> Mapping[FieldPath, Any]:
+    """With changed epochs: warm-up, flat part and the methods' own epochs in proportion, unless set too."""
+    epochs, schedule = updates.get(("schedule", "epochs")), recipe.schedule
+    if not _is_count(epochs):
+        return updates
+    factor = epochs / schedule.epochs
+    stretched: dict[FieldPath, Any] = {
+        ("schedule", "warmup_epochs"): schedule.warmup_epochs * factor,
+        ("schedule", "flat_until_epoch"): schedule.flat_until_epoch * factor,
+        ("schedule", "milestones"): [milestone * factor for milestone in schedule.milestones],
+    }
     for start in STARTS:
-        if _has(recipe, start) and not any(_touched(values, start)):
-            before = attrgetter(".".join(start))(recipe)
-            values = _set(values, start, int(before * factor))
-    return values
+        if _has(recipe, start):
+            stretched[start] = int(attrgetter(".".join(start))(recipe) * factor)
+    return {**stretched, **updates}
 
 
-def _is_count(value: object) -> bool:
+def _is_count(value: object) -> TypeGuard[int]:
     """Whether the schedule can be stretched to so many epochs; the recipe refuses what it cannot."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31
-
-
-def _touched(values: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[bool]:
-    """Whether the value at the path was changed."""
-    inner = values.get(path[0])
-    if len(path) > 1 and isinstance(inner, _Draft):
-        if len(path) == 2:
-            yield path[1] in inner.touched
-        yield from _touched(inner.values, path[1:])

@@ -15,8 +15,7 @@ from cdd.training.environment import device_name
 from cdd.training.footprint import Footprint, footprint
 from experiments.schema.figure import Artifact
 from experiments.schema.table import Scale
-from reproduce.planning.calibration import calibrated
-from reproduce.planning.duration import Estimate, Speed, estimate
+from reproduce.planning.duration import Estimate, Speed, calibrated, estimate
 from reproduce.planning.overrides import Overrides
 from reproduce.storage.results_folder import Workspace
 from reproduce.tracking.store import FAILED, FINISHED, IMPORTED, Store, StoredRun

@@ -11,7 +11,8 @@ from reproduce.figures.output import reference_of
 from reproduce.pipeline.drawer import Drawn
 from reproduce.report.html_table import HtmlGrid, html_grid
 from reproduce.report.images import Image, image
-from reproduce.tables.caption import PUBLICATION_PARTS, heading
+from reproduce.statistics.judged_claim import PUBLICATION_PARTS
+from reproduce.tables.caption import heading
 
 BEYOND_TITLES = (
     "Points that the text leaves open",

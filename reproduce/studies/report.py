@@ -85,20 +85,20 @@ def report(
     trials = [trial for trial in study.get_trials(deepcopy=False) if SETTINGS in trial.user_attrs]
     best = sorted(study.best_trials, key=lambda trial: -trial.values[0]) if _complete(trials) else []
     order = [*best, *(trial for trial in _complete(trials) if trial not in best)]
-    rows = [
-        [*(f"{trial.user_attrs[SETTINGS][path]:g}" for path in paths), *_values(trial)] for trial in order
-    ]
+    rows = {
+        (f"{trial.number + 1}",): [
+            *(f"{trial.user_attrs[SETTINGS][path]:g}" for path in paths),
+            *_values(trial),
+        ]
+        for trial in order
+    }
     heading = "best first" if len(objectives) == 1 else f"Pareto front of {len(best)} first"
-    frame = pd.DataFrame(
-        rows,
-        index=pd.MultiIndex.from_tuples([(f"{trial.number + 1}",) for trial in order], names=["trial"]),
-        columns=pd.MultiIndex.from_tuples([(heading, text) for text in (*paths, *objectives)]),
-    )
+    columns = [(heading, text) for text in (*paths, *objectives)]
     lines = [texts(trial.user_attrs[SETTINGS]) for trial in best]
     sheet = Sheet(
         name,
         words.title,
-        (Block("Trials that ran to their end", frame),),
+        (Block.of("Trials that ran to their end", rows, ("trial",), columns),),
         tuple(_notes(words, trials, lines)),
         pd.DataFrame([_line(trial, paths, words.accuracy) for trial in trials]),
     )

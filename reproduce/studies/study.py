@@ -15,7 +15,7 @@ from cdd.recipe import Recipe
 from experiments import registry
 from experiments.schema.table import Table
 from reproduce.errors import UsageError
-from reproduce.execution.executor import PRUNED, Job, Outcome, Train, execute
+from reproduce.execution.executor import PRUNED, Job, Outcome, RunCounter, Train, execute
 from reproduce.execution.invocation import Invocation
 from reproduce.execution.listener import Listener
 from reproduce.planning.overrides import parse
@@ -271,7 +271,7 @@ class RowStudy:
         wish = Wish(self.name, label, self.group.title, recipe)
         device = usable_device(self.request.machine.device)
         plan = make_plan([wish], job.store, self.workspace, device)
-        return execute(plan, job)[recipe.run_id]
+        return execute(plan, replace(job, counter=RunCounter(len(plan.work))))[recipe.run_id]
 
     def _tuned(self, study: "Study") -> Tuned:
         words = Words(

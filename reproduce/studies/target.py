@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cdd.data.records import CLASSIFICATION, Use
-from cdd.recipe import Recipe
+from cdd.data.records import CLASSIFICATION
+from cdd.recipe import Recipe, Use
 from cdd.training.environment import Machine
 from experiments.schema.table import Group, Scale, Table
 from reproduce.errors import UsageError

@@ -12,6 +12,7 @@ from reproduce.claims.thread_spread import thread_spread
 from reproduce.evidence.context import Material
 from reproduce.execution.executor import Outcome
 from reproduce.planning.plan import Wish
+from reproduce.statistics.judged_claim import PUBLICATION_PARTS
 from reproduce.tables.against_reference import note as compared_with_reference
 
 SCALE_TEXTS = {
@@ -30,8 +31,6 @@ MIXED_THREADS = (
 )
 VERSIONS = ("python", "torch", "torchvision", "mlflow", "numpy")
 DIGEST_LENGTH = 12
-PUBLICATION_PARTS = 2
-"""Parts of a source that name the publication: authors and conference; what follows is the place in it."""
 COMMIT_LENGTH = 10
 
 

@@ -24,6 +24,7 @@ from cdd.recipe import Recipe
 from cdd.run import DEPLOYED, DISTILLER, RESULT, WEIGHTS
 from cdd.seals import check_file, seal_file
 from cdd.tensor_files import read_state
+from experiments.schema.table import SCALES
 from reproduce.errors import UsageError
 from reproduce.storage.run_record import SOURCE
 from reproduce.tracking.snapshot import TRACKING, Line
@@ -36,7 +37,7 @@ MEMBERS = (*NEEDED, TRACKING, *NETWORKS)
 LARGEST_MANIFEST, LARGEST_TEXT, LARGEST_NETWORK = 100_000, 1 << 28, 1 << 33  # bytes
 LARGEST_RATIO = 100
 """Times that a member may unfold: networks hardly do, texts less than this."""
-PLACE = r"(mini|bench|paper)(/overridden/[0-9a-f]+|/studies/[a-z0-9][a-z0-9-]*)?|"
+PLACE = rf"({'|'.join(SCALES)})(/overridden/[0-9a-f]+|/studies/[a-z0-9][a-z0-9-]*)?|"
 """Where a record may go, below the results; empty for a run that no command of the suite made."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The oldest time that a zip can hold: the hour of packing is no part of a run."""

@@ -96,15 +96,12 @@ def _remove(workspace: Workspace, left: Path) -> None:
 
 @contextmanager
 def _held(workspace: Workspace, run_id: str) -> Iterator[None]:
-    lock = workspace.lock(run_id)
     try:
-        lock.acquire(timeout=0)
+        held = workspace.lock(run_id).acquire(timeout=0)
     except Timeout:
         raise UsageError(f"run {run_id} is in the hands of another process here: wait for it") from None
-    try:
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 @dataclass

@@ -12,7 +12,7 @@ from benchmarks.slimming import slimming
 from benchmarks.steps import forward_multiply_adds, rehearsal, step_multiply_adds
 from cdd.evaluation.cost import cost
 from cdd.gradients import RetrievalGuidedResetting
-from cdd.training.slimming import slim
+from cdd.training.optimiser import slim
 from tests.small import BACKBONE, student_recipe
 
 CPU = torch.device("cpu")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cdd.data.extent import extent
-from cdd.data.records import Use, evaluated, training_set
+from cdd.data.records import evaluated, training_set
 from cdd.data.registry import load
-from cdd.recipe import Data
+from cdd.recipe import Data, Use
 
 
 @pytest.mark.parametrize("use", get_args(Use))

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from cdd.data import household as reader
 from cdd.data.extent import _counted, extent
-from cdd.data.records import Dataset, Use, evaluated, training_set
+from cdd.data.records import Dataset, evaluated, training_set
 from cdd.data.registry import load
 from cdd.errors import DataError
-from cdd.recipe import Data
+from cdd.recipe import Data, Use
 from tools.household.attribution import HEAD
 from tools.household.split import stem
 

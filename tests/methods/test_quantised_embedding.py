@@ -9,7 +9,7 @@ from sklearn.cluster import KMeans
 
 from cdd.contract import CODE, RetrievalOutput
 from cdd.methods import quantised_embedding
-from cdd.methods.quantised_embedding import QuEST, assignment_divergence, quantised_map
+from cdd.methods.quantised_embedding import QuEST, chunked_divergence, log_prediction, quantised_map
 from cdd.methods.vocabulary import (
     learn_vocabulary,
     log_assignment,
@@ -32,6 +32,12 @@ def output(values):
 
 
 last_map = partial(quantised_map, 0)
+
+
+def assignment_divergence(student, teacher, predictor, scale, vocabulary, temperature):
+    predict = partial(log_prediction, predictor=predictor, scale=scale)
+    assign = partial(log_assignment, vocabulary=vocabulary, temperature=temperature)
+    return chunked_divergence(student, teacher, predict, assign, len(vocabulary))
 
 
 def setting(seed=0):

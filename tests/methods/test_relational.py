@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cdd.contract import CODE, RetrievalOutput
-from cdd.losses.unit import unit_rows
+from cdd.losses.numerics import unit_rows
 from cdd.methods.relational import (
     RKD,
     angle_cosines,

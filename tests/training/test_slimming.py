@@ -9,7 +9,7 @@ from torch import Tensor
 from cdd.compactor.deploy import deploy
 from cdd.compactor.slim import removed, restored
 from cdd.methods.resrep import ResRep
-from cdd.training.slimming import slim
+from cdd.training.optimiser import slim
 from cdd.training.trainer import Training
 from tests.small import small_dataset, teacher_recipe
 from tests.training.twins import GUIDED, Twins

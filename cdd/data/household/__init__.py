@@ -1,4 +1,7 @@
-"""The embedded data set `household`: objects seen by six cameras, rendered from openly licensed models."""
+"""The embedded data set `household`, objects seen by six cameras; may import the rest of data.
+
+The objects are rendered from openly licensed models.
+"""
 
 import hashlib
 import io

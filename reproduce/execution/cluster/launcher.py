@@ -121,8 +121,7 @@ class _Graph:
 
     def _begin(self, item: Item) -> None:
         self._listeners[item.run_id] = listener = self.job.listener.another()
-        number = self.job.begun + len(self._listeners)
-        listener.run_started(item, number, max(self.job.runs or len(self.plan.work), number))
+        listener.run_started(item, *self.job.counter.place(item.run_id))
 
     def _ended(self, item: Item, outcome: Outcome) -> None:
         if item.run_id not in self._listeners:

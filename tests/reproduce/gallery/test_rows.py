@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 import torch
 
-from cdd.data.records import Dataset, Use
+from cdd.data.records import Dataset
 from cdd.evaluation.metrics import RetrievalMetrics
 from cdd.evaluation.retrieval import Meeting, meeting
 from cdd.evaluation.score_blocks import Side
+from cdd.recipe import Use
 from reproduce.gallery.caption import USES
 from reproduce.gallery.rows import Choice, GalleryRow, gallery_rows, numbers, tiles
 from tests.small import small_dataset

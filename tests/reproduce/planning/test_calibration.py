@@ -10,8 +10,7 @@ from cdd.errors import DataError
 from cdd.recipe import Recipe
 from cdd.training.calibration import Pace
 from reproduce.pipeline.session import Session
-from reproduce.planning.calibration import FILE, calibrate, calibrated
-from reproduce.planning.duration import Speed, estimate
+from reproduce.planning.duration import CALIBRATION, Speed, calibrate, calibrated, estimate
 from reproduce.tracking.recipe_keys import shape
 from tests.reproduce.fakes import a_teacher
 from tests.small import student_recipe, teacher_recipe
@@ -57,7 +56,7 @@ def test_a_plan_measures_only_what_it_is_asked_to(session: Callable[..., Session
     assert len(watch.measured) == len(plan.items) == 2
     assert all(item.estimate.seconds for item in plan.items)
     assert session().plan().items[0].estimate.seconds == plan.items[0].estimate.seconds
-    assert (results / FILE).exists()
+    assert (results / CALIBRATION).exists()
 
 
 def test_finished_runs_are_trusted_more(
@@ -78,6 +77,6 @@ def test_finished_runs_are_trusted_more(
     ["{", "[]", '{"this": []}', '{"this": {"a": {"seconds_per_step": "2"}}}', '{"this": {"a": {"x": 1}}}'],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / FILE).write_text(text)
+    (tmp_path / CALIBRATION).write_text(text)
     with pytest.raises(DataError, match=r"calibration\.json is damaged: .*--calibrate"):
         calibrated(tmp_path, "this")

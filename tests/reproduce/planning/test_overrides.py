@@ -223,6 +223,16 @@ def test_a_method_can_be_replaced_whole() -> None:
     assert {recipe.method.sparsity for recipe in found[1:]} == {0.125}  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    "replaced",
+    ['method={"method": "cdd.methods.capacity_dynamic:CapacityDynamic"}', "method.resetting=none"],
+)
+def test_changed_epochs_leave_out_a_start_that_is_replaced(replaced: str) -> None:
+    found = changed("schedule.epochs=10", replaced)[1:]
+    assert [recipe.method.resetting for recipe in found] == [None, None]  # type: ignore[attr-defined]
+    assert {recipe.schedule.epochs for recipe in found} == {10}
+
+
 def test_a_methods_name_changes_the_runs_of_that_method_alone() -> None:
     before = recipes()
     found = changed("CapacityDynamic.sparsity=.125")
