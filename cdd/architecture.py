@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Container, Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,7 +16,8 @@ FourWidths = tuple[Channels, Channels, Channels, Channels]
 class Architecture(Settings):
     """Base of the settings of a network: what can be told of it before it is built.
 
-    A module of `cdd.models` declares the `Family` that builds it.
+    A module of `cdd.models` declares the `Family` that builds it. Every one has an `embedding`: the width of
+    its neck, or None for a classifier without a neck.
     """
 
     @property
@@ -28,11 +29,6 @@ class Architecture(Settings):
     @abstractmethod
     def without_bottlenecks(self) -> str | None:
         """Why nothing of it can be pruned; None where it has bottlenecks."""
-
-    @property
-    def neck_width(self) -> int | None:
-        """Size of the neck's embedding; None for a classifier without a neck, which is counted whole."""
-        return None
 
     @property
     def image_size(self) -> tuple[int, int] | None:
@@ -49,9 +45,8 @@ class Architecture(Settings):
 
     def equals_but_for(self, other: "Architecture", *fields: str) -> bool:
         """Whether the networks are of one family and differ in these fields at most."""
-        return type(self) is type(other) and self.model_dump(exclude={*fields}) == other.model_dump(
-            exclude={*fields}
-        )
+        mine, theirs = (network.model_dump(exclude={*fields}) for network in (self, other))
+        return type(self) is type(other) and mine == theirs
 
 
 class Backbone(Architecture):
@@ -74,11 +69,6 @@ class Backbone(Architecture):
     def without_bottlenecks(self) -> str | None:
         """Basic blocks are never pruned."""
         return "this student has basic blocks" if self.block == "basic" else None
-
-    @property
-    def neck_width(self) -> int:
-        """Size of the embedding."""
-        return self.embedding
 
 
 MOST_PATCHES = 65_536
@@ -122,11 +112,6 @@ class VisionTransformer(Architecture):
         return "a vision transformer has none"
 
     @property
-    def neck_width(self) -> int:
-        """Size of the embedding."""
-        return self.embedding
-
-    @property
     def image_size(self) -> tuple[int, int]:
         """Its position embeddings are for square images of one size."""
         return self.image, self.image
@@ -160,6 +145,8 @@ class SmallNetwork(Architecture):
     """Layers with weights, as in the network's name; None for the mobile families."""
     width: Annotated[float, Field(strict=True, ge=0.125, le=64)] = 1.0
     """Factor of the channels. The benchmark: 4 for a ResNet "x4", 0.5 for MobileNetV2, the k of a WRN-d-k."""
+    embedding: ClassVar[None] = None
+    """It has no neck: the pooled feature is the embedding, and its classifier is counted as well."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -57,7 +57,7 @@ def cost(
             )
         network(torch.empty(1, 3, height, width))
     parameters = sum(p.numel() for p in network.parameters())
-    if backbone.neck_width is not None:
+    if backbone.embedding is not None:
         parameters -= network.classifier.weight.numel()
     return Cost(parameters, counts.total(), dict(counts))
 

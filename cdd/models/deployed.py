@@ -141,4 +141,4 @@ def load_deployed(path: Path) -> Embedder | Classifier:
         DataError: naming the file if it is damaged, or something else.
     """
     network = load_deployed_network(path)
-    return Classifier(network) if network.settings.neck_width is None else Embedder(network)
+    return Classifier(network) if network.settings.embedding is None else Embedder(network)

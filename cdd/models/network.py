@@ -63,7 +63,7 @@ class RetrievalNetwork(nn.Module):
 
 def _head(backbone: Network, inputs: int, identities: int) -> tuple[nn.Module, nn.Linear]:
     """Neck and classifier."""
-    width = backbone.neck_width
+    width = backbone.embedding
     if width is None:
         return nn.Identity(), nn.Linear(inputs, identities)
     linear = nn.Linear(inputs, width, bias=False)
@@ -94,5 +94,5 @@ def initialise(network: RetrievalNetwork, generator: torch.Generator) -> None:
     standard deviation 0.001); for small images each family's own, classifier included.
     """
     network.backbone.draw_weights(network, generator)
-    if network.settings.neck_width is not None:
+    if network.settings.embedding is not None:
         nn.init.normal_(network.classifier.weight, std=0.001, generator=generator)

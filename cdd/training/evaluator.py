@@ -84,7 +84,7 @@ class Appraiser:
     def reduction(self) -> dict[str, float]:
         """Share of the teacher's parameters that a network for small images saves."""
         teacher, student = self.recipe.teacher, self.recipe.student
-        if teacher is None or student.neck_width is not None:
+        if teacher is None or student.embedding is not None:
             return {}
         size = self.recipe.data
         of_student, of_teacher = (

@@ -40,7 +40,7 @@ def test_a_network_gives_what_its_settings_promise(settings: Network) -> None:
     height, width = settings.image_size or (24, 16)
     output = RetrievalNetwork(settings, 3).eval()(torch.zeros(2, 3, height, width), mapped=True)
     backbone = RetrievalNetwork(settings, 3).backbone
-    assert output.embedding.shape == (2, settings.neck_width or backbone.outputs)
+    assert output.embedding.shape == (2, settings.embedding or backbone.outputs)
     if backbone.stage_channels:
         assert [stage.shape[1] for stage in output.stages] == list(backbone.stage_channels)
 
