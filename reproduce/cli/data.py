@@ -14,23 +14,16 @@ if TYPE_CHECKING:
     from cdd.data.verify import Verification
 
 
-def _names() -> list[str]:
+def _known(name: str) -> str:
     from cdd.data.dataset_facts import real_datasets
 
-    return [*real_datasets()]
-
-
-def _known(name: str) -> str:
-    if name not in _names():
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(_names())}.")
+    if name not in real_datasets():
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(real_datasets())}.")
     return name
 
 
 Name = Annotated[
-    str,
-    typer.Argument(
-        callback=_known, autocompletion=_names, help="As recipes call it: veri776; a wrong one shows all."
-    ),
+    str, typer.Argument(callback=_known, help="As recipes call it: veri776. A wrong name shows them all.")
 ]
 DataRoot = Annotated[Path, typer.Option(help="Folder that holds the data sets, or this one.")]
 Lists = Annotated[
