@@ -1,11 +1,10 @@
 """Methods by the keys that stored recipes name them with, in whatever files their classes lie."""
 
-import pkgutil
-from importlib import import_module
 from inspect import isabstract
 from typing import Any
 
 from cdd.contract import Method
+from cdd.discovery import declarations
 
 
 def key_of(kind: type[Method]) -> str:
@@ -27,16 +26,14 @@ def methods_by_key() -> dict[str, type[Method]]:
         ValueError: for a method without a key, or two methods with one.
     """
     found: dict[str, type[Method]] = {}
-    package = import_module("cdd.methods")
-    for module in pkgutil.iter_modules(package.__path__, "cdd.methods."):
-        for kind in vars(import_module(module.name)).values():
-            if not (isinstance(kind, type) and issubclass(kind, Method)):
-                continue
-            if kind.__module__ != module.name or isabstract(kind):
-                continue
-            other = found.setdefault(key_of(kind), kind)
-            if other is not kind:
-                raise ValueError(f"{other.__name__} and {kind.__name__} have one key, {key_of(kind)!r}")
+    for module, kind in declarations("cdd.methods"):
+        if not (isinstance(kind, type) and issubclass(kind, Method)):
+            continue
+        if kind.__module__ != module or isabstract(kind):
+            continue
+        other = found.setdefault(key_of(kind), kind)
+        if other is not kind:
+            raise ValueError(f"{other.__name__} and {kind.__name__} have one key, {key_of(kind)!r}")
     return found
 
 

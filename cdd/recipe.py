@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
-from cdd.architecture import NEVER_COMPACTED, Backbone, Network, VisionTransformer
+from cdd.architecture import Network
 from cdd.contract import CODE, PAPER, Fidelity, Method, Settings
 from cdd.method_keys import key_of, load_method
 from cdd.values import (
@@ -190,19 +190,17 @@ class Recipe(Settings):
         if isinstance(start, Recipe) and start.student != self.student:
             raise ValueError(f"the student is {self.student!r}, but starts from a run of {start.student!r}")
         student = self.student
-        if self.compactors and not (isinstance(student, Backbone) and student.block == "bottleneck"):
-            has = NEVER_COMPACTED[type(student)]
-            raise ValueError(f"compactors stand behind the 3x3 convolution of a bottleneck; {has}")
-        if isinstance(student, VisionTransformer):
-            self._check_size(student)
-        return self
-
-    def _check_size(self, student: VisionTransformer) -> None:
-        if (self.data.height, self.data.width) != (student.image, student.image):
+        if self.compactors and student.without_bottlenecks:
             raise ValueError(
-                f"the transformer's position embeddings are for images of {student.image}x{student.image}, "
-                f"but data has {self.data.height}x{self.data.width}: make both the same"
+                f"compactors stand behind the 3x3 convolution of a bottleneck; {student.without_bottlenecks}"
             )
+        needed, size = student.image_size, (self.data.height, self.data.width)
+        if needed and needed != size:
+            raise ValueError(
+                f"the student takes images of {needed[0]}x{needed[1]}, but data has {size[0]}x{size[1]}: "
+                "make both the same"
+            )
+        return self
 
     @property
     def continues(self) -> bool:

@@ -217,7 +217,7 @@ class _Run:
             run_id=self.recipe.run_id,
             metrics={**metrics, "seconds": self.seconds},
             history=self.history,
-            channels=channels_of(deployed, self.recipe.student) if kept or student.folded else None,
+            channels=channels_of(deployed) if kept or student.folded else None,
             average_precision=accuracy.by_query,
             first_is_right=accuracy.first_is_right,
             query_identities=appraiser.query_identities(),

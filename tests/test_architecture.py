@@ -15,6 +15,7 @@ OURS = (*PACKAGES, "benchmarks", "tools", "tests")
 LONGEST_FILE, LONGEST_FUNCTION = 300, 40
 
 LAYERS = {
+    "discovery": 0,
     "errors": 0,
     "values": 0,
     "torchvision_guard": 0,

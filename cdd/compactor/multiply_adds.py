@@ -31,10 +31,13 @@ class MultiplyAdds:
         self.both = len(self.full) == 2 * len(blocks)
         self.planes = np.array([block.conv1.out_channels for block in blocks])
         self.inputs = np.array([block.conv1.in_channels for block in blocks])
-        after, before = _positions(network, sizes)
-        self.after, self.before = np.array(after), np.array(before)
+        backbone = network.backbone
+        if not isinstance(backbone, ResNet):
+            raise ValueError("only a ResNet, whose blocks are known, has compactors")
+        after = [size for stage, size in zip(backbone.stages, sizes, strict=True) for _ in stage]
+        self.after, self.before = np.array(after), np.array([after[0], *after[:-1]])
         shortcuts = [block.downsample for block in blocks]
-        self.fixed = _outside(network, sizes[0]) + sum(
+        self.fixed = _outside(network, backbone, sizes[0]) + sum(
             next(shortcut.parameters()).numel() * size
             for shortcut, size in zip(shortcuts, after, strict=True)
             if shortcut is not None
@@ -48,20 +51,9 @@ class MultiplyAdds:
         return float(per_block.sum()) + self.fixed
 
 
-def _positions(network: RetrievalNetwork, sizes: list[int]) -> tuple[list[int], list[int]]:
-    """Per block, the positions of the map that leaves it and of the map that comes in."""
-    if not isinstance(network.backbone, ResNet):
-        raise ValueError("only a ResNet, whose blocks are known, has compactors")
-    after = [s for stage, s in zip(network.backbone.stages, sizes, strict=True) for _ in stage]
-    return after, [after[0], *after[:-1]]
-
-
-def _outside(network: RetrievalNetwork, size: int) -> float:
+def _outside(network: RetrievalNetwork, backbone: ResNet, size: int) -> float:
     """Multiply-adds of stem, neck and classifier."""
     linear = sum(layer.weight.numel() for layer in network.modules() if isinstance(layer, nn.Linear))
-    backbone = network.backbone
-    if not isinstance(backbone, ResNet):
-        return float(linear)
     pooled = 4 if isinstance(backbone.maxpool, nn.MaxPool2d) else 1
     return float(linear + backbone.conv1.weight.numel() * size * pooled)
 

@@ -1,9 +1,16 @@
-"""What the data sets' authors publish about their size, and copies that are known to differ."""
+"""What is declared of a real data set: how it is read, what its authors publish, its evaluation rule."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Literal
 
-from cdd.data.records import Split
+from cdd.data.arrays import Arrays
+from cdd.data.listing import Listing
+from cdd.data.records import CLASSIFICATION, RetrievalProtocol, Split
+from cdd.discovery import declarations
+from cdd.recipe import Data, Use
 
 
 @dataclass(frozen=True)
@@ -16,62 +23,77 @@ class Count:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
-    """Counts by split, the usual one first and known alternatives behind it; cameras of the whole set.
+class DatasetSpec:
+    """One real data set; a module of `cdd.data.readers` that declares one adds it.
 
-    `training` here contains the identities that serve validation. In classification the test images show
-    the training identities, which are the classes.
+    Attributes:
+        name: what recipes and folders of prepared images call it.
+        title: what its authors call it.
+        reader: reads its images below a data root: files that are listed, or arrays where `is_array`.
+        splits: published counts by split, the usual one first and known alternatives behind it. `training`
+            contains the identities that serve validation. In classification the test images show the
+            training identities, which are the classes.
+        cameras: of the whole set; None where they are not published.
+        protocols: its evaluation rules; none in classification.
+        own_settings: fields of `Data` that say which of its images are read; no other data set has them.
+        usual_training: the place, among the training counts, of the one that a recipe asks for.
     """
 
+    name: str
     title: str
+    reader: Callable[[Path, Data], Listing] | Callable[[Path, Data], Arrays]
     splits: dict[Split, tuple[Count, ...]]
-    cameras: int | None
+    cameras: int | None = None
     task: Literal["retrieval", "classification"] = "retrieval"
+    protocols: tuple[RetrievalProtocol, ...] = ()
+    is_array: bool = False
+    own_settings: tuple[str, ...] = ()
+    usual_training: Callable[[Data], int] = lambda data: 0
+
+    @property
+    def held_out(self) -> Split | None:
+        """The split that shows other images of the training identities."""
+        return "test" if self.task == "classification" else None
+
+    def settings_of(self, data: Data) -> dict[str, str]:
+        """What a recipe says in the data set's own settings."""
+        return {name: getattr(data, name) for name in self.own_settings}
+
+    def require_use(self, use: Use) -> None:
+        """Makes sure that the data set serves what its authors divided it for.
+
+        Raises:
+            ValueError: naming the uses that there are.
+        """
+        if (use in CLASSIFICATION) == (self.task == "classification"):
+            return
+        if self.task == "classification":
+            reason = "its test images show the classes of training"
+            allowed = " or ".join(f"data.use={name}" for name in CLASSIFICATION)
+        else:
+            reason = "its test images show identities that are not trained on"
+            allowed = "data.use=standard or data.use=tuning"
+        raise ValueError(
+            f"data.use={use} does not suit {self.title}, a data set for {self.task}: {reason}. Use {allowed}."
+        )
 
 
-PUBLISHED = {
-    "veri776": Published(
-        title="VeRi-776",
-        splits={
-            "training": (
-                Count(37_778, 576),
-                Count(37_778, 575, "575 training identities, as some lists have them"),
-                Count(37_746, 576, "37,746 training images, as the CDD paper and some copies have them"),
-                Count(37_746, 575, "37,746 training images of 575 identities, as some copies have them"),
-            ),
-            "query": (Count(1_678, 200),),
-            "gallery": (Count(11_579, 200),),
-        },
-        cameras=20,
-    ),
-    "msmt17": Published(
-        title="MSMT17",
-        splits={
-            "training": (Count(32_621, 1_041), Count(30_248, 1_041, "list_val is not trained on")),
-            "query": (Count(11_659, 3_060),),
-            "gallery": (Count(82_161, 3_060),),
-        },
-        cameras=15,
-    ),
-    "in-shop": Published(
-        title="In-Shop",
-        splits={
-            "training": (Count(25_882, 3_997),),
-            "query": (Count(14_218, 3_985),),
-            "gallery": (Count(12_612, 3_985),),
-        },
-        cameras=None,
-    ),
-    "cifar10": Published(
-        title="CIFAR-10",
-        splits={"training": (Count(50_000, 10),), "test": (Count(10_000, 10),)},
-        cameras=None,
-        task="classification",
-    ),
-    "cifar100": Published(
-        title="CIFAR-100",
-        splits={"training": (Count(50_000, 100),), "test": (Count(10_000, 100),)},
-        cameras=None,
-        task="classification",
-    ),
-}
+@cache
+def real_datasets() -> dict[str, DatasetSpec]:
+    """Every declared data set by its name, in the order of their names."""
+    found = [spec for _, spec in declarations("cdd.data.readers") if isinstance(spec, DatasetSpec)]
+    return {spec.name: spec for spec in sorted(found, key=lambda spec: spec.name)}
+
+
+def real_dataset(name: str) -> DatasetSpec:
+    """The data set of this name.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    if name not in real_datasets():
+        raise ValueError(
+            f"unknown data set {name!r}: choose household, which is embedded, or one of "
+            f"{', '.join(real_datasets())}"
+        )
+    return real_datasets()[name]

@@ -22,6 +22,7 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cdd.data.dataset_facts import real_dataset
 from cdd.data.image_files import ImageFiles
 from cdd.data.listing import Listing, first_of
 from cdd.data.records import Pixels
@@ -121,15 +122,16 @@ class _Prepared:
 
 
 def _folder(data: Data, data_root: Path) -> Path:
-    lists = f"-{data.msmt17_lists}" if data.name == "msmt17" else ""
-    return data_root / FOLDER / f"{data.name}{lists}-{data.height}x{data.width}"
+    own = real_dataset(data.name).settings_of(data).values()
+    return data_root / FOLDER / "-".join((data.name, *own, f"{data.height}x{data.width}"))
 
 
 def _again(data: Data, data_root: Path) -> str:
-    lists = f" --msmt17-lists {data.msmt17_lists}" if data.name == "msmt17" else ""
+    own = real_dataset(data.name).settings_of(data).items()
+    options = "".join(f" --{name.replace('_', '-')} {value}" for name, value in own)
     return (
         f"Prepare it again: python -m reproduce data prepare {data.name} --data-root {quote(str(data_root))} "
-        f"--image-size {data.height}x{data.width}{lists}"
+        f"--image-size {data.height}x{data.width}{options}"
     )
 
 

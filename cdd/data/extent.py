@@ -6,9 +6,8 @@ from functools import lru_cache
 import numpy as np
 
 from cdd.data import household
-from cdd.data.allowed import require_allowed
 from cdd.data.classification import SHARE
-from cdd.data.dataset_facts import PUBLISHED
+from cdd.data.dataset_facts import real_dataset
 from cdd.data.listing import VALIDATION_SHARE
 from cdd.data.records import division
 from cdd.recipe import Data, Use
@@ -31,13 +30,11 @@ def extent(data: Data) -> Extent:
     """
     if data.name == "household":
         return _counted(data.use)
-    if data.name not in PUBLISHED:
-        raise ValueError(f"unknown data set {data.name!r}: choose household or one of {', '.join(PUBLISHED)}")
-    require_allowed(data)
-    published = PUBLISHED[data.name]
-    splits = published.splits
-    training = splits["training"][-1 if data.msmt17_lists == "train" and data.name == "msmt17" else 0]
-    if published.task == "classification":
+    spec = real_dataset(data.name)
+    spec.require_use(data.use)
+    splits = spec.splits
+    training = splits["training"][spec.usual_training(data)]
+    if spec.task == "classification":
         tuned = training.images // SHARE if data.use == "classification-tuning" else 0
         return Extent(training.identities, training.images - tuned, tuned or splits["test"][0].images)
     if data.use == "standard":

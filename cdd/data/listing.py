@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cdd.data.records import ImageRecord, RetrievalProtocol, Split
+from cdd.data.records import ImageRecord, Split
 from cdd.errors import DataError, DataMissingError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -37,7 +37,6 @@ class Listing:
     folder: Path
     layout: str
     records: tuple[ImageRecord, ...]
-    protocols: tuple[RetrievalProtocol, ...]
     sources: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 

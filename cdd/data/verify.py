@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cdd.data.arrays import Arrays
 from cdd.data.colour import UnreadableImageError, in_colour
-from cdd.data.dataset_facts import PUBLISHED, Count
+from cdd.data.dataset_facts import Count, real_dataset
 from cdd.data.listing import Listing, readable
 from cdd.data.records import ImageRecord, Split
 
@@ -56,37 +56,31 @@ class Verification:
         return cameras and whole and all(split.accepted for split in self.splits)
 
 
-def verify(listing: Listing, report: Callable[[int, int], None] = lambda done, total: None) -> Verification:
-    """Counts the images of a listing and decodes each of them; `report` is told how many are done."""
-    return _verification(listing, unreadable=_unreadable(listing, report))
-
-
-def verify_arrays(arrays: Arrays) -> Verification:
-    """Counts images that have been read already, and says which files are not the published ones."""
-    return _verification(arrays, unreadable={}, altered=arrays.altered)
-
-
-def _verification(
-    found: Listing | Arrays, *, unreadable: dict[str, str], altered: tuple[str, ...] = ()
+def verify(
+    copy: Listing | Arrays, report: Callable[[int, int], None] = lambda done, total: None
 ) -> Verification:
-    published = PUBLISHED[found.name]
+    """Counts the images of a copy and decodes each of them; `report` is told how many are done.
+
+    Images that come as arrays have been read already; which of their files are the published ones is known.
+    """
+    spec = real_dataset(copy.name)
     return Verification(
-        name=found.name,
-        folder=readable(str(found.folder)),
-        layout=found.layout,
-        digest=found.digest,
-        splits=tuple(_counted(found.records, split, known) for split, known in published.splits.items()),
-        cameras=len({record.camera for record in found.records}),
-        published_cameras=published.cameras,
-        unreadable=unreadable,
-        remarks=found.remarks,
-        altered=altered,
+        name=copy.name,
+        folder=readable(str(copy.folder)),
+        layout=copy.layout,
+        digest=copy.digest,
+        splits=tuple(_counted(copy.records, split, known) for split, known in spec.splits.items()),
+        cameras=len({record.camera for record in copy.records}),
+        published_cameras=spec.cameras,
+        unreadable=_unreadable(copy, report) if isinstance(copy, Listing) else {},
+        remarks=copy.remarks,
+        altered=copy.altered if isinstance(copy, Arrays) else (),
     )
 
 
 def remarks_on_counts(copy: Listing | Arrays) -> tuple[str, ...]:
     """What a reader of results must know of this copy's size: nothing where it is as published."""
-    known_splits = PUBLISHED[copy.name].splits
+    known_splits = real_dataset(copy.name).splits
     found = (_counted(copy.records, split, known) for split, known in known_splits.items())
     return tuple(
         f"{count.split}: {count.images} images of {count.identities} identities, published are "

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from cdd.architecture import Network, SmallNetwork, VisionTransformer
+from cdd.architecture import Network
 from cdd.models.network import RetrievalNetwork
 from cdd.models.zoo import BACKBONES
 
@@ -57,7 +57,7 @@ def cost(
             )
         network(torch.empty(1, 3, height, width))
     parameters = sum(p.numel() for p in network.parameters())
-    if not isinstance(backbone, SmallNetwork):
+    if backbone.embedding is not None:
         parameters -= network.classifier.weight.numel()
     return Cost(parameters, counts.total(), dict(counts))
 
@@ -76,11 +76,7 @@ def cost_of(
     """
     if name not in BACKBONES:
         raise ValueError(f"unknown backbone {name!r}: choose one of {', '.join(BACKBONES)}")
-    backbone = BACKBONES[name]
-    if isinstance(backbone, VisionTransformer):
-        if height != width:
-            raise ValueError(f"{name} takes square images, not {height}x{width}")
-        backbone = VisionTransformer.model_validate({**backbone.model_dump(), "image": height})
+    backbone = BACKBONES[name].for_images(height, width)
     return cost(backbone, height, width, channels=channels, identities=identities)
 
 

@@ -9,8 +9,6 @@ from torch import Generator, Tensor, nn
 from cdd.contract import RetrievalOutput
 from cdd.losses.numerics import at_least_single
 from cdd.models.network import RetrievalNetwork
-from cdd.models.resnet import ResNet
-from cdd.models.small.staged import StagedBackbone
 
 Pair = tuple[Tensor, Tensor]
 LAYERS = (nn.Conv2d, nn.ConvTranspose2d)
@@ -27,16 +25,9 @@ def stage_channels(network: nn.Module | None) -> list[int]:
             "the stages of student and teacher must be known: give two networks of type RetrievalNetwork, "
             f"not {type(network).__name__}"
         )
-    if isinstance(network.backbone, StagedBackbone):
-        return list(network.backbone.stage_channels)
-    if not isinstance(network.backbone, ResNet):
-        raise ValueError("the method compares the maps of four stages; a vision transformer has none")
-    return [_output_channels(stage[-1]) for stage in network.backbone.stages]
-
-
-def _output_channels(block: nn.Module) -> int:
-    *_, last = (layer for layer in block.children() if isinstance(layer, nn.Conv2d))
-    return last.out_channels
+    if not network.backbone.stage_channels:
+        raise ValueError("the method compares the maps of four stages; this network has none")
+    return list(network.backbone.stage_channels)
 
 
 def stage_maps(student: RetrievalOutput, teacher: RetrievalOutput | None) -> list[Pair]:

@@ -9,12 +9,11 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 
-from cdd.architecture import Backbone, Network
+from cdd.architecture import Network
 from cdd.errors import DataError
 from cdd.files import first_problem
 from cdd.models.network import RetrievalNetwork
-from cdd.models.resnet import Images, full_channels
-from cdd.models.small.staged import StagedBackbone
+from cdd.models.resnet import EXPANSION, Images
 from cdd.tensor_files import check_state, read_tensors, some, write_tensors
 from cdd.values import Channels, Count
 
@@ -60,14 +59,15 @@ class Classifier(nn.Module):
         return logits
 
 
-def channels_of(network: RetrievalNetwork, backbone: Network) -> list[int]:
+def channels_of(network: RetrievalNetwork) -> list[int]:
     """Channels that leave the 3x3 convolution of every bottleneck.
 
     Two counts per bottleneck, of its first and its 3x3 convolution, where a first one is pruned as well.
     """
     inner = [block.conv2.out_channels for block in network.bottlenecks]
     entries = [block.conv1.out_channels for block in network.bottlenecks]
-    if not isinstance(backbone, Backbone) or entries == full_channels(backbone):
+    planes = [block.conv3.out_channels // EXPANSION["bottleneck"] for block in network.bottlenecks]
+    if entries == planes:
         return inner
     return [width for pair in zip(entries, inner, strict=True) for width in pair]
 
@@ -77,7 +77,7 @@ def save_deployed(network: RetrievalNetwork, backbone: Network, path: Path) -> N
     values = {
         "backbone": backbone.model_dump(mode="json"),
         "identities": network.classifier.out_features,
-        "channels": channels_of(network, backbone),
+        "channels": channels_of(network),
         "state": network.state_dict(),
     }
     write_tensors(path, values)
@@ -141,4 +141,4 @@ def load_deployed(path: Path) -> Embedder | Classifier:
         DataError: naming the file if it is damaged, or something else.
     """
     network = load_deployed_network(path)
-    return Classifier(network) if isinstance(network.backbone, StagedBackbone) else Embedder(network)
+    return Classifier(network) if network.settings.embedding is None else Embedder(network)

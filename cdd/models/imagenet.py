@@ -2,13 +2,13 @@
 
 import hashlib
 import re
-from collections import OrderedDict
 from pathlib import Path
 
 from torch import Tensor
 
-from cdd.architecture import Backbone, Network, SmallNetwork, VisionTransformer
+from cdd.architecture import Network
 from cdd.errors import DataError
+from cdd.models.family import family_of
 from cdd.models.fit import check_fit
 from cdd.models.zoo import BACKBONES
 from cdd.tensor_files import read_state
@@ -16,6 +16,8 @@ from cdd.torchvision_guard import install
 
 VERSION = "IMAGENET1K_V1"
 """The weights of the paper's time, not the newer recipe's."""
+FREE = ("embedding", "image")
+"""What the weights of a backbone do not depend on: its neck and the size of the images."""
 _HASHED_NAME = re.compile(r"-([0-9a-f]{8,})\.pth?$")
 
 
@@ -34,8 +36,7 @@ def imagenet_weights(backbone: Network, path: Path | None = None) -> dict[str, T
     name = torchvision_name(backbone)
     stored = _downloaded(name) if path is None else _read(weights_file(path, name))
     weights = {key: value for key, value in stored.items() if not key.startswith(("fc.", "heads."))}
-    if isinstance(backbone, VisionTransformer):
-        weights = _resized(weights, backbone)
+    weights = family_of(backbone).from_torchvision(weights, backbone)
     check_fit(weights, backbone, f"the ImageNet weights of {name}" if path is None else str(path))
     return weights
 
@@ -47,33 +48,12 @@ def torchvision_name(backbone: Network) -> str:
         ValueError: for one that it does not have.
     """
     for name, known in BACKBONES.items():
-        if _alike(known, backbone):
+        if known.equals_but_for(backbone, *FREE):
             return name
     raise ValueError(
         f"there are no ImageNet weights for this backbone, only for {', '.join(BACKBONES)}: use "
         "initialisation=random or a pretraining recipe."
     )
-
-
-def _alike(known: Backbone | VisionTransformer, backbone: Network) -> bool:
-    """Whether the weights of one fit the other: neck and size of the images do not matter for that."""
-    if isinstance(backbone, SmallNetwork):
-        return False
-    changed = backbone.model_copy(update={"embedding": known.embedding})
-    if isinstance(changed, VisionTransformer) and isinstance(known, VisionTransformer):
-        changed = changed.model_copy(update={"image": known.image})
-    return known == changed
-
-
-def _resized(weights: dict[str, Tensor], backbone: VisionTransformer) -> dict[str, Tensor]:
-    """Position embeddings interpolated to the size of our images; names as in our backbone."""
-    install()
-    from torchvision.models.vision_transformer import interpolate_embeddings
-
-    key = "encoder.pos_embedding"
-    if key in weights:
-        weights = {**interpolate_embeddings(backbone.image, backbone.patch, OrderedDict(weights))}
-    return {f"vit.{name}": value for name, value in weights.items()}
 
 
 def _downloaded(name: str) -> dict[str, Tensor]:

@@ -5,13 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from cdd.architecture import Backbone, Network, SmallNetwork, VisionTransformer
+from cdd.architecture import Network
 from cdd.contract import RetrievalOutput
-from cdd.models.resnet import Bottleneck, Images, ResNet
-from cdd.models.small.families import staged_backbone
-from cdd.models.small.first_weights import FIRST_WEIGHTS, draw_first_weights
-from cdd.models.small.staged import StagedBackbone
-from cdd.models.transformer import TransformerBackbone, initialise_transformer
+from cdd.models.family import BackboneModule, family_of
+from cdd.models.resnet import Bottleneck, Images
 
 
 class RetrievalNetwork(nn.Module):
@@ -33,7 +30,7 @@ class RetrievalNetwork(nn.Module):
         folded: bool = False,
     ):
         super().__init__()
-        self.folded = folded
+        self.settings, self.folded = backbone, folded
         self.backbone = build_backbone(backbone, channels=channels, folded=folded)
         self.pooling = nn.AdaptiveAvgPool2d(1)
         self.neck, self.classifier = _head(backbone, self.backbone.outputs, identities)
@@ -41,7 +38,7 @@ class RetrievalNetwork(nn.Module):
     @property
     def bottlenecks(self) -> list[Bottleneck]:
         """The blocks that can be pruned, first to last."""
-        if not isinstance(self.backbone, ResNet):
+        if self.settings.without_bottlenecks:
             return []
         return [block for block in self.modules() if isinstance(block, Bottleneck)]
 
@@ -66,47 +63,36 @@ class RetrievalNetwork(nn.Module):
 
 def _head(backbone: Network, inputs: int, identities: int) -> tuple[nn.Module, nn.Linear]:
     """Neck and classifier."""
-    if isinstance(backbone, SmallNetwork):
+    width = backbone.embedding
+    if width is None:
         return nn.Identity(), nn.Linear(inputs, identities)
-    neck = nn.Sequential(
-        nn.BatchNorm1d(inputs),
-        nn.ReLU(),
-        nn.Linear(inputs, backbone.embedding, bias=False),
-        nn.BatchNorm1d(backbone.embedding),
-    )
-    return neck, nn.Linear(backbone.embedding, identities, bias=False)
+    linear = nn.Linear(inputs, width, bias=False)
+    neck = nn.Sequential(nn.BatchNorm1d(inputs), nn.ReLU(), linear, nn.BatchNorm1d(width))
+    return neck, nn.Linear(width, identities, bias=False)
 
 
 def build_backbone(
     backbone: Network, *, channels: Sequence[int] | None = None, folded: bool = False
-) -> ResNet | TransformerBackbone | StagedBackbone:
+) -> BackboneModule:
     """The backbone alone; only a ResNet for retrieval is folded and has channels to leave out.
 
     Raises:
         ValueError: for channel counts that do not fit.
     """
-    if isinstance(backbone, Backbone):
-        return ResNet(backbone, channels=channels, folded=folded)
-    if channels:
-        raise ValueError("channel counts were given, but only a retrieval ResNet has bottlenecks to prune")
-    if isinstance(backbone, VisionTransformer):
-        return TransformerBackbone(backbone)
-    return staged_backbone(backbone)
+    if channels and backbone.without_bottlenecks:
+        raise ValueError(
+            "channel counts were given, but only a retrieval ResNet has bottlenecks to prune: "
+            f"{backbone.without_bottlenecks}"
+        )
+    return family_of(backbone).build(backbone, channels=channels, folded=folded)
 
 
 def initialise(network: RetrievalNetwork, generator: torch.Generator) -> None:
-    """Draws every weight anew: He initialisation by fan-out, batch norms stay 1 and 0.
+    """Draws every weight anew, each family's backbone in its own way; batch norms stay 1 and 0.
 
-    Source: torchvision for the backbone, the authors' release for neck and classifier (normal with
-    standard deviation 0.001); for small images each family's own.
+    Source: torchvision for the backbone, the authors' release for neck (He) and classifier (normal with
+    standard deviation 0.001); for small images each family's own, classifier included.
     """
-    if isinstance(network.backbone, StagedBackbone):
-        draw_first_weights(network, FIRST_WEIGHTS[network.backbone.family], generator)
-        return
-    if isinstance(network.backbone, TransformerBackbone):
-        initialise_transformer(network.backbone, generator)
-    drawn = network.neck if isinstance(network.backbone, TransformerBackbone) else network
-    for module in drawn.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
-    nn.init.normal_(network.classifier.weight, std=0.001, generator=generator)
+    network.backbone.draw_weights(network, generator)
+    if network.settings.embedding is not None:
+        nn.init.normal_(network.classifier.weight, std=0.001, generator=generator)

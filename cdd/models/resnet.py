@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cdd.architecture import Backbone
+from cdd.models.family import BackboneModule, Family
 
 Images = Float[Tensor, "batch 3 height width"]
 Taps = tuple[Tensor, Tensor]
@@ -120,7 +121,7 @@ class BasicBlock(nn.Module):
         return outer + shortcut, None
 
 
-class ResNet(nn.Module):
+class ResNet(BackboneModule):
     """A ResNet whose last stage keeps the resolution (last stride 1).
 
     Args:
@@ -151,6 +152,7 @@ class ResNet(nn.Module):
         inputs = (width, *(planes * EXPANSION[backbone.block] for planes in backbone.planes))
         for number, (before, _) in enumerate(pairwise(inputs)):
             self.add_module(f"layer{number + 1}", self._stage(backbone, number, before, remaining))
+        self.stage_channels = inputs[1:]
         self.outputs = inputs[-1]
 
     def _stage(self, backbone: Backbone, number: int, inputs: int, widths: Iterator[Widths]) -> nn.ModuleList:
@@ -225,3 +227,6 @@ def block_widths(backbone: Backbone, channels: Sequence[int] | None = None) -> l
             )
     entries = channels[::2] if each == 2 else full
     return list(zip(entries, channels[each - 1 :: each] if full else (), strict=True))
+
+
+FAMILY = Family(settings=Backbone, build=ResNet)

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from cdd.architecture import Network, SmallNetwork
+from cdd.architecture import Network
 from cdd.errors import DataError
 from cdd.models.fit import check_fit
 
@@ -35,9 +35,7 @@ class Card:
 
     def fits(self, network: Network) -> bool:
         """Whether a backbone of this network can start from them; its neck does not matter for that."""
-        if isinstance(network, SmallNetwork) or isinstance(self.network, SmallNetwork):
-            return network == self.network
-        return network.model_copy(update={"embedding": self.network.embedding}) == self.network
+        return network.equals_but_for(self.network, "embedding")
 
 
 def cards(folder: Path | None = None) -> dict[str, Card]:

@@ -4,16 +4,18 @@ Source: Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021; the row 
 """
 
 import math
+from collections import OrderedDict
 
 import torch
 from torch import Tensor, nn
 
 from cdd.architecture import VisionTransformer
+from cdd.models.family import BackboneModule, Family, Weights, draw_by_fan_out
 from cdd.models.resnet import Images, Maps
 from cdd.torchvision_guard import install
 
 
-class TransformerBackbone(nn.Module):
+class TransformerBackbone(BackboneModule):
     """torchvision's network without its classification head; parameters carry its names below `vit`."""
 
     def __init__(self, settings: VisionTransformer):
@@ -38,6 +40,11 @@ class TransformerBackbone(nn.Module):
         features = token[:, :, None, None]
         return Maps((features,), features, [])
 
+    def draw_weights(self, network: nn.Module, generator: torch.Generator) -> None:
+        """As torchvision draws the backbone's; the neck's by fan-out."""
+        initialise_transformer(self, generator)
+        draw_by_fan_out(network.get_submodule("neck"), generator)
+
 
 def initialise_transformer(backbone: TransformerBackbone, generator: torch.Generator) -> None:
     """Draws every weight anew, from this generator; matrices after Glorot as torchvision, biases zero."""
@@ -51,3 +58,20 @@ def initialise_transformer(backbone: TransformerBackbone, generator: torch.Gener
             nn.init.xavier_uniform_(parameter, generator=generator)
         elif name.endswith("bias"):
             nn.init.zeros_(parameter)
+
+
+def _resized(weights: Weights, settings: VisionTransformer) -> Weights:
+    """Position embeddings interpolated to the size of our images; names as in our backbone."""
+    install()
+    from torchvision.models.vision_transformer import interpolate_embeddings
+
+    if "encoder.pos_embedding" in weights:
+        weights = {**interpolate_embeddings(settings.image, settings.patch, OrderedDict(weights))}
+    return {f"vit.{name}": value for name, value in weights.items()}
+
+
+FAMILY = Family(
+    settings=VisionTransformer,
+    build=lambda settings, **_: TransformerBackbone(settings),
+    from_torchvision=_resized,
+)

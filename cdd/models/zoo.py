@@ -1,6 +1,6 @@
 """The backbones that have a name."""
 
-from cdd.architecture import Backbone, VisionTransformer
+from cdd.architecture import Backbone, Network, VisionTransformer
 
 RESNETS = {
     "resnet18": Backbone(block="basic", blocks=(2, 2, 2, 2)),
@@ -8,4 +8,4 @@ RESNETS = {
     "resnet50": Backbone(block="bottleneck", blocks=(3, 4, 6, 3)),
     "resnet101": Backbone(block="bottleneck", blocks=(3, 4, 23, 3)),
 }
-BACKBONES: dict[str, Backbone | VisionTransformer] = {**RESNETS, "vit_b_16": VisionTransformer()}
+BACKBONES: dict[str, Network] = {**RESNETS, "vit_b_16": VisionTransformer()}

@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cdd.architecture import SmallNetwork
 from cdd.data.records import CLASSIFICATION, Dataset, evaluated, labels_of_evaluated, training_set
 from cdd.errors import RunError
 from cdd.evaluation.classification import classification_metrics, correct_images
@@ -73,7 +72,7 @@ class Appraiser:
 
     def cost(self, student: RetrievalNetwork, kept: Sequence[Tensor] | None) -> dict[str, float]:
         """Parameters and multiply-adds of the network that would be deployed."""
-        channels = channels_of(student, self.recipe.student)
+        channels = channels_of(student)
         if kept is not None:
             channels = [int(mask.sum()) for mask in kept]
         size = self.recipe.data
@@ -85,7 +84,7 @@ class Appraiser:
     def reduction(self) -> dict[str, float]:
         """Share of the teacher's parameters that a network for small images saves."""
         teacher, student = self.recipe.teacher, self.recipe.student
-        if teacher is None or not isinstance(student, SmallNetwork):
+        if teacher is None or student.embedding is not None:
             return {}
         size = self.recipe.data
         of_student, of_teacher = (

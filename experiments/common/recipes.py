@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from cdd.architecture import Network, VisionTransformer
+from cdd.architecture import Network
 from cdd.contract import Fidelity, Method
 from cdd.methods.capacity_dynamic import CapacityDynamic
 from cdd.methods.knowledge_distillation import KD
@@ -30,12 +30,11 @@ def supervised(dataset: str, scale: str, seed: int, network: Network) -> Recipe:
     """A network trained from labels."""
     setting = SETTINGS[dataset, scale]
     schedule = setting.pretraining
-    data = setting.data
-    if isinstance(network, VisionTransformer):
-        data = data.model_copy(update={"height": network.image, "width": network.image})
+    if size := network.image_size:
+        data = setting.data.model_copy(update=dict(zip(("height", "width"), size, strict=True)))
         setting = replace(setting, data=data)
     return Recipe(
-        data=data,
+        data=setting.data,
         student=network,
         initialisation=pretraining(setting, network, schedule) if schedule else "imagenet",
         method=Supervised(),

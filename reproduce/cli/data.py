@@ -13,8 +13,18 @@ from reproduce.cli.options import OutputFormat, size_of
 if TYPE_CHECKING:
     from cdd.data.verify import Verification
 
-Known = Literal["veri776", "msmt17", "in-shop", "cifar10", "cifar100"]
-Name = Annotated[Known, typer.Argument(help="veri776, msmt17, in-shop, cifar10 or cifar100.")]
+
+def _known(name: str) -> str:
+    from cdd.data.dataset_facts import real_datasets
+
+    if name not in real_datasets():
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(real_datasets())}.")
+    return name
+
+
+Name = Annotated[
+    str, typer.Argument(callback=_known, help="As recipes call it: veri776. A wrong name shows them all.")
+]
 DataRoot = Annotated[Path, typer.Option(help="Folder that holds the data sets, or this one.")]
 Lists = Annotated[
     Literal["train", "train+val"], typer.Option("--msmt17-lists", help="MSMT17's lists of training images.")
@@ -73,16 +83,14 @@ def prepare(
 
 
 def _verified(name: str, data_root: Path, lists: Lists) -> "Verification":
-    from cdd.data.registry import ARRAYS, listed, stored
-    from cdd.data.verify import verify, verify_arrays
+    from cdd.data.registry import read_copy
+    from cdd.data.verify import verify
     from cdd.recipe import Data
     from reproduce.cli.printing import counted
 
-    if name in ARRAYS:
-        return verify_arrays(stored(name, data_root))
-    listing = listed(Data(name=name, msmt17_lists=lists), data_root)
+    copy = read_copy(Data(name=name, msmt17_lists=lists), data_root)
     with counted("images read") as report:
-        return verify(listing, report)
+        return verify(copy, report)
 
 
 def _show(found: "Verification") -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cdd.data.registry import ARRAYS, EMBEDDED, REAL, listed, stored
+from cdd.data.dataset_facts import real_datasets
+from cdd.data.registry import EMBEDDED, read_copy
 from cdd.errors import DataMissingError, RunError
 from cdd.recipe import Data
 from reproduce.errors import UsageError
@@ -43,7 +44,7 @@ def examine(results: Path, data_root: Path | None = None) -> list[Check]:
         "embedded data": _data,
     }
     if data_root is not None:
-        checks |= {name: partial(_real_data, name, data_root) for name in (*REAL, *ARRAYS)}
+        checks |= {name: partial(_real_data, name, data_root) for name in real_datasets()}
     return [_checked(name, look) for name, look in checks.items()]
 
 
@@ -122,8 +123,8 @@ def _data() -> str:
 
 def _real_data(name: str, data_root: Path) -> str:
     try:
-        found = stored(name, data_root) if name in ARRAYS else listed(Data(name=name), data_root)
+        copy = read_copy(Data(name=name), data_root)
     except DataMissingError:
         return f"not in {data_root}"
-    remarks = f"; {'; '.join(found.remarks)}" if found.remarks else ", as published"
-    return f"{len(found.records)} images in {found.folder}, layout {found.layout}{remarks}"
+    remarks = f"; {'; '.join(copy.remarks)}" if copy.remarks else ", as published"
+    return f"{len(copy.records)} images in {copy.folder}, layout {copy.layout}{remarks}"

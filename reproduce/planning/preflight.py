@@ -96,10 +96,11 @@ class _Needs:
     @classmethod
     def of(cls, recipes: Iterable[Recipe]) -> Self:
         """What these runs read."""
-        found, networks = dict[tuple[str, str], Data](), dict[str, None]()
+        found, networks = dict[str, Data](), dict[str, None]()
         for recipe in recipes:
             if recipe.data.name not in EMBEDDED:
-                found.setdefault((recipe.data.name, recipe.data.msmt17_lists), recipe.data)
+                read = recipe.data.model_dump_json(exclude={"height", "width", "use"})
+                found.setdefault(read, recipe.data)
             if recipe.initialisation == "imagenet":
                 networks.setdefault(torchvision_name(recipe.student))
         return cls(tuple(found.values()), tuple(networks))

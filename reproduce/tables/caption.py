@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from string import ascii_lowercase
 from typing import Any
 
-from cdd.architecture import Network, SmallNetwork, VisionTransformer
 from cdd.data.registry import EMBEDDED
 from experiments.schema.figure import Artifact
 from experiments.schema.table import BEYOND, Scale, Table
@@ -179,20 +178,8 @@ def _protocols(artifact: Artifact) -> str:
 
 
 def _networks(wishes: list[Wish]) -> str:
-    students = sorted({_network(wish.recipe.student) for wish in wishes})
+    students = sorted({wish.recipe.student.description for wish in wishes})
     return f"Networks named in the rows are the paper's; ours at this scale: {'; '.join(students)}."
-
-
-def _network(backbone: Network) -> str:
-    if isinstance(backbone, VisionTransformer):
-        return (
-            f"vision transformer of {backbone.layers} layers, width {backbone.width}, patch {backbone.patch}"
-        )
-    if isinstance(backbone, SmallNetwork):
-        depth = "" if backbone.depth is None else f" of depth {backbone.depth}"
-        return f"{backbone.family}{depth}, width {backbone.width:g}"
-    blocks, planes = ("-".join(map(str, counts)) for counts in (backbone.blocks, backbone.planes))
-    return f"ResNet of {blocks} {backbone.block} blocks, {planes} planes"
 
 
 def _data(wish: Wish, environment: Mapping[str, Any]) -> str:

@@ -57,7 +57,7 @@ def test_removing_dead_channels_changes_no_embedding_and_makes_the_network_small
     deployed = deploy(network, BACKBONE, kept)
     images = torch.randn(4, 3, 32, 32)
     torch.testing.assert_close(deployed(images).embedding, network(images).embedding, rtol=1e-4, atol=1e-4)
-    assert channels_of(deployed, BACKBONE) == [2, 3, 8, 1]
+    assert channels_of(deployed) == [2, 3, 8, 1]
     assert deployed.bottlenecks[0].conv3.in_channels == 2
     counted = sum(p.numel() for name, p in deployed.named_parameters() if "classifier" not in name)
     assert counted == cost(BACKBONE, 32, 32, channels=[2, 3, 8, 1], identities=5).parameters
@@ -75,7 +75,7 @@ def test_filters_are_dropped_with_their_batch_norm() -> None:
     kept = [torch.ones(block.conv2.out_channels, dtype=torch.bool) for block in network.bottlenecks]
     kept[2][5] = False
     deployed = deploy(network, BACKBONE, kept)
-    assert channels_of(deployed, BACKBONE) == [4, 4, 7, 8]
+    assert channels_of(deployed) == [4, 4, 7, 8]
 
 
 @pytest.mark.parametrize("compactors", [False, True])
@@ -131,7 +131,7 @@ def test_both_convolutions_of_a_bottleneck_can_be_pruned(compactors: bool, tmp_p
     wanted = silenced(network, kept)(images).embedding
     torch.testing.assert_close(deployed(images).embedding, wanted, rtol=1e-4, atol=1e-4)
     counts = [int(mask.sum()) for mask in kept]
-    assert channels_of(deployed, BACKBONE) == counts
+    assert channels_of(deployed) == counts
     save_deployed(deployed, BACKBONE, tmp_path / "deployed.pt")
     torch.testing.assert_close(load_deployed(tmp_path / "deployed.pt")(images), deployed(images).embedding)
     counted = sum(p.numel() for name, p in deployed.named_parameters() if "classifier" not in name)

@@ -1,13 +1,14 @@
 """Verification counts against what is published and reads every image."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cdd.data.dataset_facts import PUBLISHED, Count, Published
+from cdd.data.dataset_facts import Count, real_dataset, real_datasets
 from cdd.data.listing import Listing
-from cdd.data.registry import ARRAYS, listed
+from cdd.data.registry import listed
 from cdd.data.verify import remarks_on_counts, verify
 from cdd.recipe import Data
 from tests.data.real_trees import LAYOUTS, veri_flat
@@ -23,7 +24,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def publish(monkeypatch, splits, cameras=3):
-    monkeypatch.setitem(PUBLISHED, "veri776", Published(title="VeRi-776", splits=splits, cameras=cameras))
+    known = replace(real_dataset("veri776"), splits=splits, cameras=cameras)
+    monkeypatch.setitem(real_datasets(), "veri776", known)
 
 
 def found(tree: Path) -> Listing:
@@ -76,14 +78,17 @@ def test_a_missing_camera_is_not_ok(tree, monkeypatch):
 
 def test_what_is_published_adds_up():
     assert (
-        sum(PUBLISHED["msmt17"].splits[split][0].images for split in ("training", "query", "gallery"))
+        sum(real_dataset("msmt17").splits[split][0].images for split in ("training", "query", "gallery"))
         == 126_441
     )
     assert (
-        sum(PUBLISHED["in-shop"].splits[split][0].images for split in ("training", "query", "gallery"))
+        sum(real_dataset("in-shop").splits[split][0].images for split in ("training", "query", "gallery"))
         == 52_712
     )
-    assert PUBLISHED.keys() == {*LAYOUTS, *ARRAYS}
+
+
+def test_every_data_set_of_files_has_a_tree_to_be_tested_on():
+    assert {name for name, spec in real_datasets().items() if not spec.is_array} == LAYOUTS.keys()
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

@@ -69,7 +69,7 @@ def test_only_square_images_have_a_cost() -> None:
 def test_deploying_keeps_every_number_and_survives_the_disk(tmp_path: Path) -> None:
     built = network().eval()
     deployed = deploy(built, SMALL)
-    assert channels_of(deployed, SMALL) == []
+    assert channels_of(deployed) == []
     save_deployed(deployed, SMALL, tmp_path / "deployed.pt")
     images = torch.randn(2, 3, 32, 32)
     found = load_deployed(tmp_path / "deployed.pt")(images)

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from cdd.data.arrays import ArrayPart, Arrays
+from cdd.data.dataset_facts import Count, DatasetSpec
 from cdd.data.listing import candidates, not_found
 from cdd.data.readers.plain_pickle import plain
 from cdd.errors import DataError
+from cdd.recipe import Data
 from cdd.torchvision_guard import install
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class _Kind:
         return {**dict([*reader.train_list, *reader.test_list]), reader.meta["filename"]: reader.meta["md5"]}
 
 
-def cifar10(root: Path) -> Arrays:
+def cifar10(root: Path, data: Data) -> Arrays:
     """The images below this data root, of ten classes.
 
     Raises:
@@ -52,7 +54,7 @@ def cifar10(root: Path) -> Arrays:
     return _read(_Kind("cifar10", "CIFAR-10", ("cifar10", "cifar-10", "cifar_10", "cifar"), CIFAR10), root)
 
 
-def cifar100(root: Path) -> Arrays:
+def cifar100(root: Path, data: Data) -> Arrays:
     """The images below this data root, of one hundred classes.
 
     Raises:
@@ -166,3 +168,21 @@ def _said(value: object) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype}, {value.shape}"
     return f"a {type(value).__name__}"
+
+
+CIFAR10_DATASET = DatasetSpec(
+    name="cifar10",
+    title="CIFAR-10",
+    reader=cifar10,
+    splits={"training": (Count(50_000, 10),), "test": (Count(10_000, 10),)},
+    task="classification",
+    is_array=True,
+)
+CIFAR100_DATASET = DatasetSpec(
+    name="cifar100",
+    title="CIFAR-100",
+    reader=cifar100,
+    splits={"training": (Count(50_000, 100),), "test": (Count(10_000, 100),)},
+    task="classification",
+    is_array=True,
+)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from cdd.data.dataset_facts import Count, DatasetSpec
 from cdd.data.listing import (
     Listing,
     NamePattern,
@@ -61,7 +62,6 @@ def in_shop(root: Path, data: Data) -> Listing:
                 folder=folder,
                 layout=layout,
                 records=_with_cameras(with_validation(_records(rows), NAME)),
-                protocols=(separate_gallery(),),
                 sources=sources,
                 remarks=remarks,
             )
@@ -164,3 +164,16 @@ def _with_cameras(records: Iterable[ImageRecord]) -> tuple[ImageRecord, ...]:
         in_turn = record.split == "validation"
         found.append(replace(record, camera=number % 2) if in_turn else record)
     return tuple(found)
+
+
+DATASET = DatasetSpec(
+    name=NAME,
+    title="In-Shop",
+    reader=in_shop,
+    splits={
+        "training": (Count(25_882, 3_997),),
+        "query": (Count(14_218, 3_985),),
+        "gallery": (Count(12_612, 3_985),),
+    },
+    protocols=(separate_gallery(),),
+)

@@ -8,6 +8,7 @@ import re
 from itertools import chain
 from pathlib import Path
 
+from cdd.data.dataset_facts import Count, DatasetSpec
 from cdd.data.listing import (
     Listing,
     NamePattern,
@@ -81,7 +82,6 @@ def _official(folder: Path, version: str, data: Data, remarks: tuple[str, ...]) 
         folder=folder,
         layout=f"official {version}, {' and '.join(names)}",
         records=with_validation((ImageRecord(*row) for row in once), NAME),
-        protocols=(camera_rule(),),
         sources=(*names, *LISTS),
         remarks=(*remarks, *repeated),
     )
@@ -129,6 +129,21 @@ def _flat(folder: Path, found: dict[Split, list[str]]) -> Listing:
         folder=folder,
         layout="flat",
         records=with_validation(kept, NAME),
-        protocols=(camera_rule(),),
         remarks=("which lists the training images are from cannot be told in this layout",),
     )
+
+
+DATASET = DatasetSpec(
+    name=NAME,
+    title="MSMT17",
+    reader=msmt17,
+    splits={
+        "training": (Count(32_621, 1_041), Count(30_248, 1_041, "list_val is not trained on")),
+        "query": (Count(11_659, 3_060),),
+        "gallery": (Count(82_161, 3_060),),
+    },
+    cameras=15,
+    protocols=(camera_rule(),),
+    own_settings=("msmt17_lists",),
+    usual_training=lambda data: int(data.msmt17_lists == "train"),
+)

@@ -7,6 +7,7 @@ Surveillance", ECCV 2016; layouts as its authors, fast-reid and the CDD release 
 import re
 from pathlib import Path
 
+from cdd.data.dataset_facts import Count, DatasetSpec
 from cdd.data.listing import (
     Listing,
     NamePattern,
@@ -65,7 +66,6 @@ def _listing(folder: Path, layout: str, found: dict[Split, list[str]]) -> Listin
         folder=folder,
         layout=layout,
         records=with_validation(records, NAME),
-        protocols=(camera_rule(),),
         sources=sources,
         remarks=remarks,
     )
@@ -87,3 +87,22 @@ def _records(paths: list[str], split: Split, folder: Path) -> list[ImageRecord]:
     if not kept:
         raise DataError(f"VeRi-776 in {folder} has no image for {split}: unpack the archive again")
     return kept
+
+
+DATASET = DatasetSpec(
+    name=NAME,
+    title="VeRi-776",
+    reader=veri776,
+    splits={
+        "training": (
+            Count(37_778, 576),
+            Count(37_778, 575, "575 training identities, as some lists have them"),
+            Count(37_746, 576, "37,746 training images, as the CDD paper and some copies have them"),
+            Count(37_746, 575, "37,746 training images of 575 identities, as some copies have them"),
+        ),
+        "query": (Count(1_678, 200),),
+        "gallery": (Count(11_579, 200),),
+    },
+    cameras=20,
+    protocols=(camera_rule(),),
+)

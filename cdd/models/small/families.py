@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from cdd.architecture import SmallNetwork
+from cdd.models.family import Family
 from cdd.models.small.mobilenet_v2 import mobilenet_v2
 from cdd.models.small.resnet import bottleneck_resnet, resnet
 from cdd.models.small.shufflenet_v1 import shufflenet_v1
@@ -32,3 +33,6 @@ def staged_backbone(settings: SmallNetwork) -> StagedBackbone:
         backbone = WITH_DEPTH[settings.family](settings.depth, settings.width)
     backbone.family = settings.family
     return backbone
+
+
+FAMILY = Family(settings=SmallNetwork, build=lambda settings, **_: staged_backbone(settings))

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
+from cdd.models.family import BackboneModule
 from cdd.models.resnet import Images, Maps
+from cdd.models.small.first_weights import FIRST_WEIGHTS, draw_first_weights
 
 
-class StagedBackbone(nn.Module):
+class StagedBackbone(BackboneModule):
     """A stem, then stages with a ReLU behind each; the last stage's map is the one that is pooled.
 
     What stands between the last residual block and the pooling (a batch norm, a 1x1 convolution) belongs
@@ -52,6 +54,10 @@ class StagedBackbone(nn.Module):
             features = before_relu if self.linear and not is_last else F.relu(before_relu)
             maps.append(features)
         return Maps(tuple(maps), before_relu, [])
+
+    def draw_weights(self, network: nn.Module, generator: Generator) -> None:
+        """As the family's own network draws them, classifier included."""
+        draw_first_weights(network, FIRST_WEIGHTS[self.family], generator)
 
 
 class Chain(nn.Module):

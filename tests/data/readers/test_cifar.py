@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,17 @@ import pytest
 import torch
 from PIL import Image
 
-from cdd.data.dataset_facts import PUBLISHED, Count, Published
+from cdd.data.dataset_facts import Count, real_dataset, real_datasets
 from cdd.data.extent import Extent, extent
 from cdd.data.records import evaluated, labels_of_evaluated, training_set
-from cdd.data.registry import ARRAYS, listed, load, stored
-from cdd.data.verify import verify_arrays
+from cdd.data.registry import listed, load, read_copy
+from cdd.data.verify import verify
 from cdd.errors import DataError, DataMissingError
 from cdd.recipe import Data
 from tests.data.cifar_trees import CLASSES, FILES, FOLDERS, Part, cifar, write
 from tests.data.cifar_trees import stored as batch
 
-NAMES = sorted(ARRAYS)
+NAMES = sorted(CLASSES)
 each_name = pytest.mark.parametrize("name", NAMES)
 
 
@@ -112,15 +113,15 @@ def test_the_digest_follows_every_pixel_and_class(name, what, tmp_path):
 def test_the_folder_is_found_in_the_data_root_and_is_one_itself(name, inside, tmp_path):
     tree = cifar(name, tmp_path / inside)
     for root in (tmp_path, tmp_path / inside, tree.folder):
-        assert stored(name, root).folder == tree.folder
+        assert read_copy(small(name), root).folder == tree.folder
 
 
 @each_name
 def test_a_renamed_folder_is_read(name, tmp_path):
     tree = cifar(name, tmp_path)
     tree.folder.rename(tmp_path / name)
-    assert stored(name, tmp_path).folder == tmp_path / name
-    assert stored(name, tmp_path / name).folder == tmp_path / name
+    assert read_copy(small(name), tmp_path).folder == tmp_path / name
+    assert read_copy(small(name), tmp_path / name).folder == tmp_path / name
 
 
 @each_name
@@ -140,12 +141,11 @@ def test_a_published_copy_has_no_remark(name, tmp_path, monkeypatch):
     cifar(name, tmp_path)
     classes = CLASSES[name]
     splits = {"training": (Count(10 * classes, classes),), "test": (Count(2 * classes, classes),)}
-    known = Published(title="CIFAR", splits=splits, cameras=None, task="classification")
-    monkeypatch.setitem(PUBLISHED, name, known)
-    assert not verify_arrays(stored(name, tmp_path)).ok
+    monkeypatch.setitem(real_datasets(), name, replace(real_dataset(name), splits=splits))
+    assert not verify(read_copy(small(name), tmp_path)).ok
     # Its sums cannot be those of the published files, so the check is told that they are.
     monkeypatch.setattr("torchvision.datasets.utils.check_integrity", lambda path, md5: True)
-    found = verify_arrays(stored(name, tmp_path))
+    found = verify(read_copy(small(name), tmp_path))
     assert (found.ok, found.remarks, found.altered) == (True, (), ())
 
 
@@ -232,12 +232,15 @@ def test_there_are_no_image_files_to_list(name, tmp_path):
 
 
 def test_the_catalog_leaves_torchvision_alone():
-    code = "import sys, cdd.data.registry; print('torchvision' in sys.modules)"
+    code = (
+        "import sys; from cdd.data.dataset_facts import real_datasets; "
+        "print(len(real_datasets()), 'torchvision' in sys.modules)"
+    )
     project = Path(__file__).parents[3]
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "False"
+    assert done.stdout.split() == [str(len(real_datasets())), "False"]
 
 
 def test_a_tree_is_pickled_as_the_archives_are(tmp_path):

@@ -1,11 +1,12 @@
 """`data verify` and `data prepare`: what they print, and their exit codes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cdd.data.dataset_facts import PUBLISHED, Count, Published
+from cdd.data.dataset_facts import Count, real_dataset, real_datasets
 from tests.data.cifar_trees import cifar
 from tests.data.real_trees import veri_official
 from tests.reproduce.said import Said
@@ -14,9 +15,12 @@ from tests.reproduce.said import Said
 @pytest.fixture
 def published(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes the small copy the published data set."""
-    splits = {"training": (Count(120, 20),), "query": (Count(12, 4),), "gallery": (Count(12, 4),)}
-    known = Published(title="VeRi-776", splits=splits, cameras=3)  # type: ignore[arg-type]
-    monkeypatch.setitem(PUBLISHED, "veri776", known)
+    known = replace(
+        real_dataset("veri776"),
+        splits={"training": (Count(120, 20),), "query": (Count(12, 4),), "gallery": (Count(12, 4),)},
+        cameras=3,
+    )
+    monkeypatch.setitem(real_datasets(), "veri776", known)
 
 
 @pytest.mark.usefixtures("published")
@@ -102,3 +106,9 @@ def test_cifar_needs_no_preparation(tmp_path: Path) -> None:
 @pytest.mark.parametrize("verb", ["verify", "prepare"])
 def test_every_help_has_an_example(verb: str) -> None:
     assert f"python -m reproduce data {verb}" in " ".join(Said("data", verb, "--help").out.split())
+
+
+def test_a_wrong_name_shows_those_that_there_are() -> None:
+    said = Said("data", "verify", "household", "--data-root", ".")
+    assert said.code == 2
+    assert all(name in said.err for name in real_datasets())
