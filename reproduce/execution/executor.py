@@ -17,7 +17,7 @@ from reproduce.execution.metric_upload import Delivery
 from reproduce.planning.plan import Item, Plan, current
 from reproduce.storage.results_folder import Workspace
 from reproduce.storage.run_record import full_environment, note_source, write_record
-from reproduce.tracking.store import FAILED, FINISHED, KILLED, Store, StoredRun
+from reproduce.tracking.store import FAILED, FINISHED, KILLED, ROLE, SCALE, Store, StoredRun
 from reproduce.tracking.training_run import Placement, TrackedRun, open_run
 
 Train = Callable[..., Result]
@@ -72,6 +72,7 @@ class Job:
         published: folder that records and tables go to.
         parent: the invocation's run in the store; None where there is nothing to train.
         counter: numbers the runs of the whole command.
+        tags: what the runs say of the invocation: its scale, its artifact or study.
     """
 
     store: Store
@@ -83,6 +84,7 @@ class Job:
     machine: Machine
     listener: Listener
     counter: RunCounter = field(default_factory=RunCounter)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 Launch = Callable[[Plan, Job], dict[str, Outcome]]
@@ -119,6 +121,19 @@ def skipped(item: Item, before: Mapping[str, Outcome]) -> Outcome | None:
 def reused(stored: StoredRun) -> Outcome:
     """The outcome of a run that was finished before."""
     return Outcome(state="reused", metrics=dict(stored.metrics), environment=dict(stored.environment))
+
+
+def placement(item: Item, job: Job) -> Placement:
+    """Where a run of the plan appears in the store: its name and what it says of itself."""
+    recipe, row, scale = item.recipe, " = ".join(item.labels), job.tags.get(SCALE, "")
+    tags = {
+        ROLE: item.role,
+        "cdd.method": type(recipe.method).__name__,
+        "cdd.row": row,
+        "cdd.seed": str(recipe.seed),
+    }
+    name = ", ".join(word for word in (row, scale, f"seed {recipe.seed}") if word)
+    return Placement(job.experiment, job.parent, name, {**job.tags, **tags})
 
 
 def _usable(outcomes: Mapping[str, Outcome], recipe: Recipe) -> bool:
@@ -195,7 +210,7 @@ class Execution:
         self.store.supersede(self.store.trainings().get(self.item.run_id, []), self.item.reason)
 
     def _open(self, stored: StoredRun | None) -> TrackedRun:
-        place = Placement(self.job.experiment, self.job.parent, self.item.name)
+        place = placement(self.item, self.job)
         unfinished = stored if stored and stored.status != FINISHED else None
         return open_run(self.store, self.recipe, place, unfinished)
 

@@ -8,7 +8,7 @@ from filelock import Timeout
 
 from reproduce.errors import StoreError
 from reproduce.execution.listener import Listener
-from reproduce.tracking.store import FAILED, FINISHED, KILLED, Store
+from reproduce.tracking.store import DESCRIPTION, FAILED, FINISHED, KILLED, Store
 
 
 class Invocation:
@@ -24,6 +24,7 @@ class Invocation:
         self.experiment = store.experiment(experiment)
         self.parent: str | None = None
         self._status, self._files = FINISHED, list[Path]()
+        self._metrics, self._description = dict[str, float](), ""
         self._lock = store.workspace.lock(f"invocation-{name}")
 
     def __enter__(self) -> "Invocation":
@@ -52,9 +53,17 @@ class Invocation:
         self.parent = self._store.start_invocation(self.experiment, title, own)
         return self.parent
 
-    def end(self, *, complete: bool, files: Iterable[Path] = ()) -> None:
-        """Says how the command will have ended, and what it has drawn."""
-        self._status, self._files = FINISHED if complete else FAILED, list(files)
+    def end(
+        self,
+        *,
+        complete: bool,
+        files: Iterable[Path] = (),
+        metrics: Mapping[str, float] | None = None,
+        description: str = "",
+    ) -> None:
+        """Says how the command will have ended, and what it has drawn; the description is Markdown."""
+        self._status = FINISHED if complete else FAILED
+        self._files, self._metrics, self._description = list(files), dict(metrics or {}), description
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -74,6 +83,7 @@ class Invocation:
     def _close(self, parent: str, status: str) -> None:
         try:
             self._store.upload(parent, self._files, "table")
-            self._store.finish(parent, status)
+            self._store.log_metrics(parent, self._metrics)
+            self._store.finish(parent, status, {DESCRIPTION: self._description} if self._description else {})
         except StoreError as error:
             self._listener.warned(str(error))

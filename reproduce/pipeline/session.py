@@ -18,7 +18,8 @@ from reproduce.planning.plan import Plan, Wish, make_plan
 from reproduce.planning.preflight import remarks_on, require_ready, require_trainable, usable_device
 from reproduce.storage.provenance import source
 from reproduce.storage.results_folder import Workspace
-from reproduce.tracking.store import Store, existing_store, open_store
+from reproduce.tables.text import markdown
+from reproduce.tracking.store import ARTIFACT, SCALE, Store, existing_store, open_store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +131,9 @@ class Session:
         scale = self.request.scale
         name = "-".join([artifact.name, scale, *([self.overrides.digest] if self.overrides else [])])
         with Invocation(store, self.listener, self._experiment(artifact), name) as own:
+            tags = self._tags(artifact)
             if plan.work:
-                self._begin(own, artifact)
+                own.begin(f"{artifact.name}, {scale}, seeds {tags['cdd.seeds']}", tags)
             job = Job(
                 store=store,
                 workspace=self.workspace,
@@ -142,23 +144,27 @@ class Session:
                 machine=self.request.machine,
                 listener=self.listener,
                 counter=self._counter,
+                tags={ARTIFACT: artifact.name, SCALE: scale},
             )
             drawn = self._executed(plan, artifact, job)
-            own.end(complete=drawn.complete, files=drawn.files)
+            own.end(
+                complete=drawn.complete,
+                files=drawn.files,
+                metrics=drawn.sheet.means,
+                description=markdown(drawn.sheet),
+            )
             return drawn
 
     def _experiment(self, artifact: Artifact) -> str:
         return f"{artifact.name}-{self.request.scale}"
 
-    def _begin(self, own: Invocation, artifact: Artifact) -> None:
-        seeds = ",".join(map(str, self.request.seeds or [0]))
-        tags = {
-            "cdd.artifact": artifact.name,
-            "cdd.scale": self.request.scale,
-            "cdd.seeds": seeds,
+    def _tags(self, artifact: Artifact) -> dict[str, str]:
+        return {
+            ARTIFACT: artifact.name,
+            SCALE: self.request.scale,
+            "cdd.seeds": ",".join(map(str, self.request.seeds or [0])),
             "cdd.overrides": " ".join(self.overrides.texts),
         }
-        own.begin(f"{artifact.name}, {self.request.scale}, seeds {seeds}", tags)
 
     def _executed(self, plan: Plan, artifact: Artifact, job: Job) -> Drawn:
         outcomes = self._launch(plan, job)

@@ -1,7 +1,7 @@
 """From artifacts to distinct runs in the order in which they can be made, with what is to be done and why."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -50,6 +50,7 @@ class Item:
         estimate: of the time that is left.
         stored: its newest run in the store, finished or not.
         renew: earlier files and runs of this id are set aside first.
+        role: what it is to the others: pretraining, base, teacher or student.
     """
 
     recipe: Recipe
@@ -59,6 +60,7 @@ class Item:
     estimate: Estimate
     stored: StoredRun | None = None
     renew: bool = False
+    role: str = "student"
 
     @property
     def run_id(self) -> str:
@@ -170,7 +172,11 @@ class _Planner:
                 known.append(name)
         for wish in wanted:
             self._add(wish.recipe, labels, wish.label, weights_needed=False)
-        return Plan(tuple(self.items.values()), tuple(wanted))
+        items = list(self.items.values())
+        if any(item.state != "reuse" for item in items):
+            roles = _roles(wish.recipe for wish in wanted)
+            items = [replace(item, role=_role(item.recipe, roles)) for item in items]
+        return Plan(tuple(items), tuple(wanted))
 
     def _add(
         self, recipe: Recipe, labels: Mapping[str, list[str]], name: str, *, weights_needed: bool
@@ -250,6 +256,19 @@ def role(before: Recipe, recipe: Recipe) -> str:
     if before.data.use == "pretraining":
         return "pretraining"
     return "base" if before == recipe.initialisation else "teacher"
+
+
+def _roles(recipes: Iterable[Recipe]) -> dict[str, str]:
+    """What every run that these need is to the one that needs it, by run id."""
+    found: dict[str, str] = {}
+    for recipe in recipes:
+        found |= {before.run_id: role(before, recipe) for before in recipe.dependencies}
+        found |= _roles(recipe.dependencies)
+    return found
+
+
+def _role(recipe: Recipe, roles: Mapping[str, str]) -> str:
+    return "student" if recipe.teacher else roles.get(recipe.run_id, "student")
 
 
 def _stopped(stored: StoredRun | None, recipe: Recipe) -> str:

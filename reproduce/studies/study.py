@@ -42,7 +42,8 @@ from reproduce.studies.trials import (
 )
 from reproduce.studies.turn import Turn, Turns
 from reproduce.tables.sheet import Sheet
-from reproduce.tracking.store import Store, open_store
+from reproduce.tables.text import markdown
+from reproduce.tracking.store import SCALE, Store, open_store
 from reproduce.tracking.training_run import Placement
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class RowStudy:
         parts = [request.space, self.label, request.artifact, request.scale, f"seed{request.seed}"]
         parts += [parse(request.changes).digest] if request.changes else []
         self.name = re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower())
-        self._tags = {"cdd.study": self.name, "cdd.scale": request.scale}
+        self._tags = {"cdd.study": self.name, SCALE: request.scale}
         self.workspace = Workspace(request.results.resolve())
         self.published = self.workspace.published(request.scale) / "studies"
         self.judgement = judgement_of(self.recipe, self.group)
@@ -118,7 +119,9 @@ class RowStudy:
                         self._try(trial, self._job(store, own, train, trial))
                     finally:
                         turn.release()
-            return self._tuned(study)
+                tuned = self._tuned(study)
+                own.end(complete=True, files=tuned.files, description=markdown(tuned.sheet))
+            return tuned
 
     def _name_foreign(self, study: "Study") -> None:
         check_trials(study, self.space.knobs, DIRECTIONS[: len(self.metrics)])
@@ -204,6 +207,7 @@ class RowStudy:
             train=train,
             machine=self.request.machine,
             listener=self._listener(trial),
+            tags=self._tags,
         )
 
     def _listener(self, trial: "Trial") -> Listener:

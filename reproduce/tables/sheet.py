@@ -7,6 +7,8 @@ from typing import Any, Self
 import pandas as pd
 
 MINUS = "\u2212"
+CELL = ("row", "group", "column")
+"""Columns of a table's numbers that name the cell."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,14 @@ class Sheet:
     blocks: tuple[Block, ...]
     notes: tuple[str, ...]
     numbers: pd.DataFrame
+
+    @property
+    def means(self) -> dict[str, float]:
+        """The measured cells of a table by `group column/row`; none where it has no rows of groups."""
+        if not {*CELL, "mean"} <= {*self.numbers}:
+            return {}
+        cells = self.numbers.dropna(subset="mean").to_dict("records")
+        return {f"{cell['group']} {cell['column']}/{cell['row']}": float(cell["mean"]) for cell in cells}
 
 
 def number_text(value: float | None, decimals: int, *, signed: bool = False) -> str:

@@ -1,6 +1,6 @@
-"""The deployed student as an MLflow model that loads and runs without this project's code."""
+"""The deployed network as an MLflow model: a plain PyTorch module that runs without this project's code."""
 
-import warnings
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,16 +10,20 @@ from cdd.recipe import Recipe
 from reproduce.errors import StoreError
 from reproduce.storage.provenance import versions
 from reproduce.tracking.connection import reachable, said
+from reproduce.tracking.store import DEPLOYED, DESCRIPTION, HEADLINE, Store
 
 if TYPE_CHECKING:
-    from reproduce.tracking.store import Store
+    import torch
+    from mlflow.entities import LoggedModel, Run
 
 TOLERANCE = 1e-4
-EXAMPLES = 2  # torch.export fixes the size of a batch of one
+EXAMPLES = 2
+NOT_IN_NAMES = str.maketrans("/:.%\"'", "------")
+"""What MLflow refuses in the name of a model."""
 
 
-def log_deployed(store: "Store", mlflow_id: str, recipe: Recipe, path: Path) -> str:
-    """Logs the network of `deployed.pt` in PyTorch's export format, loads it again and compares.
+def log_deployed(store: Store, mlflow_id: str, recipe: Recipe, path: Path) -> str:
+    """Logs the network of `deployed.pt`, named as its run, loads it again and compares.
 
     The run stays open. What an attempt that was cut off has left behind is removed.
 
@@ -31,7 +35,6 @@ def log_deployed(store: "Store", mlflow_id: str, recipe: Recipe, path: Path) -> 
     """
     import mlflow.pytorch
     import torch
-    from mlflow.models import Model, infer_signature
 
     from cdd.models.deployed import load_deployed
 
@@ -40,37 +43,97 @@ def log_deployed(store: "Store", mlflow_id: str, recipe: Recipe, path: Path) -> 
     images = torch.randn(EXAMPLES, 3, recipe.data.height, recipe.data.width, generator=generator)
     with torch.no_grad():
         wanted = network(images)
-    example = images.numpy()
-    with _written(store), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        experiment = store.client.get_run(mlflow_id).info.experiment_id
-        _remove_models(store, mlflow_id, experiment)
-        # `mlflow.pytorch.log_model` needs `start_run`, which would mark the run as finished.
-        mlflow.set_experiment(experiment_id=experiment)
-        logged = Model.log(
-            artifact_path=None,
-            name="model",
-            flavor=mlflow.pytorch,
-            run_id=mlflow_id,
-            pytorch_model=network,
-            serialization_format="pt2",
-            input_example=example,
-            signature=infer_signature(example, wanted.numpy()),
-            pip_requirements=[f"torch=={versions()['torch'].partition('+')[0]}"],
-        )
-        with torch.no_grad():
-            found = mlflow.pytorch.load_model(logged.model_uri)(images)
+    with _written(store), torch.no_grad():
+        run = store.client.get_run(mlflow_id)
+        _remove_models(store, mlflow_id, run.info.experiment_id)
+        model = _log(store, run, recipe, traced(network), (images, wanted))
+        _log_metrics_of(store, run, model)
+        found = mlflow.pytorch.load_model(model.model_uri)(images)
     difference = float((found - wanted).abs().max())
     if not difference <= TOLERANCE * max(1.0, float(wanted.abs().max())):
         raise StoreError(
             f"the model that the store gives back differs by {difference:.3g} from the deployed network in "
             f"{path}: the run stays unfinished there. Give the same command again to deliver it anew."
         )
-    return str(logged.model_uri)
+    return str(model.model_uri)
+
+
+def traced(network: "torch.nn.Module") -> "torch.fx.GraphModule":
+    """The same network as a module of PyTorch's own layers, which `torch.load` needs no other code for.
+
+    MLflow's other format, `torch.export`'s, gives back a module that raises on `eval()` and `train()`.
+    """
+    import torch
+
+    module = torch.fx.symbolic_trace(network)
+    for node in module.graph.nodes:
+        node.type = None  # Annotations of this project, which pickle does not find.
+    module.recompile()
+    return module
+
+
+def _log(
+    store: Store,
+    run: "Run",
+    recipe: Recipe,
+    network: "torch.nn.Module",
+    example: "tuple[torch.Tensor, torch.Tensor]",
+) -> "LoggedModel":
+    """The written model; `mlflow.pytorch.log_model` needs `start_run`, which would end the run."""
+    import mlflow.pytorch
+    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+    from mlflow.models import Model, infer_signature
+
+    client, images, embeddings = store.client, *example
+    model = client.create_logged_model(
+        run.info.experiment_id,
+        name=(run.info.run_name or recipe.run_id).translate(NOT_IN_NAMES),
+        source_run_id=run.info.run_id,
+        params=run.data.params,
+        tags={"cdd.run_id": recipe.run_id, DESCRIPTION: _description(recipe)},
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        mlflow.pytorch.save_model(
+            network,
+            f"{folder}/model",
+            mlflow_model=Model(
+                artifact_path=model.artifact_location, run_id=run.info.run_id, model_id=model.model_id
+            ),
+            serialization_format="pickle",
+            signature=infer_signature(images.numpy(), embeddings.numpy()),
+            pip_requirements=[f"torch=={versions()['torch'].partition('+')[0]}", "cloudpickle"],
+        )
+        client.log_model_artifacts(model.model_id, f"{folder}/model")
+    client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, step=recipe.schedule.epochs)])
+    return client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+
+
+def _description(recipe: Recipe) -> str:
+    size = f"{recipe.data.height}x{recipe.data.width}"
+    return (
+        f"Normalised images (batch, 3, height, width) in, one row per image out; trained at {size}.\n\n"
+        "```python\nimport mlflow\n\nmodel = mlflow.pytorch.load_model(model_uri).eval()\n"
+        "embeddings = model(images)\n```\n"
+    )
+
+
+def _log_metrics_of(store: Store, run: "Run", model: "LoggedModel") -> None:
+    """Links the run's final metrics to the model and the data set; the points of the run stay as they are."""
+    from mlflow.entities import Metric
+
+    inputs = run.inputs.dataset_inputs if run.inputs else []
+    name, digest = next(((each.dataset.name, each.dataset.digest) for each in inputs), (None, None))
+    points = [
+        Metric(point.key, point.value, point.timestamp, point.step, model.model_id, name, digest)
+        for key in run.data.metrics
+        if key.startswith((HEADLINE, DEPLOYED))
+        for point in store.client.get_metric_history(run.info.run_id, key)
+    ]
+    store.client.log_batch(run.info.run_id, metrics=points)
 
 
 @contextmanager
-def _written(store: "Store") -> Iterator[None]:
+def _written(store: Store) -> Iterator[None]:
     """As `reachable`; PyTorch says a full disk in an error of its own."""
     try:
         with reachable(store.uri):
@@ -81,7 +144,7 @@ def _written(store: "Store") -> Iterator[None]:
         raise StoreError(said(store.uri, f"the model cannot be written: {error}")) from error
 
 
-def _remove_models(store: "Store", mlflow_id: str, experiment: str) -> None:
+def _remove_models(store: Store, mlflow_id: str, experiment: str) -> None:
     """Removes the run's models, which no tag names."""
     for left in store.client.search_logged_models([experiment], f"source_run_id = '{mlflow_id}'"):
         store.client.delete_logged_model(left.model_id)

@@ -7,7 +7,9 @@ invocation is its parent. What is superseded is tagged, never deleted.
 import hashlib
 import json
 import math
+import re
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,11 +31,26 @@ if TYPE_CHECKING:
 TRAINING, INVOCATION = "training", "invocation"
 DEPLOYED = "deployed/"
 """Prefix of a finished run's metrics, which tells them from the curves."""
+HEADLINE = "Result/"
+"""Prefix of those that tables compare; MLflow's pages show capitals first."""
 IMPORTED, PUBLISHED = "cdd.imported", "cdd.published"
 """Tags of a training that another results folder made: which one, and the place of its record below it."""
 FINISHED, FAILED, KILLED, RUNNING = "FINISHED", "FAILED", "KILLED", "RUNNING"
+SCALE, ARTIFACT, ROLE = "cdd.scale", "cdd.artifact", "cdd.role"
+"""Tags that say what a run is made for."""
+DESCRIPTION = "mlflow.note.content"
+"""MLflow's tag of what its pages show as the description, in Markdown."""
 ACTIVE = "active"
 """Stage of an experiment or a run that nobody has deleted."""
+
+
+ABOUT = (
+    "One run per command, with the table's numbers, pictures and text; below it one run per training. "
+    "`Result/` are the deployed network's numbers in the units of the tables: mAP and R1 in percent, MP in "
+    "millions, FLOPs in billions of multiply-adds. `deployed/` are all of them, accuracies as fractions."
+)
+"""Description of an experiment."""
+NOT_IN_METRICS = re.compile(r"[^\w/. :-]")
 
 
 @dataclass(frozen=True)
@@ -116,7 +133,7 @@ class Store:
         from mlflow.exceptions import MlflowException
 
         location = connection.artifact_location(self.uri, self.workspace.results)
-        tags = {"mlflow.experimentKind": "custom_model_development"}
+        tags = {"mlflow.experimentKind": "custom_model_development", DESCRIPTION: ABOUT}
         try:
             return str(self.client.create_experiment(name, artifact_location=location, tags=tags))
         except MlflowException:
@@ -150,6 +167,17 @@ class Store:
             for key, value in (tags or {}).items():
                 self.client.set_tag(mlflow_id, key, value)
             self.client.set_terminated(mlflow_id, status)
+
+    def log_metrics(self, mlflow_id: str, metrics: Mapping[str, float]) -> None:
+        """Adds numbers that belong to no step, under the nearest names that MLflow allows."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        with reachable(self.uri):
+            self.client.log_batch(
+                mlflow_id,
+                [Metric(NOT_IN_METRICS.sub("_", name), value, now, 0) for name, value in metrics.items()],
+            )
 
     def upload(self, mlflow_id: str, paths: Iterable[Path], folder: str | None = None) -> None:
         """Adds files to a run."""

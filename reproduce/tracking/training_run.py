@@ -6,11 +6,11 @@ No point is ever written twice: what the store has is read before anything is ad
 import json
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cdd.contract import Settings
+from cdd.contract import Method, Settings
 from cdd.recipe import Recipe
 from cdd.run import DEPLOYED as DEPLOYED_NETWORK
 from cdd.run import DISTILLER, RESULT, WEIGHTS, Epoch, Result
@@ -18,7 +18,16 @@ from reproduce.storage.run_record import full_environment
 from reproduce.tracking.connection import reachable
 from reproduce.tracking.model_logging import log_deployed
 from reproduce.tracking.recipe_keys import shape
-from reproduce.tracking.store import DEPLOYED, FINISHED, RUNNING, TRAINING, Store, StoredRun, recipe_digest
+from reproduce.tracking.store import (
+    DEPLOYED,
+    FINISHED,
+    HEADLINE,
+    RUNNING,
+    TRAINING,
+    Store,
+    StoredRun,
+    recipe_digest,
+)
 
 if TYPE_CHECKING:
     from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
@@ -27,6 +36,14 @@ BATCH = 1000  # points that MLflow accepts in one call
 SECONDS_BETWEEN_SYSTEM_METRICS = 10
 FILES = (RESULT, WEIGHTS, DEPLOYED_NETWORK, DISTILLER)
 DIGEST_LENGTH = 36  # of a data set's digest in MLflow
+HEADLINES = {
+    "mAP": ("mAP", 100),
+    "rank1": ("R1", 100),
+    "top1": ("top-1", 100),
+    "parameters": ("MP", 1e-6),
+    "multiply_adds": ("FLOPs", 1e-9),
+}
+"""Name and factor in the tables of a metric whose name ends so."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +53,7 @@ class Placement:
     experiment: str
     parent: str | None
     name: str
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class TrackedRun:
@@ -55,7 +73,7 @@ class TrackedRun:
         from mlflow.entities import Param
 
         client = self.store.client
-        params = [Param(name, str(value)) for name, value in flattened(recipe).items()]
+        params = [Param(name, value) for name, value in parameters(recipe).items()]
         with reachable(self.store.uri):
             if "run_id" in client.get_run(self.mlflow_id).data.params:
                 return
@@ -105,7 +123,9 @@ class TrackedRun:
         self.describe(recipe)
         self.log_epochs(result.history)
         last = recipe.schedule.epochs
-        self._log_points([(DEPLOYED + name, float(value), last) for name, value in result.metrics.items()])
+        found = headlines(result.metrics)
+        found |= {DEPLOYED + name: float(value) for name, value in result.metrics.items()}
+        self._log_points([(name, value, last) for name, value in found.items()])
         self.store.upload(self.mlflow_id, [folder / name for name in FILES if (folder / name).exists()])
         self._log_data(recipe, result)
         tags = {"cdd.environment": json.dumps(full_environment(folder, result))}
@@ -176,7 +196,8 @@ def open_run(store: Store, recipe: Recipe, place: Placement, unfinished: StoredR
         StoreError: if the store does not answer.
     """
     attempt = int(unfinished.tags.get("cdd.attempt", "1")) + 1 if unfinished else 1
-    tags = {"cdd.attempt": str(attempt), **({"mlflow.parentRunId": place.parent} if place.parent else {})}
+    tags = {**place.tags, "cdd.attempt": str(attempt)}
+    tags |= {"mlflow.parentRunId": place.parent} if place.parent else {}
     with reachable(store.uri):
         if unfinished:
             for key, value in tags.items():
@@ -197,19 +218,35 @@ def open_run(store: Store, recipe: Recipe, place: Placement, unfinished: StoredR
     return TrackedRun(store, mlflow_id)
 
 
-def flattened(recipe: Recipe) -> dict[str, Any]:
-    """Every field by its dotted path; a teacher or pretraining is named by its run id."""
-    values: dict[str, Any] = {}
-    for name in type(recipe).model_fields:
-        value = getattr(recipe, name)
-        values |= {name: value.run_id} if isinstance(value, Recipe) else _flat(name, value)
-    return values
+def headlines(metrics: Mapping[str, float]) -> dict[str, float]:
+    """What tables compare, under their names and in their units: `Result/mAP camera_rule`, `Result/MP`."""
+    found = {}
+    for name, value in metrics.items():
+        protocol, _, last = name.rpartition("/")
+        if last in HEADLINES:
+            title, factor = HEADLINES[last]
+            found[f"{HEADLINE}{title} {protocol}".rstrip()] = float(value) * factor
+    return found
+
+
+def parameters(recipe: Recipe) -> dict[str, str]:
+    """The settings by their dotted paths, as `--set` takes them; a teacher or pretraining by its run id.
+
+    In groups other than the method's only those that differ from their defaults, so that what runs differ in
+    shows.
+    """
+    return {
+        path: ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        for path, value in _flat("", recipe).items()
+    }
 
 
 def _flat(path: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, Settings):
-        return {path: value}
-    found = {path: type(value).__name__} if path == "method" else {}
-    for name in type(value).model_fields:
-        found |= _flat(f"{path}.{name}", getattr(value, name))
+    if not isinstance(value, Settings) or (path and isinstance(value, Recipe)):
+        return {path: value.run_id if isinstance(value, Recipe) else value}
+    found = {path: type(value).__name__} if isinstance(value, Method) else {}
+    for name, declared in type(value).model_fields.items():
+        inner = getattr(value, name)
+        if path in ("", "method") or declared.is_required() or inner != declared.default:
+            found |= _flat(f"{path}.{name}".lstrip("."), inner)
     return found

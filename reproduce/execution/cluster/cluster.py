@@ -102,6 +102,7 @@ def order(job: Job, token: Path) -> Order:
         machine=_placed(job.machine),
         commit=job.store.code.commit,
         settings={name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")},
+        tags=job.tags,
     )
 
 

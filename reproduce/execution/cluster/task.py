@@ -5,7 +5,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,7 @@ class Order:
         token: a file that is there where the results folder is the driver's own, on a shared file system.
         commit: of the code that gave the command.
         settings: environment variables of MLflow.
+        tags: what the runs say of the command.
     """
 
     uri: str
@@ -106,6 +107,7 @@ class Order:
     machine: Machine
     commit: str
     settings: Mapping[str, str]
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def job(self, listener: Listener) -> Job:
         """The job on this machine.
@@ -132,6 +134,7 @@ class Order:
             train=self.train,
             machine=self.machine,
             listener=listener,
+            tags=self.tags,
         )
 
 

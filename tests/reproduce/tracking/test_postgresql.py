@@ -124,6 +124,7 @@ def test_another_host_reuses_a_teacher_and_fetches_its_weights(
     assert training.begun == [other("mini", 0).run_id]
 
 
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_a_model_goes_through_the_server_and_comes_back(
     server: str, workspace: Workspace, deployed: Path
 ) -> None:

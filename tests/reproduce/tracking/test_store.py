@@ -119,6 +119,46 @@ def test_the_parent_has_the_table(finished: Store) -> None:
     assert names == {f"table/tiny.{suffix}" for suffix in ("md", "csv", "tex", "pdf")}
 
 
+def test_a_training_is_named_after_its_row_and_says_what_it_is(finished: Store) -> None:
+    teacher, student = trained(finished, TEACHER), trained(finished, STUDENT)
+    assert teacher.info.run_name == "Teacher, mini, seed 0"
+    assert student.info.run_name == "Student, mini, seed 0"
+    assert teacher.data.tags["cdd.role"] == "teacher"
+    said = {"role": "student", "method": "CapacityDynamic", "scale": "mini", "artifact": "tiny", "seed": "0"}
+    assert {name: student.data.tags[f"cdd.{name}"] for name in said} == said
+
+
+def test_parameters_show_the_method_and_what_is_no_default(finished: Store) -> None:
+    params = trained(finished, STUDENT).data.params
+    assert params["method.tap_weight"] == str(STUDENT.method.model_dump()["tap_weight"])
+    assert params["student.planes"] == "4,4,8,8"
+    assert not [name for name in params if name.startswith(("fidelity.", "optimiser."))]
+
+
+def test_a_finished_training_has_the_tables_numbers_first(finished: Store) -> None:
+    found = trained(finished, STUDENT).data.metrics
+    assert sorted(found)[:2] == ["Result/MP", "Result/mAP camera_rule"]
+    assert found["Result/MP"] == 1
+    assert found["Result/mAP camera_rule"] == pytest.approx(100 * found["deployed/camera_rule/mAP"])
+
+
+def test_the_parent_has_the_tables_numbers_and_its_text(finished: Store) -> None:
+    (parent,) = parents(finished)
+    assert parent.data.metrics["Shelf MP/Student"] == 1
+    assert parent.data.metrics["Shelf MP/Teacher"] == 4
+    of_student = trained(finished, STUDENT).data.metrics
+    assert parent.data.metrics["Shelf mAP/Student"] == pytest.approx(
+        of_student["Result/mAP camera_rule"], 1e-5
+    )
+    assert "Two networks on a shelf" in parent.data.tags["mlflow.note.content"].splitlines()[0]
+
+
+def test_a_name_that_mlflow_refuses_becomes_the_nearest(store: Store) -> None:
+    run_id = store.client.create_run(store.experiment("tiny-mini")).info.run_id
+    store.log_metrics(run_id, {"Shelf mAP/CDD+RGGR (ours)": 1.0})
+    assert store.client.get_run(run_id).data.metrics == {"Shelf mAP/CDD_RGGR _ours_": 1.0}
+
+
 def test_mlflows_own_search_finds_a_run_by_parameter_and_metric(finished: Store) -> None:
     frame = mlflow.search_runs(
         experiment_names=["tiny-mini"],
@@ -177,6 +217,7 @@ def test_an_experiment_that_another_process_just_made_is_used(
     assert store.experiment("tiny-mini") == made
 
 
+@pytest.mark.usefixtures("unchecked_shapes")
 @pytest.mark.slow
 def test_the_logged_model_loads_and_gives_the_same_embeddings(
     session: Callable[..., Session], tables: dict[str, Table], deployed: Path, store: Store
@@ -184,12 +225,19 @@ def test_the_logged_model_loads_and_gives_the_same_embeddings(
     tables["tiny"] = table(TEACHER_ROW)
     (drawn,) = session().run(FakeTraining(deployed))
     assert drawn.complete
-    model = mlflow.pytorch.load_model(trained(store, TEACHER).data.tags["cdd.model"])
+    run = trained(store, TEACHER)
+    model = mlflow.pytorch.load_model(run.data.tags["cdd.model"]).eval()
     images = torch.randn(5, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         torch.testing.assert_close(model(images), load_deployed(deployed).eval()(images))
+    logged = store.client.get_logged_model(run.data.tags["cdd.model"].rpartition("/")[2])
+    assert logged.name == run.info.run_name == "Teacher, mini, seed 0"
+    measured = {each.key: (each.value, each.dataset_name) for each in logged.metrics or []}
+    assert measured["Result/mAP camera_rule"] == (run.data.metrics["Result/mAP camera_rule"], "household")
+    assert all(len(set(steps)) == len(steps) for steps in points(store, run).values())
 
 
+@pytest.mark.usefixtures("unchecked_shapes")
 @pytest.mark.slow
 def test_a_model_that_comes_back_different_is_not_called_delivered(
     store: Store, deployed: Path, monkeypatch: pytest.MonkeyPatch
@@ -202,6 +250,7 @@ def test_a_model_that_comes_back_different_is_not_called_delivered(
         log_deployed(store, run_id, TEACHER, deployed)
 
 
+@pytest.mark.usefixtures("unchecked_shapes")
 @pytest.mark.slow
 def test_a_logged_model_belongs_to_its_run_and_leaves_it_open(store: Store, deployed: Path) -> None:
     experiment = store.experiment("tiny-mini")
