@@ -1,1 +1,1 @@
-"""The training loop and what makes it repeatable: schedule, checkpoints, precision."""
+"""Training loop, learning-rate schedule, checkpoints, precision and evaluation of one student."""

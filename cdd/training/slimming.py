@@ -1,4 +1,4 @@
-"""The optimiser goes with a student that gets smaller."""
+"""Removal of dead channels from the student, and of their momentum from the optimiser."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ from cdd.models.network import RetrievalNetwork
 
 
 def slim(student: RetrievalNetwork, optimiser: Optimizer, dead: Sequence[Bool[Tensor, "_"]]) -> bool:
-    """Takes dead channels out of the student and their momentum out of the optimiser; true if there were any.
+    """Whether any channel was removed, after dead channels and their momentum have been removed.
 
-    Parameters stay the objects that they were, so the optimiser's groups hold; whatever has noted their
-    shapes (compiled code, the buckets of a distributed student) must be made anew.
+    Parameters stay the same objects, so the optimiser's groups remain valid; whatever depends on their
+    shapes (compiled code, DDP's buckets) must be rebuilt.
     """
     cuts = remove(student, dead)
     for cut in cuts:
