@@ -1,4 +1,4 @@
-"""Compactors (the paper's DGC): the layer, which channels survive, and the fold into a smaller network."""
+"""Compactors (the paper's DGC): layer, selection of surviving channels, folding into a smaller network."""
 
 from cdd.compactor.fold import drop_inputs, drop_outputs, fold, fold_batch_norm, merge
 from cdd.compactor.layer import Compactor

@@ -1,4 +1,4 @@
-"""What a network with compactors costs when it keeps only some of their channels."""
+"""Multiply-adds of a network by the numbers of channels that its compactors keep."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ class MultiplyAdds:
 
 
 def _positions(network: RetrievalNetwork, sizes: list[int]) -> tuple[list[int], list[int]]:
-    """Per block, the positions of the map that leaves it and of the map that comes in."""
+    """Positions of each block's output map and of its input map."""
     if not isinstance(network.backbone, ResNet):
         raise ValueError("only a ResNet, whose blocks are known, has compactors")
     after = [s for stage, s in zip(network.backbone.stages, sizes, strict=True) for _ in stage]
@@ -67,7 +67,7 @@ def _outside(network: RetrievalNetwork, size: int) -> float:
 
 
 class CostsOfStudent:
-    """The multiply-adds of a student that learns its maps' sizes from its first batch.
+    """Multiply-adds of a student, once the sizes of its maps are known from its first batch.
 
     Attributes:
         known: None until then.
@@ -78,7 +78,7 @@ class CostsOfStudent:
         self.known: MultiplyAdds | None = None
 
     def see(self, output: RetrievalOutput) -> None:
-        """Reads the sizes of the stages' maps, once.
+        """Records the sizes of the stages' maps from the first batch's output.
 
         Raises:
             ValueError: for an output without them.

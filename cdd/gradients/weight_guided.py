@@ -71,7 +71,7 @@ def _masks(
     full: NDArray[np.int64],
     kept: Sequence[Tensor],
 ) -> list[Tensor]:
-    """Masks without the selected rows, at least one row kept; unchanged for a layer without a selected row."""
+    """Masks without the selected rows, at least one row kept; unchanged for a layer without selection."""
     starts = np.concatenate([[0], np.cumsum(full)])
     masks = []
     for layer, present in enumerate(kept):

@@ -1,4 +1,4 @@
-"""The precision in which losses are computed."""
+"""Numerical precision of the losses."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Vectors at unit length."""
+"""Scaling of vectors to unit length."""
 
 import torch
 from jaxtyping import Float

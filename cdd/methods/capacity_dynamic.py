@@ -129,11 +129,11 @@ class CapacityDynamicDistiller(Distiller):
         self.resetting = _resetting(method.resetting, self.weights, fidelity)
 
     def start_epoch(self, epoch: int) -> None:
-        """Turns the resetting on after its first epochs; RGGR's queues fill only from then on."""
+        """Enables the resetting after its first epochs; RGGR's queues are filled only from then on."""
         self.active = self.method.resetting is not None and epoch > self.method.resetting.after_epoch
 
     def dead_channels(self, epoch: int, learning_rate: float) -> list[Tensor] | None:
-        """Masked rows within their swing about zero; one row per block stays. None between removals."""
+        """Dead rows per block, at least one row kept per block; None between removals."""
         every = self.method.slim_every
         if not every or (epoch - 1) % every or self.resetting is None:
             return None
@@ -192,7 +192,7 @@ class CapacityDynamicDistiller(Distiller):
         return figures
 
     def _swing(self, learning_rate: float) -> float:
-        """The norm below which a row without a task gradient only swings about zero."""
+        """The norm below which a row without a task gradient only oscillates about zero."""
         return self.method.threshold + 2 * learning_rate * self.method.sparsity
 
     def _rows_above(self, threshold: float) -> list[Tensor]:

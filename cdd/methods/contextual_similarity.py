@@ -1,4 +1,4 @@
-"""Contextual similarity distillation (CSKD, also CSD): near the teacher's neighbours as the teacher is.
+"""Contextual similarity distillation (CSKD, also CSD): match the similarities to the teacher's neighbours.
 
 Source: Wu et al., "Contextual Similarity Distillation for Asymmetric Image Retrieval", CVPR 2022,
 whose code is not public; the form in one batch, its weight and temperatures follow D3still
@@ -33,7 +33,7 @@ class CSKD(Method):
     teacher_temperature: Positive = 0.01
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
-        """A distiller that learns nothing; with a bank it remembers the teacher's embeddings."""
+        """A distiller without parameters; with a bank, its buffer holds the teacher's embeddings."""
         return ContextualDistiller(self)
 
 
@@ -84,7 +84,7 @@ class ContextualDistiller(Distiller):
         return self.bank
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
-        """Makes room first: how many images a stored bank holds is not known before."""
+        """Allocates the bank first, since the number of stored images is not known before."""
         stored = state_dict.get(f"{prefix}bank")
         if stored is not None:
             self.bank = self.bank.new_empty(stored.shape)
@@ -123,13 +123,13 @@ def contextual_divergence(
             f"embeddings have shape {tuple(student.shape)} (student), {tuple(teacher.shape)} (teacher) and "
             f"{tuple(gallery.shape)} (gallery): give both networks embeddings of one width."
         )
-    found, wanted, anchors = (
+    student_rows, teacher_rows, anchors = (
         unit_rows(rows.double()) for rows in (student, teacher.detach(), gallery.detach())
     )
     count = len(gallery) if neighbours is None else min(neighbours, len(gallery))
-    nearest = (wanted @ anchors.T).topk(count, dim=1)
-    chosen = (found @ anchors.T).gather(1, nearest.indices)
-    context = F.log_softmax(chosen / temperatures[0], dim=1)
-    expected = F.log_softmax(nearest.values / temperatures[1], dim=1)
-    divergence = F.kl_div(context, expected, reduction="batchmean", log_target=True)
+    nearest = (teacher_rows @ anchors.T).topk(count, dim=1)
+    student_similarities = (student_rows @ anchors.T).gather(1, nearest.indices)
+    student_context = F.log_softmax(student_similarities / temperatures[0], dim=1)
+    teacher_context = F.log_softmax(nearest.values / temperatures[1], dim=1)
+    divergence = F.kl_div(student_context, teacher_context, reduction="batchmean", log_target=True)
     return divergence.to(at_least_single(student).dtype)

@@ -1,4 +1,4 @@
-"""Correlation congruence (CCKD): the student copies how the images of a batch correlate.
+"""Correlation congruence (CCKD): the student matches the correlations among the images of a batch.
 
 Source: Peng et al., "Correlation Congruence for Knowledge Distillation", ICCV 2019, Section 3. The form
 "neighbour" is the one that the authors shared for RepDistiller (`distiller_zoo/CC.py`), here on embeddings
@@ -55,19 +55,19 @@ class CorrelationDistiller(Distiller):
         """The weighted loss of the chosen form."""
         if teacher is None:
             raise ValueError("CCKD needs a teacher in every step")
-        found, wanted = unit_rows(student.embedding), unit_rows(teacher.embedding)
-        return {"cckd": self.method.weight * self._loss(found, wanted)}
+        student_rows, teacher_rows = unit_rows(student.embedding), unit_rows(teacher.embedding)
+        return {"cckd": self.method.weight * self._loss(student_rows, teacher_rows)}
 
-    def _loss(self, found: Tensor, wanted: Tensor) -> Tensor:
+    def _loss(self, student: Tensor, teacher: Tensor) -> Tensor:
         method = self.method
         if method.form == "neighbour":
-            return neighbour_congruence(found, wanted)
+            return neighbour_congruence(student, teacher)
         if method.form == "bilinear":
-            kernels = bilinear_kernel(found), bilinear_kernel(wanted)
+            kernels = bilinear_kernel(student), bilinear_kernel(teacher)
         else:
             kernels = (
-                gaussian_kernel(found, method.gamma, method.degree),
-                gaussian_kernel(wanted, method.gamma, method.degree),
+                gaussian_kernel(student, method.gamma, method.degree),
+                gaussian_kernel(teacher, method.gamma, method.degree),
             )
         return kernel_distance(*kernels, squared=method.squared)
 

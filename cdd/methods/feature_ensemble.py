@@ -53,7 +53,7 @@ class KDPE(Method):
 
 
 class FeatureDistiller(Distiller):
-    """Teaches the student the teacher's feature in as many principal directions as the student is wide.
+    """Distils the teacher's feature, projected to as many principal directions as the student has.
 
     Attributes:
         mean: (teacher_dim,) float32, mean feature of the training images.
@@ -78,7 +78,7 @@ class FeatureDistiller(Distiller):
 
     @torch.no_grad()
     def prepare(self, teacher_outputs: TeacherOutputs) -> None:
-        """Finds mean and principal directions of the teacher's features of all training images."""
+        """Computes mean and principal directions of the teacher's features of all training images."""
         mean, covariance = mean_and_covariance(pooled_before_relu(output) for output in teacher_outputs())
         self.mean.copy_(mean)
         self.basis.copy_(principal_directions(covariance, self.basis.shape[1]))
@@ -100,7 +100,7 @@ class FeatureDistiller(Distiller):
         return self.prepared
 
     def set_extra_state(self, state: bool) -> None:
-        """What `get_extra_state` returned."""
+        """Restores whether the buffers are filled."""
         self.prepared = state
 
 

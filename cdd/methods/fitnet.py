@@ -1,4 +1,4 @@
-"""FitNet's hint: the student's middle map, through a regressor, equals the teacher's.
+"""FitNet's hint: the student's middle map, through a regressor, matches the teacher's.
 
 Source: Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015, Section 2.2.
 """
@@ -56,9 +56,9 @@ class HintDistiller(Distiller):
 
     def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
         """The weighted mean squared error of the regressed map."""
-        found, wanted = at_smaller_size(*stage_maps(student, teacher)[MIDDLE])
-        with torch.autocast(found.device.type, enabled=False):
-            return {"fitnet": self.weight * hint_distance(self.regressor(found), wanted)}
+        student_map, teacher_map = at_smaller_size(*stage_maps(student, teacher)[MIDDLE])
+        with torch.autocast(student_map.device.type, enabled=False):
+            return {"fitnet": self.weight * hint_distance(self.regressor(student_map), teacher_map)}
 
 
 def hint_distance(

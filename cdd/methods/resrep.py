@@ -1,4 +1,4 @@
-"""ResRep: a trained network is pruned by compactors, without a teacher.
+"""ResRep: pruning of a trained network by compactors, without a teacher.
 
 The rows of the compactors that are smallest in the whole network lose their task gradient, a few more at
 a time, until the multiply-adds reach a target; the penalty drives them to zero.
@@ -53,16 +53,16 @@ class ResRep(Method):
 
     @property
     def needs_teacher(self) -> bool:
-        """The labels are enough."""
+        """False: the labels suffice."""
         return False
 
     @property
     def reads_maps(self) -> bool:
-        """Their sizes alone, for the multiply-adds."""
+        """True, for the sizes of the maps alone, from which multiply-adds are counted."""
         return True
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
-        """The pruner of a student whose compactors are in place."""
+        """The pruner of a student that has its compactors."""
         if not isinstance(student, RetrievalNetwork) or not compactors(student):
             raise ValueError("ResRep needs a student with compactors: set compactors=both, or true")
         return ResRepDistiller(self, student)
@@ -91,12 +91,12 @@ class ResRepDistiller(Distiller):
         self.active = epoch > self.method.after_epoch
 
     def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
-        """No loss; the first batch tells the sizes of the maps."""
+        """No loss; the first batch gives the sizes of the maps."""
         self.costs.see(student)
         return {}
 
     def edit_gradients(self) -> None:
-        """Updates the masks where it is time, masks the task's gradient and adds the lasso's to all rows."""
+        """Updates the masks when due, masks the task gradient and adds the group lasso's to all rows."""
         self.masks.step(self.weights, self.costs if self.active else None)
         reset_gradients(self.weights, self.masks.kept(), self.method.sparsity)
 

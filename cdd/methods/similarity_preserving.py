@@ -1,4 +1,4 @@
-"""Similarity-preserving distillation (SP): images alike for the teacher become alike for the student.
+"""Similarity-preserving distillation (SP): the student matches the similarities inside a batch.
 
 Source: Tung and Mori, "Similarity-Preserving Knowledge Distillation", ICCV 2019, Section 3.
 """
@@ -32,7 +32,7 @@ class SP(Method):
 
 
 class SimilarityDistiller(Distiller):
-    """Compares the similarities inside a batch, so channels and sizes of the maps may differ."""
+    """Distils the similarities inside a batch, so channels and sizes of the maps may differ."""
 
     def __init__(self, weight: float):
         super().__init__()

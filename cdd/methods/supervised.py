@@ -12,9 +12,9 @@ class Supervised(Method):
 
     @property
     def needs_teacher(self) -> bool:
-        """Labels are enough."""
+        """False: the labels suffice."""
         return False
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
-        """A distiller that adds nothing."""
+        """A distiller without additional losses."""
         return Distiller()
