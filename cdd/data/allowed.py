@@ -1,4 +1,4 @@
-"""Which uses a data set allows."""
+"""Uses that a data set supports."""
 
 from cdd.data.dataset_facts import PUBLISHED
 from cdd.data.records import CLASSIFICATION
@@ -6,7 +6,7 @@ from cdd.recipe import Data
 
 
 def require_allowed(data: Data) -> None:
-    """Makes sure that a data set serves what its authors divided it for; the embedded one serves all.
+    """Checks that a data set supports a use; the embedded one supports all.
 
     Raises:
         ValueError: naming the uses that there are.

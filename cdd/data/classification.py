@@ -1,4 +1,4 @@
-"""Which images of every class are learned from, tuned on and held out; a fixed rule, without chance."""
+"""Fixed split of every class into training, tuning and held-out images."""
 
 from dataclasses import dataclass
 
@@ -64,7 +64,7 @@ def one_in_five(labels: Int64[np.ndarray, " images"]) -> Bool[np.ndarray, " imag
 
 
 def _places(classes: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many images of its own class stand before each image."""
+    """Number of earlier images of the same class, for each image."""
     order = np.argsort(classes, kind="stable")
     places = np.empty(len(classes), dtype=np.int64)
     places[order] = np.arange(len(classes)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -1,4 +1,4 @@
-"""One image file as Pillow decodes it, in 8-bit colour; whatever is wrong with it is one error."""
+"""Decoding of one image file by Pillow to 8-bit colour; every problem is raised as one error."""
 
 import re
 import warnings
@@ -20,7 +20,7 @@ QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 
 class UnreadableImageError(DataError):
-    """An image cannot be read; `reason` says why, without its path."""
+    """An image cannot be read; `reason` is the cause, without its path."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(path, reason)
@@ -52,7 +52,7 @@ def in_colour(path: Path) -> Image.Image:
 
 
 def _quiet() -> None:
-    """Keeps Pillow's warnings away, in all threads: what they warn of is either harmless or raised here."""
+    """Suppresses Pillow's warnings, in all threads: they are harmless or raised here as errors."""
     if warnings.filters[:1] != [QUIET]:
         warnings.filterwarnings("ignore", module=QUIET[3].pattern)
 

@@ -1,4 +1,4 @@
-"""The evaluation rules of the data sets, under the names that the tables read."""
+"""Evaluation protocols of the data sets, by the names that the tables read."""
 
 from cdd.data.records import RetrievalProtocol, Selection, Split
 

@@ -47,7 +47,7 @@ def identity_batches(
 def random_batches(
     images: int, batch: RandomBatch, generator: np.random.Generator
 ) -> list[NDArray[np.int64]]:
-    """Positions of one epoch's images in random order, batch by batch; what does not fill one is dropped.
+    """Positions of one epoch's images in random order, batch by batch; an incomplete batch is dropped.
 
     Raises:
         ValueError: if not even one batch can be filled.
@@ -59,7 +59,7 @@ def random_batches(
 
 
 def part_of_rank(settings: Batch | RandomBatch, rank: int, ranks: int) -> Int64[np.ndarray, " images"]:
-    """Which positions of every batch are the share of one of several processes: whole identities.
+    """Positions of this rank's share in every batch: whole identities.
 
     Raises:
         ValueError: if batches cannot be shared out evenly.

@@ -75,9 +75,9 @@ class CapacityDynamic(Method):
     threshold: Positive = 1e-5
     """Rows with a smaller norm are pruned: lambda in Section 3.1.2."""
     slim_every: Whole = 0
-    """Epochs between removals of dead rows while training, which make its steps cheaper; 0 for none.
-    Dead is a row that is masked for good and no longer than it swings about zero: it counts as zero from
-    then on, which changes numbers by as much as the swing, `threshold` + 2 x learning rate x `sparsity`."""
+    """Epochs between removals of dead rows during training, which make its steps cheaper; 0 for none.
+    A row is dead if it is permanently masked and its norm is below the oscillation threshold, `threshold` +
+    2 x learning rate x `sparsity`. A removed row counts as zero, which changes numbers by at most this norm."""
 
     @property
     def reads_maps(self) -> bool:
@@ -196,13 +196,13 @@ class CapacityDynamicDistiller(Distiller):
         return self.method.threshold + 2 * learning_rate * self.method.sparsity
 
     def _rows_above(self, threshold: float) -> list[Tensor]:
-        """Per block, true for rows at or above the threshold, at least one; those that have left are not."""
+        """Rows at or above the threshold, per block, at least one; removed rows are false."""
         return self._each(
             Compactor.widened, [kept_rows(weight.detach(), threshold) for weight in self.weights]
         )
 
     def _each(self, change: Callable[[Compactor, Tensor], Tensor], values: Sequence[Tensor]) -> list[Tensor]:
-        """The values of every block, changed by its compactor where it has one."""
+        """Values per block, mapped by the block's compactor where there is one."""
         pairs = zip(self.layers, values, strict=True)
         return [change(layer, value) if isinstance(layer, Compactor) else value for layer, value in pairs]
 

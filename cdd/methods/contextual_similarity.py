@@ -101,10 +101,10 @@ def contextual_divergence(
 ) -> Float[Tensor, ""]:
     """KL divergence, in nats, of the student's context from the teacher's, mean of the batch.
 
-    A context is the softmax of an image's cosine similarities to its nearest gallery images. Which ones
-    are near is the teacher's choice; the student is compared with the teacher's gallery too, so it is drawn
-    into the teacher's space. Independent of the scale of each row. Computed in float64 as in D3still,
-    because the teacher's temperature magnifies every rounding. No gradient reaches teacher or gallery.
+    A context is the softmax of an image's cosine similarities to the gallery images nearest to its teacher
+    embedding. The student's similarities are to the teacher's gallery as well, which aligns the student with
+    the teacher's embedding space. Independent of the scale of each row. Computed in float64 as in D3still,
+    because the teacher's temperature magnifies rounding errors. No gradient reaches teacher or gallery.
 
     Args:
         student: embeddings of the student.

@@ -24,7 +24,7 @@ from cdd.values import Count, Momentum, NonNegative, Positive, Share, Whole
 class ResRep(Method):
     """ResRep on every compactor that the student has.
 
-    The recipe says where they are: `compactors="both"` is the release's choice. The student should start
+    The recipe determines their places: `compactors="both"` is the release's choice. The student should start
     from a trained network.
 
     Differs: learning rates, weight decay of all other parameters, losses and augmentation are those that

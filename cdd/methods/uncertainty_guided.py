@@ -22,7 +22,7 @@ def uncertainty_weighted_distance(
 ) -> Float[Tensor, ""]:
     """Mean over the images of |student - teacher|^2 / (2 variance) + log(variance) / 2; may be negative.
 
-    Where the student says that it is uncertain, a distance costs less, and the uncertainty itself costs.
+    A large predicted variance reduces the weight of a distance, and is penalised by its logarithm.
     No gradient reaches the teacher.
 
     Args:

@@ -41,7 +41,7 @@ def imagenet_weights(backbone: Network, path: Path | None = None) -> dict[str, T
 
 
 def torchvision_name(backbone: Network) -> str:
-    """What torchvision calls the network.
+    """Torchvision's name of the network.
 
     Raises:
         ValueError: for one that it does not have.
@@ -56,7 +56,7 @@ def torchvision_name(backbone: Network) -> str:
 
 
 def _alike(known: Backbone | VisionTransformer, backbone: Network) -> bool:
-    """Whether the weights of one fit the other: neck and size of the images do not matter for that."""
+    """Whether the weights of one network fit the other, whatever neck and image size."""
     if isinstance(backbone, SmallNetwork):
         return False
     changed = backbone.model_copy(update={"embedding": known.embedding})

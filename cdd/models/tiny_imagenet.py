@@ -19,7 +19,7 @@ SHIPPED = Path(__file__).parents[1] / "weights"
 
 @dataclass(frozen=True)
 class Card:
-    """What is told about weights that are shipped.
+    """Description of weights that are part of the package.
 
     Attributes:
         path: the file with the weights.
@@ -34,14 +34,14 @@ class Card:
     facts: Mapping[str, Any]
 
     def fits(self, network: Network) -> bool:
-        """Whether a backbone of this network can start from them; its neck does not matter for that."""
+        """Whether a backbone of this network can start from these weights, whatever its neck."""
         if isinstance(network, SmallNetwork) or isinstance(self.network, SmallNetwork):
             return network == self.network
         return network.model_copy(update={"embedding": self.network.embedding}) == self.network
 
 
 def cards(folder: Path | None = None) -> dict[str, Card]:
-    """The weights that there are, by name; those of the package where no folder is given."""
+    """The available weights, by name; those of the package if no folder is given."""
     found = {}
     for path in sorted((folder or SHIPPED).glob("*.json")):
         facts = json.loads(path.read_text(encoding="utf-8"))

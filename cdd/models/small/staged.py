@@ -1,4 +1,4 @@
-"""What all families share: a stem, then stages whose maps before and after their ReLU are known."""
+"""Common structure of all families: a stem, then stages with maps before and after their ReLU."""
 
 from collections.abc import Sequence
 
@@ -77,7 +77,7 @@ def normed(
 
 
 def relu() -> nn.Module:
-    """A ReLU inside a stage, where nobody reads what stood before it."""
+    """A ReLU inside a stage, whose input no loss reads."""
     return nn.ReLU(inplace=True)
 
 
