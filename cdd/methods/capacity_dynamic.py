@@ -77,7 +77,7 @@ class CapacityDynamic(Method):
     slim_every: Whole = 0
     """Epochs between removals of dead rows during training, which make its steps cheaper; 0 for none.
     A row is dead if it is permanently masked and its norm is below the oscillation threshold, `threshold` +
-    2 x learning rate x `sparsity`. A removed row counts as zero, which changes numbers by at most this norm."""
+    2 x learning rate x `sparsity`. A removed row counts as zero, which changes numbers by up to this norm."""
 
     @property
     def reads_maps(self) -> bool:
