@@ -64,10 +64,10 @@ class RetrievalOutput:
         embedding: the retrieval feature, after the neck's last batch norm.
         logits: one score per training identity.
         before_compactor: per block, the average over space of the 3x3 convolution's batch-normed
-            map, before compactor and ReLU; empty unless asked for.
+            map, before compactor and ReLU; empty unless requested.
         after_compactor: the same behind the compactor, before the ReLU.
-        stages: the map that leaves each stage, after the ReLU; empty unless asked for.
-        before_last_relu: the last map before its ReLU; None unless asked for.
+        stages: the output map of each stage, after the ReLU; empty unless requested.
+        before_last_relu: the last map before its ReLU; None unless requested.
     """
 
     pooled: Float[Tensor, "batch pooled"]
@@ -90,11 +90,11 @@ class Distiller(nn.Module):
     """
 
     def prepare(self, teacher_outputs: TeacherOutputs) -> None:
-        """Called once, before the first epoch; what is learnt here travels in the state dict.
+        """Called once, before the first epoch; the result must be part of the state dict.
 
         Args:
-            teacher_outputs: gives, each time it is called, the teacher's outputs for all training
-                images in evaluation mode and without augmentation, batch by batch.
+            teacher_outputs: every call returns the teacher's outputs for all training images, in
+                evaluation mode and without augmentation, batch by batch.
         """
 
     def optimiser_settings(self) -> dict[str, float]:

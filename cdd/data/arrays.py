@@ -29,9 +29,9 @@ class Arrays:
     """Images, classes and remarks of a data set in memory.
 
     Attributes:
-        folder: where the files are.
-        altered: the files whose content is not the published one.
-        remarks: what a reader of results must know of this copy.
+        folder: folder of the files.
+        altered: the files whose content differs from the published one.
+        remarks: peculiarities of this copy, shown with results.
     """
 
     name: str

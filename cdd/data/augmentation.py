@@ -9,7 +9,7 @@ What the profiler found, in milliseconds of one core for 96 images of 256x256, 2
 pixel by pixel took 74 (27 as windows, whose rows are copied at once), normalising and erasing with operations
 broadcast over three channels about 130 (80 with rows of pixels, half of it for memory that is first touched),
 and masks of whole images 6 and as many megabytes on their way to the device (0.2 as rows and columns; the
-100 attempts drawn for every image are in them). Now it is 110, and the draws are what they were.
+100 attempts drawn for every image are included). It is 110 now, with the same random draws.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ Normalised = Float[Tensor, "batch 3 height width"]
 
 def normalise(images: Images) -> Normalised:
     """Pixels 0..255 to ImageNet's z-scores, channels last in memory."""
-    # Rows of pixels as they lie in memory: operations broadcast over three channels are five times as slow.
+    # Rows of pixels as stored in memory: operations broadcast over three channels are five times as slow.
     rows = images.permute(0, 2, 3, 1).contiguous().float().flatten(2)
     rows.div_(255).sub_(_row(MEAN, rows)).div_(_row(DEVIATION, rows))
     return _as_images(rows)

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Int64
 from numpy.typing import NDArray
 
 SHARE = 5
-"""One image in so many of a class is set aside."""
+"""One image in this number of images of a class is set aside."""
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,9 @@ class Parts:
     """Positions of the images of each part, ascending; together all images, none of them twice.
 
     Attributes:
-        training: what is learned from while something is tuned.
-        tuning: what is evaluated on meanwhile; the final training learns from it as well.
-        held_out: what only the final training is evaluated on.
+        training: training images of a tuning run.
+        tuning: evaluation images of a tuning run; training images of the final run.
+        held_out: evaluation images of the final run only.
     """
 
     training: NDArray[np.int64]

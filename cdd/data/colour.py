@@ -10,13 +10,13 @@ from PIL import Image, UnidentifiedImageError
 from cdd.errors import DataError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-"""What a file may hold, whatever its suffix: not EPS, for example, which Pillow gives to another program."""
+"""Supported formats, whatever the file's suffix: not EPS, for example, which needs another program."""
 UNMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
-"""Modes whose colours are multiplied by their opacity, and what they are without."""
+"""Modes whose colours are multiplied by their opacity, and the corresponding modes without."""
 BITS_PER_SAMPLE = 258
 """TIFF's tag."""
 QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
-"""The filter of warnings that says nothing of what comes from Pillow."""
+"""Filter that suppresses Pillow's warnings."""
 
 
 class UnreadableImageError(DataError):

@@ -30,11 +30,11 @@ from cdd.recipe import Data
 
 FOLDER, INDEX, PIXELS = ".cdd", "index.json", "pixels.npy"
 FORMAT = 2
-"""Rises whenever the readers or this file would write something else for the same data set."""
+"""Version of the cache, increased when its content for the same data set changes."""
 IMAGES_AT_ONCE = 256
 
 Report = Callable[[int, int], None]
-"""Is told how many images of how many are done."""
+"""Callback with the number of finished images and of all images."""
 Stamps = list[tuple[str, tuple[int, ...]]]
 """Size in bytes and time of the last change in nanoseconds of every image that is used."""
 
@@ -73,7 +73,7 @@ def disk_need(data: Data, images: int) -> int:
 def read(data: Data, data_root: Path, listing: Listing) -> Pixels | None:
     """The cached pixels of these images; None if they are not cached at this size.
 
-    Asks for size and time of every image: on a local disk about half a second for 100,000.
+    Reads size and time of every image file: on a local disk about half a second for 100,000.
 
     Raises:
         DataError: if the images have changed since, or what was prepared is damaged. Pixels are compared

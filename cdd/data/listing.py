@@ -13,13 +13,13 @@ from cdd.errors import DataError, DataMissingError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-"""Control characters, and what stands for bytes of a name that are no UTF-8."""
+"""Control characters, and the escapes of bytes that are not UTF-8."""
 NAMED = 3
 """Offending files that a message names."""
 SHOWN = 8
 """Entries of a folder that a message shows."""
 VALIDATION_SHARE = 5
-"""One training identity in so many serves validation."""
+"""One training identity in this number of identities is set aside for validation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +27,10 @@ class Listing:
     """Image records of a data set on disk, with layout and remarks.
 
     Attributes:
-        folder: what the records' paths are relative to.
+        folder: base folder of the records' relative paths.
         layout: name of the layout that was detected.
-        sources: list files that were followed, relative to the folder.
-        remarks: what a reader of results must know.
+        sources: list files that were read, relative to the folder.
+        remarks: peculiarities of this copy, shown with results.
     """
 
     name: str
@@ -176,8 +176,8 @@ def not_found(
     """The error for a data set that is missing or incomplete.
 
     Args:
-        folders: where it was looked for, the data root first.
-        layouts: what each layout needs, relative to its folder.
+        folders: the folders that were searched, the data root first.
+        layouts: required entries of each layout, relative to its folder.
     """
     parts = {layout: tuple(needed) for layout, needed in layouts.items()}
     expected = "; or ".join(", ".join(needed) for needed in parts.values())

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 AHEAD = 2
-"""Batches that are read before they are asked for."""
+"""Number of batches that are read ahead."""
 
 
 def prefetched(
@@ -18,7 +18,7 @@ def prefetched(
 ) -> Iterator[Tensor]:
     """The results of `read` for these batches, in order; a thread reads ahead of the consumer.
 
-    An error of `read` is raised where its batch is asked for. Ending early reads no further batch.
+    An error of `read` is raised when its batch is requested. Closing the iterator stops reading.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="images") as reader:
         remaining = iter(batches)

@@ -45,8 +45,8 @@ class RetrievalProtocol:
 
     Attributes:
         excludes_same_camera: whether gallery images of the query's own identity AND camera are
-            removed (VeRi-776, MSMT17) or nothing is (In-Shop).
-        ranks: where the cumulative matching characteristic is read.
+            excluded (VeRi-776, MSMT17) or none (In-Shop).
+        ranks: ranks of the cumulative matching characteristic (CMC).
     """
 
     name: str
@@ -68,8 +68,8 @@ class Dataset:
     """Records, protocols and pixels of one data set at one size, with a digest of its content.
 
     Attributes:
-        layout: how the files lie on disk, where there are several ways.
-        remarks: what a reader of results must know of this copy.
+        layout: name of the layout on disk, for data sets with several.
+        remarks: peculiarities of this copy, shown with results.
         held_out: the split that shows other images of the training identities, as in classification;
             None where the test identities are others, as in retrieval.
     """

@@ -10,7 +10,7 @@ from cdd.recipe import Batch, RandomBatch
 def identity_batches(
     labels: Int64[np.ndarray, " images"], batch: Batch, generator: np.random.Generator
 ) -> list[NDArray[np.int64]]:
-    """Positions of one epoch's images, batch by batch; the images of an identity stand together.
+    """Positions of one epoch's images, batch by batch; the images of an identity are consecutive.
 
     Each identity's images are shuffled and cut into groups of K; what is left over is dropped, and an
     identity with fewer than K images is drawn with replacement to K. While at least P identities have
@@ -19,7 +19,7 @@ def identity_batches(
     Args:
         labels: identity of every training image.
         batch: P and K.
-        generator: one epoch's own, so that any epoch can be drawn again without the ones before it.
+        generator: seeded per epoch, so that an epoch can be drawn without the epochs before it.
 
     Raises:
         ValueError: if there are fewer than P identities.

@@ -120,7 +120,7 @@ def _unreadable(listing: Listing, report: Callable[[int, int], None]) -> dict[st
                 reasons[record.path] = reason
             report(done, len(listing.records))
     finally:
-        # An interruption does not wait for the images that are still to come.
+        # An interruption does not wait for the remaining images.
         readers.shutdown(cancel_futures=True)
     return reasons
 

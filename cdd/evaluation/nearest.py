@@ -20,9 +20,9 @@ class Nearest:
         is_match: whether the row has the query's identity.
     """
 
-    rows: Int[np.ndarray, " found"]
-    similarity: Float[np.ndarray, " found"]
-    is_match: Bool[np.ndarray, " found"]
+    rows: Int[np.ndarray, " nearest"]
+    similarity: Float[np.ndarray, " nearest"]
+    is_match: Bool[np.ndarray, " nearest"]
 
 
 def nearest(query: Side, gallery: Side, count: int) -> list[Nearest]:

@@ -98,7 +98,7 @@ class CapacityDynamic(Method):
         return self
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
-        """The distiller for a student whose compactors are in place."""
+        """The distiller for a student that has its compactors."""
         if not isinstance(student, RetrievalNetwork):
             raise ValueError(f"CDD compresses a RetrievalNetwork, not a {type(student).__name__}")
         return CapacityDynamicDistiller(self, student, fidelity)

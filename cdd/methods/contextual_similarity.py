@@ -28,7 +28,7 @@ class CSKD(Method):
     gallery: Literal["batch", "bank"] = "batch"
     """Where the neighbours are: in the batch as in D3still, or among all training images as in the paper."""
     neighbours: Count | None = None
-    """How many of the teacher's nearest gallery images count; None or more than there are: all."""
+    """Number of the teacher's nearest gallery images in a context; None, or a larger number, for all."""
     student_temperature: Positive = 1.0
     teacher_temperature: Positive = 0.01
 

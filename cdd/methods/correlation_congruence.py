@@ -23,7 +23,7 @@ Form = Literal["neighbour", "gaussian", "bilinear"]
 class CCKD(Method):
     """CCKD on embeddings of unit length. `weight` multiplies the loss.
 
-    Differs: the paper projects both embeddings by learnt layers first; here nothing is learnt.
+    Differs: the paper first projects both embeddings by learnt layers; here there are none.
     """
 
     key = "cdd.methods.correlation_congruence:CCKD"

@@ -70,12 +70,12 @@ class DecoupledDistiller(Distiller):
 def decoupled_divergences(
     student: Logits, teacher: Logits, labels: Labels, temperature: float = 4.0
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """TCKD and NCKD, the two parts of the divergence of softened answers, times temperature squared.
+    """TCKD and NCKD, the two parts of the divergence of softened predictions, times temperature squared.
 
     TCKD is the KL divergence of "the labelled identity or another" of the softened teacher from that of
     the student; NCKD the one among all other identities, as if the labelled one did not exist. In nats,
     mean of the batch. For one image and p the teacher's softened probability of the labelled identity,
-    the divergence of the whole answers is TCKD + (1 - p) NCKD. No gradient reaches the teacher.
+    the divergence of the whole predictions is TCKD + (1 - p) NCKD. No gradient reaches the teacher.
 
     Differs: the release takes the logarithm of probabilities, which is infinite where one underflows;
     here every logarithm comes from the logits themselves.

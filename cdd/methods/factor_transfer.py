@@ -51,7 +51,7 @@ class FT(Method):
 class FactorDistiller(Distiller):
     """A paraphraser, trained once on the teacher, and a translator, trained with the student.
 
-    Of the paraphraser only the encoder is kept: its decoder serves the first stage alone.
+    Only the encoder of the paraphraser is kept: the decoder is needed for its training alone.
     """
 
     def __init__(self, method: FT, student_channels: int, teacher_channels: int):

@@ -108,7 +108,7 @@ def pooled_before_relu(output: RetrievalOutput) -> Float[Tensor, "batch channels
     """Average over space of the last map before its ReLU.
 
     Raises:
-        ValueError: where the network was not asked for its maps.
+        ValueError: if the network was called without maps.
     """
     if output.before_last_relu is None:
         raise ValueError("the map before the last ReLU is missing: ask the network for its maps")
@@ -162,7 +162,7 @@ def project(
 def power_temperature_scaling(
     features: Float[Tensor, "batch dim"], temperature: float = 0.1, root: int = 3
 ) -> Float[Tensor, "batch dim"]:
-    """sign(x) |x / temperature|^(1 / root): draws the variances of the directions together.
+    """sign(x) |x / temperature|^(1 / root), which makes the variances of the directions more equal.
 
     Its slope is infinite at zero, so it is for targets only.
 

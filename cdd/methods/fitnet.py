@@ -14,7 +14,7 @@ from cdd.methods.stage_channels import at_smaller_size, draw_weights, stage_chan
 from cdd.values import NonNegative, Seed
 
 MIDDLE = 2
-"""Place of the third stage, where both networks give and take the hint."""
+"""Index of the third stage, whose maps are compared."""
 
 
 class FitNet(Method):
@@ -37,7 +37,7 @@ class FitNet(Method):
         return True
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
-        """A distiller whose regressor goes from the student's channels to the teacher's."""
+        """A distiller with a regressor from the student's channels to the teacher's."""
         return HintDistiller(self, stage_channels(student)[MIDDLE], stage_channels(teacher)[MIDDLE])
 
 
@@ -45,7 +45,7 @@ class HintDistiller(Distiller):
     """Regresses the teacher's middle map; the regressor trains with the student.
 
     Differs: no ReLU behind the regressor, where the paper has the hint's own nonlinearity. Maps are not
-    negative, so a channel whose first weights are would be zero for every image and never learn.
+    negative, so a channel with negative initial weights would be zero for every image and never learn.
     """
 
     def __init__(self, method: FitNet, student_channels: int, teacher_channels: int):

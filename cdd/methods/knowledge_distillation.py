@@ -13,7 +13,7 @@ class KD(Method):
 
     Every run with a teacher has that loss already, `logit` in the training loop, with the temperature
     and weight of the recipe's objective (T = 2, weight 1). So this method adds no term of its own; it
-    stands for the plain distillation that the other methods extend.
+    represents the plain distillation that the other methods extend.
     """
 
     key = "cdd.methods.knowledge_distillation:KD"

@@ -1,10 +1,10 @@
 """The losses of views knowledge distillation (VKD).
 
-Only the losses, no settings of a run: the method teaches from several views of one object what its
-student must see in fewer. Its teacher answers with the mean over the views of an identity, its student
-is the teacher with a last stage set back, and its own identity and triplet losses take the place of
-those that every run has. A method of this library gets one image's answer at a time and adds to the
-common losses, so a class here would be another method under the same name.
+Only the losses, no settings of a run: the teacher of the method sees several views of an object and
+outputs the mean over the views of an identity, the student sees fewer views. The student is the teacher
+with its last stage initialised again, and the method's identity and triplet losses replace those of every
+run. A method of this library reads the teacher's output for one image and adds to the common losses, so a
+class here would be another method under the same name.
 
 Source: Porrello et al., "Robust Re-Identification by Multiple Views Knowledge Distillation", ECCV 2020,
 Section 3.2; the authors' release aimagelab/VKD for form and weights.
@@ -26,7 +26,7 @@ def soft_margin_triplet(features: Features, labels: Int[Tensor, " batch"]) -> Fl
     """Mean over anchors of log(1 + exp(hardest positive - hardest negative)), in feature units.
 
     Not the triplet loss with a margin that every run has. The hardest positive may be the anchor itself;
-    an anchor without any negative costs nothing.
+    an anchor without any negative has loss zero.
 
     Args:
         features: one row per image, of any scale.
@@ -82,7 +82,7 @@ def distance_matching(
 
 
 def view_logit_divergence(student: Logits, teacher: Logits) -> Float[Tensor, ""]:
-    """KL divergence of answers softened with T = 10, times T squared, mean of the batch; released weight 0.1.
+    """KL divergence of logits softened with T = 10, times T squared, mean of the batch; released weight 0.1.
 
     Source: Porrello et al., ECCV 2020, Section 3.2.
     """

@@ -63,7 +63,7 @@ class Bottleneck(nn.Module):
 
     Args:
         layers: makes the layers.
-        inputs: channels that come in.
+        inputs: input channels.
         planes: a fourth of the channels that go out.
         stride: of the 3x3 convolution.
         widths: channels that the first and the 3x3 convolution keep; unpruned, both are `planes`.
@@ -96,7 +96,7 @@ class Bottleneck(nn.Module):
 
 
 def _taps(before: Tensor, after: Tensor) -> Taps:
-    """Both maps averaged over space; one average where no compactor stands between them."""
+    """Both maps averaged over space; one average if there is no compactor between them."""
     first = pooled(before)
     return first, first if after is before else pooled(after)
 
@@ -125,7 +125,7 @@ class ResNet(nn.Module):
 
     Args:
         backbone: what to build.
-        channels: see `block_widths`; everything is kept where not given.
+        channels: see `block_widths`; None keeps all channels.
         folded: convolutions with bias and no batch norm: the deployed form.
     """
 

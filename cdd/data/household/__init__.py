@@ -31,7 +31,7 @@ CROSS_CAMERA = RetrievalProtocol(
     gallery=Selection(cameras=GALLERY_CAMERAS),
     excludes_same_camera=False,
 )
-"""In-Shop's rule: queries against a separate gallery from which nothing is removed."""
+"""In-Shop's rule: queries against a separate gallery, without exclusion."""
 
 
 def household(height: int, width: int) -> Dataset:

@@ -11,8 +11,8 @@ from cdd.models.resnet import Images, Maps
 class StagedBackbone(nn.Module):
     """A stem, then stages with a ReLU behind each; the last stage's map is the one that is pooled.
 
-    What stands between the last residual block and the pooling (a batch norm, a 1x1 convolution) belongs
-    to the last stage, so that in every family the last map is the ReLU of `before_last_relu`.
+    Layers between the last residual block and the pooling (a batch norm, a 1x1 convolution) belong to the
+    last stage, so that in every family the last map is the ReLU of `before_last_relu`.
 
     Args:
         stem: makes the first stage's input.
