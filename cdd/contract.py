@@ -24,7 +24,7 @@ class Settings(BaseModel):
 
 
 class Fidelity(Settings):
-    """Whether a run follows the paper or the authors' release, for each difference of the two.
+    """The source that a run follows for each difference: the paper or the authors' release.
 
     The defaults follow the release, whose numbers are the published ones. `DIFFERENCES.md` has one
     numbered line per field.

@@ -45,7 +45,7 @@ class Data(Settings):
     width: Pixels = 256
     use: Literal["standard", "tuning", "pretraining", "classification", "classification-tuning"] = "standard"
     msmt17_lists: Literal["train", "train+val"] = "train+val"
-    """Which of MSMT17's lists are trained on; both are the 32,621 images of the text."""
+    """MSMT17's lists of training images; both together are the 32,621 images of the text."""
 
 
 class Objective(Settings):
@@ -159,7 +159,7 @@ class Recipe(Settings):
     optimiser: Optimiser = Optimiser()
     augmentation: Augmentation = Augmentation()
     precision: Literal["float32", "mixed", "bfloat16", "float16"] = "mixed"
-    """Of autocast. `mixed`: bfloat16 where the device computes it natively, else float16 on CUDA and
+    """Type of autocast. `mixed`: bfloat16 where the device computes it natively, else float16 on CUDA and
     float32 elsewhere."""
     evaluate_every: Count = 1
     """Epochs between evaluations while training; the last epoch is always evaluated."""

@@ -35,7 +35,7 @@ from cdd.training.trainer import Training
 
 WEIGHTS, DEPLOYED = "weights.pt", "deployed.pt"
 DISTILLER = "distiller.pt"
-"""What the distiller of a method with a preparation has learnt."""
+"""State of the distiller, for methods with a stored preparation."""
 __all__ = ["RESULT", "Epoch", "Observer", "Progress", "Result", "load_result", "run"]
 
 

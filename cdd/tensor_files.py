@@ -25,7 +25,7 @@ _KINDS = {
     "a tar archive of something else": rb".{257}ustar",
     "compressed (gzip)": rb"\x1f\x8b",
 }
-"""What is often taken for a file of tensors, by how it begins."""
+"""First bytes of other kinds of files that are often mistaken for files of tensors."""
 
 
 def write_tensors(path: Path, values: Any) -> None:
@@ -157,7 +157,7 @@ def _zip_problem(content: bytes) -> str:
 
 
 def _is_plain(name: object, value: object) -> bool:
-    """Whether it is a named tensor with all of its values behind it."""
+    """Whether this is a named tensor whose storage holds all of its values."""
     return (
         isinstance(name, str)
         and isinstance(value, Tensor)

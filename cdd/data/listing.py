@@ -93,7 +93,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether this is a folder, or a link to one; a link to a folder around it would never end."""
+    """Whether this is a folder, or a link to one; a link to one of its own parents would never end."""
     try:
         if not entry.is_dir() or not entry.is_symlink():
             return entry.is_dir()

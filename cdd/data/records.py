@@ -94,13 +94,13 @@ TRAINING: dict[Use, set[Split]] = {
     "classification": {"training", "validation"},
     "classification-tuning": {"training", "validation"},
 }
-"""Where the images that a use trains on are; for classification, a part of them."""
+"""Splits of the training images of each use; classification trains on a part of them."""
 EVALUATED: dict[Use, set[Split]] = {
     "standard": {"query", "gallery", "test"},
     "tuning": {"validation"},
     "pretraining": {"validation"},
 }
-"""Where those that a use of retrieval evaluates on are; for classification `division` says."""
+"""Splits of the evaluation images of each retrieval use; `division` selects those of classification."""
 
 
 @dataclass(frozen=True)

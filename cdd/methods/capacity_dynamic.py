@@ -22,7 +22,7 @@ from cdd.models.network import RetrievalNetwork
 from cdd.values import Count, NonNegative, Positive, Rows, Share, Switch, Whole
 
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
-"""Of the norms of all rows, reported after every epoch."""
+"""Quantiles of the norms of all rows, reported after every epoch."""
 
 
 class RetrievalGuided(Settings):
@@ -37,7 +37,7 @@ class RetrievalGuided(Settings):
     """`student` is the supplement's standard retrieval strategy."""
     distance: Literal["cosine", "euclidean"] = "cosine"
     self_match: Switch = True
-    """Whether a query may find its own row of the batch; the release stores the batch before it retrieves."""
+    """Whether a query may retrieve its own row; the release enqueues the batch before the retrieval."""
 
     @model_validator(mode="after")
     def _retrieves_from_the_queue(self) -> Self:
@@ -70,7 +70,7 @@ class CapacityDynamic(Method):
     tap_weight: NonNegative = 0.5
     """Weight of the block-wise distance, the 1/2 in Eq. 3."""
     target: Literal["compactor", "filter"] = "compactor"
-    """What the lasso acts on; `filter`, the 3x3 convolution itself, is the paper's "CDD w/o DGC"."""
+    """Weights under the lasso; `filter`, the 3x3 convolution itself, is the paper's "CDD w/o DGC"."""
     resetting: RetrievalGuided | WeightGuided | None = None
     threshold: Positive = 1e-5
     """Rows with a smaller norm are pruned: lambda in Section 3.1.2."""

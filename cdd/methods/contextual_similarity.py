@@ -26,7 +26,7 @@ class CSKD(Method):
     weight: NonNegative = 5.0
     """D3still: 5 on MSMT17, 10 on In-Shop."""
     gallery: Literal["batch", "bank"] = "batch"
-    """Where the neighbours are: in the batch as in D3still, or among all training images as in the paper."""
+    """Gallery of the neighbours: the batch as in D3still, or all training images as in the paper."""
     neighbours: Count | None = None
     """Number of the teacher's nearest gallery images in a context; None, or a larger number, for all."""
     student_temperature: Positive = 1.0

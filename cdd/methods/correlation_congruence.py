@@ -31,7 +31,7 @@ class CCKD(Method):
     weight: NonNegative = 5.0
     """For the form "neighbour"; torchdistill weighs the kernels, on projections of any length, by 0.003."""
     form: Form = "neighbour"
-    """What is compared: neighbours in batch order (equal widths), or all pairs by one of two kernels."""
+    """Compared pairs: neighbours in batch order (equal widths), or all pairs by one of two kernels."""
     gamma: Positive = 0.4
     """Sharpness of the Gaussian kernel."""
     degree: Count = 2

@@ -36,7 +36,7 @@ class FT(Method):
     paraphraser_momentum: Momentum = 0.9
     paraphraser_weight_decay: NonNegative = 5e-4
     seed: Seed = 0
-    """Of the first weights of paraphraser and translator."""
+    """Seed of the initial weights of paraphraser and translator."""
 
     @property
     def reads_maps(self) -> bool:

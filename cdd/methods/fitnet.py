@@ -29,7 +29,7 @@ class FitNet(Method):
     """The paper's, which trains on the hint alone. Benchmarks use up to 100, behind a batch norm; without
     one, such weights let the regressor diverge."""
     seed: Seed = 0
-    """Of the regressor's first weights."""
+    """Seed of the regressor's initial weights."""
 
     @property
     def reads_maps(self) -> bool:

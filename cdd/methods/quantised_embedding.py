@@ -52,12 +52,12 @@ class QuEST(Method):
     certainty: Share = 0.996
     """Mean of the largest assignment of a position, in the supplement's Section C.2."""
     scale: Positive = 3.0
-    """Of the student's cosines at the start."""
+    """Initial scale of the student's cosines."""
     learns_scale: Switch = True
     bias: Switch = False
     """Whether each word has a bias; transfer learning has one, and a fixed scale of 10."""
     maps: Literal["last", "last two"] = "last"
-    """Which maps are quantised. The last two are `layer3` and `layer4` of a ResNet (Section C.2).
+    """Quantised maps. The last two are `layer3` and `layer4` of a ResNet (Section C.2).
 
     Differs: the map before the last one is read after its ReLU.
     """
@@ -65,7 +65,7 @@ class QuEST(Method):
     """Most positions that k-means sees, drawn evenly from all training images."""
     iterations: Count = 20
     seed: ShortSeed = 0
-    """Of the sample, of k-means and of the predictor's first weights."""
+    """Seed of the sample, of k-means and of the predictor's initial weights."""
 
     @model_validator(mode="after")
     def _samples_enough(self) -> Self:

@@ -45,9 +45,9 @@ class ResRep(Method):
     growth: Count = 4
     """Rows that one update may mask beyond those that are masked."""
     momentum: Momentum = 0.99
-    """Of the compactors alone."""
+    """Momentum of the compactors."""
     weight_decay: NonNegative = 0.0
-    """Of the compactors alone."""
+    """Weight decay of the compactors."""
     threshold: Positive = 1e-5
     """Rows with a smaller norm are pruned at the end."""
 

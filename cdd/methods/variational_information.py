@@ -26,7 +26,7 @@ class VID(Method):
 
     weight: NonNegative = 1.0
     seed: Seed = 0
-    """Of the regressors' first weights."""
+    """Seed of the regressors' initial weights."""
 
     @property
     def reads_maps(self) -> bool:

@@ -19,7 +19,7 @@ from cdd.tensor_files import check_state, read_tensors, some, write_tensors
 from cdd.values import Channels, Count
 
 AGAIN = "Delete the file, so that it is fetched from the tracking store, or train its run again."
-"""What to do about a deployed network that cannot be read."""
+"""Remedy for a deployed network that cannot be read."""
 
 
 class _Stored(BaseModel):

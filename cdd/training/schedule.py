@@ -10,7 +10,7 @@ def learning_rate(schedule: Schedule, finished_epochs: float, factor: float = 1.
 
     Args:
         finished_epochs: finished epochs plus the finished fraction of the current one; a schedule that
-            steps by epoch ignores the fraction, so its first epoch has the rate of epoch 0.
+            steps by epoch ignores the fraction, so its first epoch trains at the rate after 0 epochs.
         factor: multiplies the peak, not the final rate, as in the authors' release.
 
     Source: Section 4.2; the release's `WarmupCosineAnnealingLR`.
