@@ -65,8 +65,8 @@ def replacing(path: Path) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
     except OSError as error:
         raise WriteError(
-            f"{path} cannot be written: {error.strerror or error}. Its former content is unchanged. Make "
-            f"room for it in {path.parent}, or make that writable, and give the same command again.",
+            f"{path} cannot be written: {error.strerror or error}. What was there before is whole. Make room "
+            f"for it in {path.parent}, or make that writable, and give the same command again.",
             error.strerror or str(error),
         ) from error
 
