@@ -1,4 +1,4 @@
-"""What the parts of the library agree on: settings, network outputs, methods and their distillers."""
+"""Interfaces of the library: settings, network outputs, methods and their distillers."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -18,13 +18,13 @@ Labels = Int[Tensor, " batch"]
 
 
 class Settings(BaseModel):
-    """Base of every declared value: frozen, keyword-only, plain values, unknown fields refused."""
+    """Base of all settings: frozen, keyword-only, plain values, unknown fields rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Fidelity(Settings):
-    """Where the text of the paper and the authors' release differ: which of the two a run follows.
+    """The source that a run follows for each difference: the paper or the authors' release.
 
     The defaults follow the release, whose numbers are the published ones. `DIFFERENCES.md` has one
     numbered line per field.
@@ -57,17 +57,17 @@ PAPER = Fidelity(
 
 @dataclass(frozen=True)
 class RetrievalOutput:
-    """What a retrieval network returns for one batch.
+    """Outputs of a retrieval network for one batch.
 
     Attributes:
         pooled: average over the last map, un-normalised; the triplet loss reads it.
         embedding: the retrieval feature, after the neck's last batch norm.
         logits: one score per training identity.
         before_compactor: per block, the average over space of the 3x3 convolution's batch-normed
-            map, before compactor and ReLU; empty unless asked for.
+            map, before compactor and ReLU; empty unless requested.
         after_compactor: the same behind the compactor, before the ReLU.
-        stages: the map that leaves each stage, after the ReLU; empty unless asked for.
-        before_last_relu: the last map before its ReLU; None unless asked for.
+        stages: the output map of each stage, after the ReLU; empty unless requested.
+        before_last_relu: the last map before its ReLU; None unless requested.
     """
 
     pooled: Float[Tensor, "batch pooled"]
@@ -83,18 +83,18 @@ TeacherOutputs = Callable[[], Iterator[RetrievalOutput]]
 
 
 class Distiller(nn.Module):
-    """What a method does inside the training loop. The base class does nothing.
+    """Hooks of a method in the training loop. The base class does nothing.
 
-    A module, so that what it learns or remembers (adapters, queues, masks) is trained with the
-    student, lies on its device and travels in every checkpoint.
+    A module, so that its parameters and buffers (adapters, queues, masks) are trained with the student,
+    are on the student's device and are part of every checkpoint.
     """
 
     def prepare(self, teacher_outputs: TeacherOutputs) -> None:
-        """Called once, before the first epoch; what is learnt here travels in the state dict.
+        """Called once, before the first epoch; the result must be part of the state dict.
 
         Args:
-            teacher_outputs: gives, each time it is called, the teacher's outputs for all training
-                images in evaluation mode and without augmentation, batch by batch.
+            teacher_outputs: every call returns the teacher's outputs for all training images, in
+                evaluation mode and without augmentation, batch by batch.
         """
 
     def optimiser_settings(self) -> dict[str, float]:
@@ -105,43 +105,43 @@ class Distiller(nn.Module):
         """Called before the first batch of an epoch; epochs count from 1."""
 
     def dead_channels(self, epoch: int, learning_rate: float) -> list[Tensor] | None:
-        """Per block, which channels behind the compactor are zero for good: they leave the student.
+        """Masks of channels behind the compactor that stay zero, per block, to be removed from the student.
 
-        Called after `start_epoch` of every epoch but the first. The student's compactors then know which
-        rows are left; the parameters stay the same objects. None where nothing is to be removed.
+        Called after `start_epoch` of every epoch but the first. The student's compactors then record the
+        remaining rows; the parameters stay the same objects. None if nothing is to be removed.
 
         Args:
-            epoch: that begins.
-            learning_rate: of the last step before it.
+            epoch: the epoch that begins.
+            learning_rate: of the last step before the epoch.
         """
         return None
 
     def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
-        """The method's own weighted losses of a batch, beside the ones every run has."""
+        """The method's own weighted losses of a batch, in addition to those of every run."""
         return {}
 
     def edit_gradients(self) -> None:
         """Called between the backward pass and the optimiser's step, gradients unscaled."""
 
     def kept_channels(self) -> list[Tensor] | None:
-        """Per block, which output channels of the 3x3 convolution survive; None where nothing is pruned."""
+        """Masks of the kept output channels of the 3x3 convolution, per block; None if nothing is pruned."""
         return None
 
     def report(self, learning_rate: float) -> dict[str, float]:
-        """Figures of the method itself at the end of an epoch, by name.
+        """Metrics of the method at the end of an epoch, by name.
 
         Args:
-            learning_rate: of the epoch's last step; what an oscillating row norm is judged by.
+            learning_rate: of the epoch's last step, from which the oscillation threshold follows.
         """
         return {}
 
 
 class Method(Settings):
-    """Settings of a distillation or pruning method; `build` makes what runs.
+    """Settings of a distillation or pruning method; `build` makes its distiller.
 
     Attributes:
-        key: names the class in stored recipes and in every run id; each class has its own, for good,
-            in whatever file it lies. A new method's may be any text that no other has.
+        key: names the class in stored recipes and in every run id. Unique and permanent, independent of
+            the file of the class; any text that no other method uses.
     """
 
     key: ClassVar[str]
@@ -153,21 +153,21 @@ class Method(Settings):
 
     @property
     def weights(self) -> tuple[str, ...]:
-        """Names of the fields that weigh the method's own losses: what can be tuned without changing it."""
+        """Names of the fields that weight the method's own losses, which a study may tune."""
         names = type(self).model_fields
         return tuple(name for name in names if name == "weight" or name.endswith("_weight"))
 
     @property
     def reads_maps(self) -> bool:
-        """Whether `terms` or `prepare` reads the maps of the stages, of student and teacher."""
+        """Whether `terms` or `prepare` reads the feature maps of the stages."""
         return False
 
     @property
     def preparation(self) -> dict[str, object] | None:
-        """Settings that, with the teacher and the images, decide what `prepare` learns into the buffers.
+        """Settings that, with the teacher and the images, determine the result of `prepare`.
 
-        What was learnt is then kept beside the teacher and shared by all its students, and what the
-        distiller has learnt in the end is kept with the student; None where it is not worth it.
+        The result is then stored with the teacher and shared by all its students, and the distiller's
+        final state is stored with the student. None if nothing is to be stored.
         """
         return None
 

@@ -1,4 +1,4 @@
-"""Files that are written complete or not at all, and read strictly."""
+"""Atomic writing of files, and strict reading of JSON."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ SECONDS_UNTIL_ABANDONED = 3600.0
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:
-    """Puts the content in place in one step, after it has reached the disk; text as UTF-8.
+    """Replaces the file's content atomically, once it is on the disk; text as UTF-8.
 
     Raises:
         WriteError: naming the file, which is then what it was before.
@@ -41,7 +41,7 @@ def atomic_write(path: Path, content: bytes | str) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Where to write what takes the place of `path`, in one step, once the block has ended well.
+    """A temporary path whose file replaces `path` atomically when the block ends without an error.
 
     A device or a pipe is written as it is.
 
@@ -72,13 +72,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Deletes what killed writers have left in a folder in which nobody else writes."""
+    """Deletes partial files of interrupted writes in a folder without other writers."""
     for path in folder.glob(f"*{PARTIAL}"):
         path.unlink(missing_ok=True)
 
 
 def read_json(path: Path, kind: type[Kind], remedy: str) -> Kind:
-    """What a JSON file holds, as this type; nothing is converted.
+    """The content of a JSON file as this type; nothing is converted.
 
     Args:
         kind: a type that pydantic knows.
@@ -102,8 +102,8 @@ def parse_json(content: bytes | str, kind: type[Kind]) -> Kind:
         ValueError: saying in one line what is wrong, and where.
     """
     try:
-        found: Kind = _adapter(cast("Hashable", kind)).validate_json(content, strict=True)
-        return found
+        value: Kind = _adapter(cast("Hashable", kind)).validate_json(content, strict=True)
+        return value
     except ValidationError as error:
         raise ValueError(first_problem(error)) from error
     except RecursionError as error:
@@ -111,10 +111,10 @@ def parse_json(content: bytes | str, kind: type[Kind]) -> Kind:
 
 
 def first_problem(error: ValidationError) -> str:
-    """What is wrong, and where, in one line."""
-    found = error.errors(include_url=False, include_context=False)[0]
-    where = ".".join(map(str, found["loc"]))
-    return f"{where}: {found['msg']}"[:300] if where else found["msg"][:300]
+    """Place and text of the first validation error, in one line."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {first['msg']}"[:300] if place else first["msg"][:300]
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -134,7 +134,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def _beside(target: Path) -> Path:
-    """A name that no other writer has; what was abandoned under such names is deleted."""
+    """A path that no other writer uses; abandoned files under such names are deleted."""
     now = time.time()
     for old in target.parent.glob(f"*{PARTIAL}"):
         with suppress(FileNotFoundError):  # Another writer has just put it in place.

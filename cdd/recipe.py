@@ -1,4 +1,4 @@
-"""One run written down: frozen, validated, hashable; everything that can change a number and nothing else."""
+"""Recipe of a run: frozen, validated, hashable; every setting that can change a number, and nothing else."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ LARGEST_BATCH = 1_000_000
 
 
 class Data(Settings):
-    """Which images, at which size, and which of them serve for what.
+    """Data set, image size, and the images used for training and evaluation.
 
     Retrieval: `standard` trains on all training identities and evaluates on the test identities; `tuning`
     sets the validation identities aside from training and evaluates on them; `pretraining` trains on
@@ -46,11 +46,11 @@ class Data(Settings):
     width: Pixels = 256
     use: Use = "standard"
     msmt17_lists: Literal["train", "train+val"] = "train+val"
-    """Which of MSMT17's lists are trained on; both are the 32,621 images of the text."""
+    """MSMT17's lists of training images; both together are the 32,621 images of the text."""
 
 
 class Objective(Settings):
-    """The losses that every run has (Section 3.1.1; values of the release); a weight of 0 leaves one out."""
+    """The losses of every run (Section 3.1.1; values of the release); a weight of 0 disables one."""
 
     label_smoothing: Fraction = 0.1
     triplet_margin: NonNegative = 0.35
@@ -83,7 +83,7 @@ class Batch(Settings):
 
 
 class RandomBatch(Settings):
-    """Images drawn without regard to what they show, each once an epoch; the last ones may be left over."""
+    """Images drawn at random, each once an epoch; a last, incomplete batch is dropped."""
 
     size: Several
     """Images in a batch."""
@@ -92,7 +92,7 @@ class RandomBatch(Settings):
 
 
 class Schedule(Settings):
-    """How long and how fast to train (Section 4.2): linear warm-up, flat, cosine; or down in steps."""
+    """Length and learning rates of training (Section 4.2): linear warm-up, constant, cosine; or steps."""
 
     epochs: Count = 100
     peak_learning_rate: Positive = 0.01
@@ -140,7 +140,7 @@ class Augmentation(Settings):
 
 
 class Recipe(Settings):
-    """One training, complete. Two recipes with one `run_id` are the same run."""
+    """All settings of one training. Two recipes with one `run_id` are the same run."""
 
     data: Data
     student: Network
@@ -160,7 +160,7 @@ class Recipe(Settings):
     optimiser: Optimiser = Optimiser()
     augmentation: Augmentation = Augmentation()
     precision: Literal["float32", "mixed", "bfloat16", "float16"] = "mixed"
-    """Of autocast. `mixed`: bfloat16 where the device computes it natively, else float16 on CUDA and
+    """Type of autocast. `mixed`: bfloat16 where the device computes it natively, else float16 on CUDA and
     float32 elsewhere."""
     evaluate_every: Count = 1
     """Epochs between evaluations while training; the last epoch is always evaluated."""
@@ -215,7 +215,7 @@ class Recipe(Settings):
 
     @property
     def dependencies(self) -> tuple["Recipe", ...]:
-        """The runs whose weights this one needs: pretraining or base, teacher."""
+        """The runs whose weights this run needs: pretraining or base, teacher."""
         start = (self.initialisation,) if isinstance(self.initialisation, Recipe) else ()
         return start + ((self.teacher,) if self.teacher else ())
 
@@ -225,7 +225,7 @@ class Recipe(Settings):
         return hashlib.sha256(json.dumps(canonical(self), sort_keys=True).encode()).hexdigest()[:12]
 
     def to_json(self) -> dict[str, Any]:
-        """The whole recipe, defaults included, as plain values; `from_json` reads it back."""
+        """The whole recipe, defaults included, as plain values for `from_json`."""
         return {name: _plain(getattr(self, name)) for name in type(self).model_fields}
 
     @classmethod

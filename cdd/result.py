@@ -1,4 +1,4 @@
-"""What a finished run measured, and its file."""
+"""Result of a finished run: metrics, history and per-query values, and its file."""
 
 import json
 import math
@@ -26,7 +26,7 @@ else:  # What pydantic checks.
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
-    """What one finished epoch measured, by metric name; epochs count from 1."""
+    """Metrics of one finished epoch, by name; epochs count from 1."""
 
     number: Annotated[int, Field(ge=1)]
     metrics: Mapping[str, Finite]
@@ -34,7 +34,7 @@ class Epoch:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a finished run measured.
+    """Metrics, history and per-query values of a finished run.
 
     Attributes:
         metrics: of the deployed network, by name; accuracies are fractions.
@@ -44,10 +44,11 @@ class Result:
         average_precision: per protocol, one value per valid query, in query order; of classification, 1 or
             0 per image, right or wrong.
         first_is_right: per protocol and valid query, 1 or 0: whether the first image is of its identity.
-        query_identities: per protocol, what each valid query shows.
+        query_identities: per protocol, the identity of each valid query.
         chance_precision: per protocol, the average precision of each valid query under random rankings.
-        environment: versions, device, threads, precision in force, data digest, seconds; `companions`, where
-            a student shared lessons: with how many others at most, for then its seconds are its share.
+        environment: versions, device, threads, precision in force, data digest, seconds; `companions`, if
+            the student shared training batches: the largest number of other students that shared them. Its
+            seconds are then its share of the common time.
     """
 
     run_id: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
@@ -92,28 +93,29 @@ def load_result(folder: Path) -> Result | None:
 
 
 def parse_result(content: bytes) -> Result:
-    """What `save` wrote.
+    """The result that `save` wrote.
 
     Raises:
         ValueError: saying in one line what is wrong with it.
     """
-    found = parse_json(content, Result)
-    problem = _inconsistent(found)
+    result = parse_json(content, Result)
+    problem = _inconsistent(result)
     if problem:
         raise ValueError(problem)
-    return found
+    return result
 
 
 def _inconsistent(result: Result) -> str:
-    """Which parts of a result do not belong together; nothing where all do."""
+    """Error text for parts of a result that do not agree; empty if all agree."""
     numbers = [epoch.number for epoch in result.history]
     if numbers != list(range(1, len(numbers) + 1)):
         return f"history has epochs {numbers[:5]}, not 1, 2, 3, ..."
-    for protocol, found in result.average_precision.items():
+    for protocol, expected in result.average_precision.items():
         for name in ("first_is_right", "query_identities"):
-            other = getattr(result, name).get(protocol, found)
-            if len(other) != len(found):
-                return f"{protocol} has {len(found)} queries in average_precision and {len(other)} in {name}"
+            values = getattr(result, name).get(protocol, expected)
+            if len(values) != len(expected):
+                counts = f"{len(expected)} queries in average_precision and {len(values)} in {name}"
+                return f"{protocol} has {counts}"
     return ""
 
 

@@ -35,13 +35,13 @@ from cdd.training.trainer import Training
 
 WEIGHTS, DEPLOYED = "weights.pt", "deployed.pt"
 DISTILLER = "distiller.pt"
-"""What the distiller of a method with a preparation has learnt."""
+"""State of the distiller, for methods with a stored preparation."""
 __all__ = ["RESULT", "Epoch", "Observer", "Progress", "Result", "load_result", "run"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where a training stands after one iteration."""
+    """Position of a training run after an iteration, with the loss."""
 
     epoch: int
     epochs: int
@@ -51,16 +51,16 @@ class Progress:
 
 
 class Observer:
-    """Is told how a training goes; the base class listens to nothing."""
+    """Callbacks of a training run; the base class does nothing."""
 
     def loaded(self, dataset: Dataset) -> None:
-        """Once, when the data set was found."""
+        """Called once, after the data set has been loaded."""
 
     def stepped(self, progress: Progress) -> None:
-        """After every iteration."""
+        """Called after every iteration."""
 
     def epoch_finished(self, epoch: Epoch) -> None:
-        """After every epoch, before its checkpoint is written; told again, for all epochs, on resume."""
+        """Called after every epoch, before its checkpoint is written; on resume, for every stored epoch."""
 
 
 def run(
@@ -73,17 +73,17 @@ def run(
 ) -> Result:
     """Trains the recipe, prunes and folds the student, evaluates what is deployed.
 
-    Continues from the newest readable checkpoint in `folder`; returns the stored result at once
-    where the run has finished. Called by several students of a `Classroom`, it shares what they are taught.
-    Under torchrun all processes call it together and get the same result: they share each batch; the first
-    evaluates, writes, and tells its observer.
+    Continues from the newest readable checkpoint in `folder`; returns the stored result at once if the run
+    has finished. Students of one `Classroom` share training batches and the teacher's outputs. Under
+    torchrun all processes call this function and get the same result: they share each batch; rank 0
+    evaluates, writes files and calls the observer.
 
     Args:
         recipe: the run.
         folder: where checkpoints, weights and the result are written; one run each.
-        weights: for every dependency's run id, the file `weights.pt` that its run left.
+        weights: the file `weights.pt` of every dependency, by run id.
         machine: where to compute, where to find data and ImageNet weights.
-        observer: is told about every iteration and epoch.
+        observer: called after every iteration and epoch.
 
     Raises:
         RunError: if the training diverges, a checkpoint cannot be written or none can be read, the
@@ -93,7 +93,7 @@ def run(
     machine = machine or Machine()
     if started() > 1 and seat_here() is not BY_ITSELF:
         raise ValueError(
-            f"students side by side train in one process, but torchrun has started {started()}: train "
+            f"co-trained students train in one process, but torchrun has started {started()}: train "
             "them one after another, or without torchrun"
         )
     ranks = join(select_device(machine.device), synchronised_batch_norm=machine.synchronised_batch_norm)
@@ -101,8 +101,8 @@ def run(
     if finished:
         return finished
     with threads_restored():
-        begun = ranks.all_do(_Run, recipe, folder, weights, machine, ranks)
-        return begun.complete(observer if observer and ranks.is_first else Observer())
+        training_run = ranks.all_do(_Run, recipe, folder, weights, machine, ranks)
+        return training_run.complete(observer if observer and ranks.is_first else Observer())
 
 
 def _finished(folder: Path) -> Result | None:
@@ -114,7 +114,7 @@ def _finished(folder: Path) -> Result | None:
 
 
 class _Run:
-    """One call of `run`: training from where it stands to its end."""
+    """One call of `run`: training from the newest checkpoint to the end."""
 
     def __init__(
         self, recipe: Recipe, folder: Path, weights: Mapping[str, Path], machine: Machine, ranks: Ranks
@@ -124,7 +124,7 @@ class _Run:
         self.seat = seat_here()
         self.dataset = self.seat.shared((Dataset, recipe.data), lambda: load(recipe.data, machine.data_root))
         state, self.damaged = checkpoint.read_newest(folder)
-        # A run goes on in the precision and with the threads it began with, wherever it goes on.
+        # A resumed run keeps the precision and the number of threads of its first start.
         if state and "threads" in state:
             torch.set_num_threads(state["threads"])
         self.dtype = getattr(torch, state["dtype"]) if state else autocast_dtype(recipe, self.device)
@@ -136,52 +136,53 @@ class _Run:
         self.history = [Epoch(**epoch) for epoch in state["history"]] if state else []
         self.seconds = state["seconds"] if state else 0.0
         self.companions = state.get("companions", 0) if state else 0
-        before = weights.get(recipe.teacher.run_id) if recipe.teacher else None
-        self.teacher_folder = before.parent if before else None
+        teacher_weights = weights.get(recipe.teacher.run_id) if recipe.teacher else None
+        self.teacher_folder = teacher_weights.parent if teacher_weights else None
         if state:
             self.training.load_state(state["training"])
 
     def complete(self, observer: Observer) -> Result:
-        """Trains what is left, then deploys and evaluates."""
+        """The result, after the remaining training, deployment and evaluation."""
         self._require_common_start()
         if not self.history:
             self.training.prepare(self.teacher_folder)
-        self.ranks.first_does(self._told, observer)
+        self.ranks.first_does(self._notify_start, observer)
         for number in range(len(self.history) + 1, self.recipe.schedule.epochs + 1):
             started = self.seat.seconds()
-            metrics = self._trained(number, observer)
+            metrics = self._train_epoch(number, observer)
             metrics = self.ranks.first_does(self._appraised, number, metrics)
             self.history.append(Epoch(number=number, metrics=metrics))
             self.seconds += self.seat.seconds() - started
             self.companions = max(self.companions, self.seat.companions)
-            self.ranks.first_does(self._kept, observer)
-        return self.ranks.first_does(self._ended)
+            self.ranks.first_does(self._save_epoch, observer)
+        return self.ranks.first_does(self._finish)
 
     def _require_common_start(self) -> None:
-        found = self.ranks.each((len(self.history), self.dataset.digest, str(self.dtype)))
-        if len(set(found)) > 1:
-            named = "; ".join(f"process {rank}: {start}" for rank, start in enumerate(found))
+        starts = self.ranks.each((len(self.history), self.dataset.digest, str(self.dtype)))
+        if len(set(starts)) > 1:
+            descriptions = "; ".join(f"process {rank}: {start}" for rank, start in enumerate(starts))
             raise CheckpointError(
-                f"the processes do not go on from one point (epochs done, data, precision): {named}. All of "
-                f"them need the same files in {self.folder} and below the data root, and devices of one kind."
+                f"the processes do not start from the same state (epochs done, data, precision): "
+                f"{descriptions}. All of them need the same files in {self.folder} and below the data root, "
+                "and devices of one kind."
             )
 
-    def _told(self, observer: Observer) -> None:
+    def _notify_start(self, observer: Observer) -> None:
         observer.loaded(self.dataset)
         for epoch in self.history:
             observer.epoch_finished(epoch)
 
-    def _kept(self, observer: Observer) -> None:
+    def _save_epoch(self, observer: Observer) -> None:
         checkpoint.write(self.folder, len(self.history), self._state())
         observer.epoch_finished(self.history[-1])
 
-    def _ended(self) -> Result:
+    def _finish(self) -> Result:
         result = self._result()
         result.save(self.folder)
         checkpoint.discard(self.folder)
         return result
 
-    def _trained(self, number: int, observer: Observer) -> dict[str, float]:
+    def _train_epoch(self, number: int, observer: Observer) -> dict[str, float]:
         epochs = self.recipe.schedule.epochs
 
         def stepped(iteration: int, iterations: int, loss: float) -> None:
@@ -204,15 +205,17 @@ class _Run:
         appraiser, student = self.appraiser, restored(self.training.student)
         kept = self.training.distiller.kept_channels()
         deployed = placed(deploy(student, self.recipe.student, kept), self.device)
-        found, trained = appraiser.embed(deployed), appraiser.embed(student)
-        require_equal(found, trained if kept is None else appraiser.embed(silenced(student, kept)))
+        embeddings, student_embeddings = appraiser.embed(deployed), appraiser.embed(student)
+        require_equal(
+            embeddings, student_embeddings if kept is None else appraiser.embed(silenced(student, kept))
+        )
         save_deployed(deployed.cpu(), self.recipe.student, self.folder / DEPLOYED)
         write_tensors(self.folder / WEIGHTS, student.state_dict())
         if self.recipe.method.preparation is not None:
             write_tensors(self.folder / DISTILLER, self.training.distiller.state_dict())
-        accuracy = appraiser.accuracy(deployed, found)
+        accuracy = appraiser.accuracy(deployed, embeddings)
         metrics = {**accuracy.metrics, **appraiser.cost(student, kept), **appraiser.reduction()}
-        metrics["deployment_difference"] = float((trained - found).abs().max())
+        metrics["deployment_difference"] = float((student_embeddings - embeddings).abs().max())
         return Result(
             run_id=self.recipe.run_id,
             metrics={**metrics, "seconds": self.seconds},

@@ -1,4 +1,4 @@
-"""A digest of a zip file inside it: the SHA-256 of the file without a comment, as its comment."""
+"""SHA-256 digest of a zip file inside the file: the digest of the zip without a comment, as its comment."""
 
 import hashlib
 import re
@@ -13,7 +13,7 @@ _CHUNK = 1 << 20
 
 
 def sealed(content: bytes) -> bytes:
-    """A zip with its digest; whatever reads zips reads it as before.
+    """The zip with its digest as comment; every zip reader still reads it.
 
     Raises:
         ValueError: if the content is no zip, or has a comment already.
@@ -24,18 +24,18 @@ def sealed(content: bytes) -> bytes:
 
 
 def unsealed(content: bytes) -> bytes:
-    """The zip before it was sealed; a file without a seal as it is.
+    """The zip as before sealing; a file without a seal unchanged.
 
     Raises:
         ValueError: if it is not what its seal says, or the seal is cut off.
     """
-    wanted = _wanted(content[-_SEAL_BYTES:])
-    if wanted is None:
+    expected = _stored_digest(content[-_SEAL_BYTES:])
+    if expected is None:
         return content
-    whole = content[: -_SEAL_BYTES - 2] + _NO_COMMENT
-    if hashlib.sha256(whole).hexdigest() != wanted:
+    original = content[: -_SEAL_BYTES - 2] + _NO_COMMENT
+    if hashlib.sha256(original).hexdigest() != expected:
         raise ValueError("is damaged: its content is not what its SHA-256 says")
-    return whole
+    return original
 
 
 def seal_file(path: Path) -> None:
@@ -49,7 +49,7 @@ def seal_file(path: Path) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Makes sure that a zip, however large, is what its seal says; one without a seal passes.
+    """Checks a zip of any size against the digest in its seal; a zip without a seal passes.
 
     Raises:
         ValueError: if it is not, or the seal is cut off.
@@ -57,14 +57,14 @@ def check_file(path: Path) -> None:
     size = path.stat().st_size
     with path.open("rb") as file:
         file.seek(max(0, size - _SEAL_BYTES))
-        wanted = _wanted(file.read())
-    if wanted is None:
+        expected = _stored_digest(file.read())
+    if expected is None:
         return
     digest = hashlib.sha256()
     for chunk in _chunks(path, size - _SEAL_BYTES - 2):
         digest.update(chunk)
     digest.update(_NO_COMMENT)
-    if digest.hexdigest() != wanted:
+    if digest.hexdigest() != expected:
         raise ValueError("its content is not what its SHA-256 says")
 
 
@@ -72,11 +72,11 @@ def _comment(digest: str) -> bytes:
     return _SEAL_BYTES.to_bytes(2, "little") + SEAL + digest.encode()
 
 
-def _wanted(end: bytes) -> str | None:
-    found = _SEALED.fullmatch(end)
-    if found is None and SEAL in end:
+def _stored_digest(end: bytes) -> str | None:
+    match = _SEALED.fullmatch(end)
+    if match is None and SEAL in end:
         raise ValueError("is damaged or cut off")
-    return found[1].decode() if found else None
+    return match[1].decode() if match else None
 
 
 def _chunks(path: Path, length: int) -> Iterator[bytes]:

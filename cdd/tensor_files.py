@@ -1,4 +1,4 @@
-"""Files of tensors: each says itself whether it is whole, and none is trusted."""
+"""Files of tensors with a digest of their content, read without running code."""
 
 import io
 import re
@@ -25,11 +25,11 @@ _KINDS = {
     "a tar archive of something else": rb".{257}ustar",
     "compressed (gzip)": rb"\x1f\x8b",
 }
-"""What is often taken for a file of tensors, by how it begins."""
+"""First bytes of other kinds of files that are often mistaken for files of tensors."""
 
 
 def write_tensors(path: Path, values: Any) -> None:
-    """Writes what torch can save, complete or not at all, with its digest inside.
+    """Writes values that torch can save atomically, with their digest in the file.
 
     Raises:
         WriteError: naming the file.
@@ -38,14 +38,14 @@ def write_tensors(path: Path, values: Any) -> None:
 
 
 def saved(values: Any) -> bytes:
-    """What torch writes of the values."""
+    """The bytes that torch writes for the values, with their digest."""
     buffer = io.BytesIO()
     torch.save(values, buffer)
     return buffer.getvalue()
 
 
 def read_tensors(path: Path, what: str, remedy: str) -> Any:
-    """What `torch.save` wrote: tensors and plain values, nothing that could run code.
+    """The values that `torch.save` wrote: tensors and plain values, nothing that could run code.
 
     A file without a digest, as torch alone and older versions write it, is read as well.
 
@@ -67,19 +67,19 @@ def read_tensors(path: Path, what: str, remedy: str) -> Any:
 
 
 def read_state(path: Path, what: str, remedy: str, *, finite: bool = True) -> dict[str, Tensor]:
-    """The tensors of a state dict, by name; where they must be finite, all of their values are numbers.
+    """The tensors of a state dict, by name; with `finite`, without NaN or infinite values.
 
     Raises:
         DataError: naming the file, and what is wrong with it.
     """
     stored = read_tensors(path, what, remedy)
     check_state(stored, path, what, remedy, finite=finite)
-    found: dict[str, Tensor] = stored
-    return found
+    state: dict[str, Tensor] = stored
+    return state
 
 
 def check_state(stored: Any, path: Path, what: str, remedy: str, *, finite: bool = True) -> None:
-    """Makes sure that something read from a file is a state dict, as `read_state` gives it.
+    """Checks that a value read from a file is a state dict, as `read_state` returns one.
 
     Raises:
         DataError: naming the file, and what is wrong with it.
@@ -89,11 +89,11 @@ def check_state(stored: Any, path: Path, what: str, remedy: str, *, finite: bool
             f"{what} in {path} cannot be read: it holds no state dict: expected names and tensors, found "
             f"{_described(stored)}. {remedy}"
         )
-    flawed = not_finite(stored) if finite else []
-    if flawed:
+    names = not_finite(stored) if finite else []
+    if names:
         raise DataError(
-            f"{what} in {path} cannot be used: values in {some(flawed)} are no numbers (NaN or infinite), "
-            f"which no learning rate or precision mends. {remedy}"
+            f"{what} in {path} cannot be used: values in {some(names)} are no numbers (NaN or infinite), "
+            f"which no learning rate or precision repairs. {remedy}"
         )
 
 
@@ -104,21 +104,21 @@ def not_finite(state: dict[str, Tensor]) -> list[str]:
 
 
 def loaded(content: bytes) -> Any:
-    """What the bytes of such a file hold.
+    """The values in the bytes of such a file.
 
     Raises:
         ValueError: saying what is wrong with them.
     """
-    whole = unsealed(content)
-    problem = _problem(whole)
+    archive = unsealed(content)
+    problem = _problem(archive)
     if problem:
         raise ValueError(problem)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Of old formats, whoever reads the file can do nothing about.
-            return torch.load(io.BytesIO(whole), map_location="cpu", weights_only=True)
+            warnings.simplefilter("ignore")  # About old formats, which a reader cannot change.
+            return torch.load(io.BytesIO(archive), map_location="cpu", weights_only=True)
     except Exception as error:  # Damaged pickles raise whatever their bytes happen to mean.
-        cut = "" if whole.startswith(_ZIP) else "is damaged or cut off, or "
+        cut = "" if archive.startswith(_ZIP) else "is damaged or cut off, or "
         raise ValueError(
             f"{cut}holds something other than tensors and plain values, which is not loaded, for it could "
             "run code"
@@ -126,7 +126,7 @@ def loaded(content: bytes) -> Any:
 
 
 def _problem(content: bytes) -> str:
-    """What is wrong with a file before torch reads it; nothing as far as this can be seen."""
+    """Error text for a file that torch cannot read, without reading it by torch; empty if none is found."""
     if not content:
         return "is empty"
     for kind, beginning in _KINDS.items():
@@ -157,7 +157,7 @@ def _zip_problem(content: bytes) -> str:
 
 
 def _is_plain(name: object, value: object) -> bool:
-    """Whether it is a named tensor with all of its values behind it."""
+    """Whether this is a named tensor whose storage holds all of its values."""
     return (
         isinstance(name, str)
         and isinstance(value, Tensor)

@@ -1,4 +1,4 @@
-"""From the trained student to the network that is deployed: pruned, folded, really smaller."""
+"""Deployment of a trained student: pruned, folded and smaller."""
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -23,9 +23,9 @@ def deploy(
 
     Args:
         network: the trained student; it is not changed.
-        backbone: what the student was built from.
-        kept: per bottleneck, which output channels of the 3x3 convolution (and its compactor) stay, or
-            two masks each, of the first and the 3x3 convolution; all of them where not given.
+        backbone: settings of the student's backbone.
+        kept: per bottleneck, the mask of kept output channels of the 3x3 convolution (and its compactor),
+            or two masks, of the first and of the 3x3 convolution; None keeps all channels.
 
     Source: Section 3.1.2, Eq. 4.
     """
@@ -43,19 +43,19 @@ def deploy(
 
 
 def silenced(network: RetrievalNetwork, kept: Sequence[Bool[Tensor, "_"]]) -> RetrievalNetwork:
-    """A copy, not smaller, in which the channels that are not kept are exactly zero.
+    """A copy of the same size in which the channels that are not kept are exactly zero.
 
-    What `deploy` builds from `network` computes what this copy computes, up to rounding.
+    Its outputs equal those of the network that `deploy` returns, up to rounding.
     """
     copy = deepcopy(network)
     with torch.no_grad():
         for block, (entry, inner) in zip(copy.bottlenecks, _masks(copy, kept), strict=True):
-            _silence(block.entry_compactor, block.bn1, entry)
-            _silence(block.compactor, block.bn2, inner)
+            _zero_pruned_channels(block.entry_compactor, block.bn1, entry)
+            _zero_pruned_channels(block.compactor, block.bn2, inner)
     return copy
 
 
-def _silence(compactor: nn.Module, norm: nn.Module, mask: Tensor) -> None:
+def _zero_pruned_channels(compactor: nn.Module, norm: nn.Module, mask: Tensor) -> None:
     if isinstance(compactor, Compactor):
         compactor.weight[~mask] = 0
     else:
@@ -64,7 +64,7 @@ def _silence(compactor: nn.Module, norm: nn.Module, mask: Tensor) -> None:
 
 
 def _masks(network: RetrievalNetwork, kept: Sequence[Tensor] | None) -> list[tuple[Tensor, Tensor]]:
-    """Per bottleneck the masks of its first and its 3x3 convolution, on the network's device."""
+    """Masks of the first and the 3x3 convolution per bottleneck, on the network's device."""
     blocks = network.bottlenecks
     device = network.classifier.weight.device
     full = [torch.ones(block.conv2.out_channels, dtype=torch.bool, device=device) for block in blocks]

@@ -1,4 +1,4 @@
-"""Folding: batch norm and compactor go into the 3x3 convolution, and the network becomes really smaller."""
+"""Folding of batch norm and compactor into the 3x3 convolution, which makes the network smaller."""
 
 from typing import cast
 
@@ -27,10 +27,10 @@ def fold(
 
     Args:
         convolution: the 3x3 convolution.
-        batch_norm: behind it, in evaluation mode's meaning: the running statistics are folded.
+        batch_norm: behind the convolution; its running statistics are folded.
         compactor: 1x1, square, without bias.
         next_convolution: reads the compactor's channels behind the ReLU; keeps its own bias.
-        threshold: rows of the compactor below this norm go; at least one stays.
+        threshold: rows of the compactor below this norm are dropped; at least one is kept.
 
     Returns:
         The convolution with a bias and only the kept outputs, and the next one with only those inputs.

@@ -1,11 +1,11 @@
-"""Puts compactors into a network."""
+"""Insertion of compactors into a network."""
 
 from cdd.compactor.layer import Compactor
 from cdd.models.network import RetrievalNetwork
 
 
 def insert_compactors(network: RetrievalNetwork, *, both: bool = False) -> None:
-    """Puts an identity compactor behind the 3x3 convolution and batch norm of every bottleneck.
+    """Inserts an identity compactor behind the 3x3 convolution and batch norm of every bottleneck.
 
     The network's outputs stay the same.
 
@@ -25,8 +25,8 @@ def insert_compactors(network: RetrievalNetwork, *, both: bool = False) -> None:
 def compactors(network: RetrievalNetwork) -> list[Compactor]:
     """All compactors in the order of the network: one or two per bottleneck."""
     return [
-        place
+        layer
         for block in network.bottlenecks
-        for place in (block.entry_compactor, block.compactor)
-        if isinstance(place, Compactor)
+        for layer in (block.entry_compactor, block.compactor)
+        if isinstance(layer, Compactor)
     ]

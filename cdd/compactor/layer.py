@@ -8,14 +8,14 @@ from torch import Tensor, nn
 class Compactor(nn.Conv2d):
     """A square 1x1 convolution without bias that starts as the identity.
 
-    Stands behind the batch norm of a 3x3 convolution, before its ReLU: inserting it changes nothing,
-    and a row that becomes zero makes its channel exactly zero. Such rows can be taken out
-    (`cdd.compactor.slim`): it then still reads all channels, but gives only those of `rows`.
+    Placed behind the batch norm of a 3x3 convolution, before the ReLU: insertion does not change the
+    outputs, and a row of zeros makes its channel exactly zero. Such rows can be removed
+    (`cdd.compactor.slim`): the layer then still reads all channels, but outputs only those of `rows`.
 
     Source: CDD, Section 3.1.1 (DGC); Ding et al., "ResRep", ICCV 2021, Section 3.2.
 
     Attributes:
-        rows: the channels whose rows are left, ascending; not part of the state dict.
+        rows: the channels whose rows remain, ascending; not part of the state dict.
     """
 
     rows: Int[Tensor, " left"]
@@ -27,11 +27,11 @@ class Compactor(nn.Conv2d):
         self.register_buffer("rows", torch.arange(channels, device=device), persistent=False)
 
     def reset_parameters(self) -> None:
-        """Makes the weight the identity; draws no random number, so that insertion moves no other seed."""
+        """Sets the weight to the identity, without drawing random numbers."""
         nn.init.dirac_(self.weight)
 
     def widened(self, values: Tensor, axis: int = 0) -> Tensor:
-        """Values of the rows that are left among those of all channels, which are zero or false elsewhere."""
+        """Values of the remaining rows, expanded to all channels with zero or false elsewhere."""
         if len(self.rows) == self.in_channels:
             return values
         shape = list(values.shape)
@@ -39,5 +39,5 @@ class Compactor(nn.Conv2d):
         return values.new_zeros(shape).index_copy(axis, self.rows, values)
 
     def narrowed(self, values: Tensor) -> Tensor:
-        """Of values of all channels, those of the rows that are left."""
+        """The values of the remaining rows, selected from values of all channels."""
         return values if len(self.rows) == self.in_channels else values[self.rows]

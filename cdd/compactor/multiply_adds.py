@@ -1,4 +1,4 @@
-"""What a network with compactors costs when it keeps only some of their channels."""
+"""Multiply-adds of a network by the numbers of channels that its compactors keep."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ def _outside(network: RetrievalNetwork, backbone: ResNet, size: int) -> float:
 
 
 class CostsOfStudent:
-    """The multiply-adds of a student that learns its maps' sizes from its first batch.
+    """Multiply-adds of a student, once the sizes of its maps are known from its first batch.
 
     Attributes:
         known: None until then.
@@ -70,7 +70,7 @@ class CostsOfStudent:
         self.known: MultiplyAdds | None = None
 
     def see(self, output: RetrievalOutput) -> None:
-        """Reads the sizes of the stages' maps, once.
+        """Records the sizes of the stages' maps from the first batch's output.
 
         Raises:
             ValueError: for an output without them.

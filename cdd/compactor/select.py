@@ -1,4 +1,4 @@
-"""Which rows of a compactor survive."""
+"""Selection of the surviving rows of a compactor."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -25,7 +25,7 @@ def kept_rows(weight: Float[Tensor, "rows *rest"], threshold: float = 1e-5) -> B
     if not bool(finite.all()):
         row = int((~finite).nonzero()[0])
         raise ValueError(
-            f"Row {row} of the weight is not finite, so its norm says nothing: "
+            f"Row {row} of the weight is not finite, so its norm is undefined: "
             "the training has diverged; prune an earlier checkpoint."
         )
     kept = norms >= threshold

@@ -1,7 +1,7 @@
-"""A student that trains gets smaller: rows of its compactors that are zero for good are taken out.
+"""Removal of dead rows from the compactors of a student during training.
 
-With the row goes the input of the next 1x1 convolution that reads its channel. The 3x3 convolution keeps
-all its outputs, since every other row reads them and the distillation compares them.
+The input of the next 1x1 convolution that reads the row's channel is removed as well. The 3x3 convolution
+keeps all its outputs, since every other row reads them and the distillation compares them.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ from cdd.models.resnet import Bottleneck
 
 @dataclass(frozen=True)
 class Cut:
-    """What a parameter has lost.
+    """Entries removed from a parameter.
 
     Attributes:
-        parameter: smaller than before, but the same object, so whoever holds it still does.
-        axis: along which entries have gone.
-        left: positions, before the cut, of the entries that are left.
+        parameter: smaller than before, but the same object, so references to it remain valid.
+        axis: the axis along which entries were removed.
+        left: positions, before the cut, of the remaining entries.
     """
 
     parameter: Tensor
@@ -32,20 +32,20 @@ class Cut:
     left: Int[Tensor, " left"]
 
     def of(self, values: Tensor) -> Tensor:
-        """The entries that are left of anything that has the shape which the parameter had."""
+        """The remaining entries of a tensor with the parameter's former shape (its gradient or momentum)."""
         # A clone, because a 1x1 weight's strides are ambiguous and kernels are chosen by them.
         return values.index_select(self.axis, self.left).clone(memory_format=torch.contiguous_format)
 
 
 def remove(network: RetrievalNetwork, dead: Sequence[Bool[Tensor, "_"]]) -> list[Cut]:
-    """Takes rows out of the network in place, and says which parameters have lost what.
+    """The cuts made by removing dead rows from the network, in place.
 
-    Rows of zeros without momentum and task gradient change nothing by leaving, up to rounding; any other
-    row leaves as if it had been set to zero. Gradients of what was cut are discarded.
+    Removing rows of zeros without momentum and task gradient does not change training, up to rounding; any
+    other row is treated as zero. Gradients of cut parameters are discarded.
 
     Args:
         network: with a compactor behind the 3x3 convolution of every bottleneck.
-        dead: per bottleneck, the channels to take out; those that are out already may be named again.
+        dead: per bottleneck, the channels to remove; may include channels removed before.
 
     Raises:
         ValueError: without compactors, for masks that do not fit, or a block that would keep no channel.
@@ -53,9 +53,9 @@ def remove(network: RetrievalNetwork, dead: Sequence[Bool[Tensor, "_"]]) -> list
     blocks = network.bottlenecks
     if len(dead) != len(blocks):
         raise ValueError(f"{len(dead)} masks of dead channels came, but there are {len(blocks)} bottlenecks")
-    chosen = [_left(number + 1, *pair) for number, pair in enumerate(zip(blocks, dead, strict=True))]
+    remaining_rows = [_left(number + 1, *pair) for number, pair in enumerate(zip(blocks, dead, strict=True))]
     cuts = []
-    for block, left in zip(blocks, chosen, strict=True):
+    for block, left in zip(blocks, remaining_rows, strict=True):
         compactor = block.compactor
         if isinstance(compactor, Compactor) and len(left) < len(compactor.rows):
             compactor.rows = compactor.rows[left]
@@ -68,7 +68,7 @@ def remove(network: RetrievalNetwork, dead: Sequence[Bool[Tensor, "_"]]) -> list
 
 
 def removed(network: RetrievalNetwork) -> list[Bool[Tensor, "_"]]:
-    """Per bottleneck, true for the channels that are out; nothing where none is."""
+    """Masks of the removed channels, per bottleneck; empty if none is removed."""
     layers = [b.compactor for b in network.bottlenecks if isinstance(b.compactor, Compactor)]
     if all(len(layer.rows) == layer.in_channels for layer in layers):
         return []
@@ -76,7 +76,7 @@ def removed(network: RetrievalNetwork) -> list[Bool[Tensor, "_"]]:
 
 
 def restored(network: RetrievalNetwork) -> RetrievalNetwork:
-    """The network with all its rows: zeros where one was taken out. The network itself if it has them."""
+    """The network with zeros in place of its removed rows; the network itself if none is removed."""
     if not removed(network):
         return network
     copy = deepcopy(network)
@@ -91,7 +91,7 @@ def restored(network: RetrievalNetwork) -> RetrievalNetwork:
 
 
 def _left(number: int, block: Bottleneck, dead: Tensor) -> Tensor:
-    """Positions among the present rows of those that stay."""
+    """Positions, among the present rows, of the rows that remain."""
     compactor = block.compactor
     if not isinstance(compactor, Compactor):
         raise ValueError(f"block {number} has no compactor whose rows could be taken out")

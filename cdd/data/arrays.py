@@ -1,4 +1,4 @@
-"""A data set whose images, all of one size, are kept as one array and read at once."""
+"""Data sets whose images, all of one size, are stored as one array."""
 
 import hashlib
 from collections.abc import Sequence
@@ -26,12 +26,12 @@ class ArrayPart:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Arrays:
-    """What a reader found.
+    """Images, classes and remarks of a data set in memory.
 
     Attributes:
-        folder: where the files are.
-        altered: the files whose content is not the published one.
-        remarks: what a reader of results must know of this copy.
+        folder: folder of the files.
+        altered: the files whose content differs from the published one.
+        remarks: peculiarities of this copy, shown with results.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Arrays:
 
     @cached_property
     def records(self) -> tuple[ImageRecord, ...]:
-        """One per image; there are no cameras. Paths are like `cifar100/train#17`."""
+        """One record per image; there are no cameras. Paths are like `cifar100/train#17`."""
         return tuple(
             ImageRecord(f"{self.name}/{'train' if split == 'training' else split}#{place}", label, 0, split)
             for split, part in self.parts.items()
@@ -53,23 +53,23 @@ class Arrays:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of every pixel and class, split by split."""
-        found = hashlib.sha256()
+        digest = hashlib.sha256()
         for split, part in self.parts.items():
-            found.update(f"{split}\t{part.images.shape}\t{part.classes}\n".encode())
-            found.update(part.images.tobytes())
-        return found.hexdigest()
+            digest.update(f"{split}\t{part.images.shape}\t{part.classes}\n".encode())
+            digest.update(part.images.tobytes())
+        return digest.hexdigest()
 
     def pixels(self, height: int, width: int) -> Pixels:
-        """Gives images by number, resized with Pillow's bilinear filter where they have another size."""
+        """Images by number, resized with Pillow's bilinear filter if they have another size."""
         images = np.concatenate([part.images for part in self.parts.values()])
 
-        def chosen(indices: Sequence[int] | NDArray[np.int64]) -> UInt8[Tensor, "batch 3 height width"]:
-            found = images[np.asarray(indices, dtype=np.int64)]
-            if found.shape[1:3] != (height, width):
-                found = np.stack([_resized(image, height, width) for image in found])
-            return torch.from_numpy(found).permute(0, 3, 1, 2)
+        def select(indices: Sequence[int] | NDArray[np.int64]) -> UInt8[Tensor, "batch 3 height width"]:
+            batch = images[np.asarray(indices, dtype=np.int64)]
+            if batch.shape[1:3] != (height, width):
+                batch = np.stack([_resized(image, height, width) for image in batch])
+            return torch.from_numpy(batch).permute(0, 3, 1, 2)
 
-        return chosen
+        return select
 
 
 def _resized(

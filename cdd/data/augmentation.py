@@ -1,15 +1,15 @@
 """Augmentation of a whole batch at once: flip, pad and crop, normalise, erase.
 
 torchvision's transforms draw once per call, so a batch would need a loop over its images; here every
-image has its own draw. The draws come from a numpy generator on the CPU, so every device sees the same;
-they stand apart from the images, so that a process that has a few images of a batch sees them as they are
-among all.
+image has its own draw. The draws come from a numpy generator on the CPU, so every device gets the same;
+they are independent of the images, so that a rank with a share of a batch applies the same views as a
+single process.
 
 What the profiler found, in milliseconds of one core for 96 images of 256x256, 212 in all: crops gathered
 pixel by pixel took 74 (27 as windows, whose rows are copied at once), normalising and erasing with operations
 broadcast over three channels about 130 (80 with rows of pixels, half of it for memory that is first touched),
 and masks of whole images 6 and as many megabytes on their way to the device (0.2 as rows and columns; the
-100 attempts drawn for every image are in them). Now it is 110, and the draws are what they were.
+100 attempts drawn for every image are included). It is 110 now, with the same random draws.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ Normalised = Float[Tensor, "batch 3 height width"]
 
 def normalise(images: Images) -> Normalised:
     """Pixels 0..255 to ImageNet's z-scores, channels last in memory."""
-    # Rows of pixels as they lie in memory: operations broadcast over three channels are five times as slow.
+    # Rows of pixels as stored in memory: operations broadcast over three channels are five times as slow.
     rows = images.permute(0, 2, 3, 1).contiguous().float().flatten(2)
     rows.div_(255).sub_(_row(MEAN, rows)).div_(_row(DEVIATION, rows))
     return _as_images(rows)
@@ -51,12 +51,12 @@ def _as_images(rows: Float[Tensor, "batch height row"]) -> Normalised:
 
 @dataclass(frozen=True)
 class Views:
-    """How each image of a batch is looked at.
+    """Random view of each image: flip, crop and erased box.
 
     Attributes:
-        flips: whether it is mirrored.
-        corners: of the crop in the padded, mirrored image: top, left.
-        rows, columns: those of the box that is erased.
+        flips: whether the image is mirrored.
+        corners: top left corner of the crop in the padded, mirrored image.
+        rows, columns: rows and columns of the erased box.
     """
 
     flips: Bool[np.ndarray, " batch"]
@@ -84,7 +84,7 @@ def augment(
     *,
     erasing_fill: Literal["mean", "zero"],
 ) -> Normalised:
-    """Every image through a view that is drawn now; see `seen`."""
+    """Every image through a new random view; see `seen`."""
     return seen(images, draw_views(tuple(images.shape), settings, generator), settings.padding, erasing_fill)
 
 

@@ -1,4 +1,4 @@
-"""Which images of every class are learned from, tuned on and held out; a fixed rule, without chance."""
+"""Fixed split of every class into training, tuning and held-out images."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from jaxtyping import Bool, Int64
 from numpy.typing import NDArray
 
 SHARE = 5
-"""One image in so many of a class is set aside."""
+"""One image in this number of images of a class is set aside."""
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,9 @@ class Parts:
     """Positions of the images of each part, ascending; together all images, none of them twice.
 
     Attributes:
-        training: what is learned from while something is tuned.
-        tuning: what is evaluated on meanwhile; the final training learns from it as well.
-        held_out: what only the final training is evaluated on.
+        training: training images of a tuning run.
+        tuning: evaluation images of a tuning run; training images of the final run.
+        held_out: evaluation images of the final run only.
     """
 
     training: NDArray[np.int64]
@@ -64,7 +64,7 @@ def one_in_five(labels: Int64[np.ndarray, " images"]) -> Bool[np.ndarray, " imag
 
 
 def _places(classes: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many images of its own class stand before each image."""
+    """Number of earlier images of the same class, for each image."""
     order = np.argsort(classes, kind="stable")
     places = np.empty(len(classes), dtype=np.int64)
     places[order] = np.arange(len(classes)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -1,4 +1,4 @@
-"""One image file as Pillow decodes it, in 8-bit colour; whatever is wrong with it is one error."""
+"""Decoding of one image file by Pillow to 8-bit colour; every problem is raised as one error."""
 
 import re
 import warnings
@@ -10,17 +10,17 @@ from PIL import Image, UnidentifiedImageError
 from cdd.errors import DataError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-"""What a file may hold, whatever its suffix: not EPS, for example, which Pillow gives to another program."""
+"""Supported formats, whatever the file's suffix: not EPS, for example, which needs another program."""
 UNMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
-"""Modes whose colours are multiplied by their opacity, and what they are without."""
+"""Modes whose colours are multiplied by their opacity, and the corresponding modes without."""
 BITS_PER_SAMPLE = 258
 """TIFF's tag."""
 QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
-"""The filter of warnings that says nothing of what comes from Pillow."""
+"""Filter that suppresses Pillow's warnings."""
 
 
 class UnreadableImageError(DataError):
-    """An image cannot be read; `reason` says why, without its path."""
+    """An image cannot be read; `reason` is the cause, without its path."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(path, reason)
@@ -52,7 +52,7 @@ def in_colour(path: Path) -> Image.Image:
 
 
 def _quiet() -> None:
-    """Keeps Pillow's warnings away, in all threads: what they warn of is either harmless or raised here."""
+    """Suppresses Pillow's warnings, in all threads: they are harmless or raised here as errors."""
     if warnings.filters[:1] != [QUIET]:
         warnings.filterwarnings("ignore", module=QUIET[3].pattern)
 

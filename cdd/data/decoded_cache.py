@@ -1,7 +1,7 @@
-"""A data set decoded once: a memory-mapped file of pixels and an index, so that no later start decodes.
+"""Cache of a decoded data set: a memory-mapped file of pixels and an index.
 
-They lie in the folder `.cdd` of the data root, one folder for each data set and image size. The index says
-which images with which size and time they were made of, and has a digest of the pixels of each.
+The caches are in the folder `.cdd` of the data root, one folder for each data set and image size. The index
+records size and time of each source image, and a digest of its pixels.
 """
 
 import hashlib
@@ -31,17 +31,17 @@ from cdd.recipe import Data
 
 FOLDER, INDEX, PIXELS = ".cdd", "index.json", "pixels.npy"
 FORMAT = 2
-"""Rises whenever the readers or this file would write something else for the same data set."""
+"""Version of the cache, increased when its content for the same data set changes."""
 IMAGES_AT_ONCE = 256
 
 Report = Callable[[int, int], None]
-"""Is told how many images of how many are done."""
+"""Callback with the number of finished images and of all images."""
 Stamps = list[tuple[str, tuple[int, ...]]]
 """Size in bytes and time of the last change in nanoseconds of every image that is used."""
 
 
 def prepare(data: Data, data_root: Path, listing: Listing, report: Report = lambda done, total: None) -> Path:
-    """Decodes every image at the recipe's size and writes index and pixels, complete or not at all.
+    """Decodes every image at the recipe's size and writes index and pixels atomically.
 
     Returns:
         The folder that holds them.
@@ -67,14 +67,14 @@ def prepare(data: Data, data_root: Path, listing: Listing, report: Report = lamb
 
 
 def disk_need(data: Data, images: int) -> int:
-    """Bytes that so many prepared images take."""
+    """Bytes of a cache of this many images."""
     return images * 3 * data.height * data.width
 
 
 def read(data: Data, data_root: Path, listing: Listing) -> Pixels | None:
-    """The prepared pixels of these images; None where they were not prepared at this size.
+    """The cached pixels of these images; None if they are not cached at this size.
 
-    Asks for size and time of every image: on a local disk about half a second for 100,000.
+    Reads size and time of every image file: on a local disk about half a second for 100,000.
 
     Raises:
         DataError: if the images have changed since, or what was prepared is damaged. Pixels are compared
@@ -100,7 +100,7 @@ def read(data: Data, data_root: Path, listing: Listing) -> Pixels | None:
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """Images by number from a file in which each is proved to be the one that was written."""
+    """Images by number from the cache file, each checked against its digest."""
 
     folder: Path
     images: UInt8[np.ndarray, "images 3 height width"]
@@ -108,17 +108,19 @@ class _Prepared:
     again: str
 
     def __call__(self, indices: Sequence[int] | NDArray[np.int64]) -> UInt8[Tensor, "batch 3 height width"]:
-        chosen = np.asarray(indices, dtype=np.int64)
-        found = self.images[chosen]
-        wrong = [
-            index for index, image in zip(chosen, found, strict=True) if _digest(image) != self.digests[index]
+        positions = np.asarray(indices, dtype=np.int64)
+        batch = self.images[positions]
+        damaged = [
+            index
+            for index, image in zip(positions, batch, strict=True)
+            if _digest(image) != self.digests[index]
         ]
-        if wrong:
+        if damaged:
             raise DataError(
-                f"what was prepared in {self.folder} is damaged: {len(wrong)} of {len(found)} images are not "
-                f"those that were written. {self.again}"
+                f"what was prepared in {self.folder} is damaged: {len(damaged)} of {len(batch)} images are "
+                f"not those that were written. {self.again}"
             )
-        return torch.from_numpy(found)
+        return torch.from_numpy(batch)
 
 
 def _folder(data: Data, data_root: Path) -> Path:
@@ -162,7 +164,7 @@ def _require_space(folder: Path, needed: int) -> None:
 
 
 def _write_pixels(path: Path, data: Data, listing: Listing, report: Report) -> list[str]:
-    """Digests of the images that were written."""
+    """Digests of the images, after they have been written."""
     paths = tuple(record.path for record in listing.records)
     files = ImageFiles(listing.name, listing.folder, paths, data.height, data.width)
     digests: list[str] = []
@@ -181,12 +183,12 @@ def _write_pixels(path: Path, data: Data, listing: Listing, report: Report) -> l
 
 
 def _digest(image: UInt8[np.ndarray, "3 height width"]) -> str:
-    """SHA-256 of an image, as much of it as accidents need."""
+    """Truncated SHA-256 of an image, long enough to detect accidental damage."""
     return hashlib.sha256(image.data).hexdigest()[:16]
 
 
 def _head(shape: tuple[int, ...]) -> bytes:
-    """How a file of NumPy's with so many bytes begins."""
+    """Header of a NumPy file with this number of bytes."""
     head = io.BytesIO()
     np.lib.format.write_array_header_1_0(head, {"descr": "|u1", "fortran_order": False, "shape": shape})
     return head.getvalue()
@@ -208,7 +210,7 @@ def _stamps(listing: Listing) -> Stamps:
 
 def _stamp(path: str) -> tuple[int, int]:
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return 0, 0  # No image is empty: decoding it says what is wrong.
-    return found.st_size, found.st_mtime_ns
+    return status.st_size, status.st_mtime_ns

@@ -1,4 +1,4 @@
-"""How large a data set is, without reading its images."""
+"""Size of a data set, without reading its images."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,7 +23,7 @@ class Extent:
 
 
 def extent(data: Data) -> Extent:
-    """Counted for the embedded data set, as published for the others.
+    """Counted for the embedded data set, published for the others.
 
     Raises:
         ValueError: for an unknown data set, or one that does not allow this use.
@@ -48,5 +48,5 @@ def extent(data: Data) -> Extent:
 def _counted(use: Use) -> Extent:
     arrays, _ = household.stored("identity", "split")
     identity, split = arrays["identity"], np.array(household.SPLITS)[arrays["split"]]
-    found = division(identity.astype(np.int64), split, use)
-    return Extent(len(np.unique(identity[found.training])), len(found.training), len(found.evaluated))
+    parts = division(identity.astype(np.int64), split, use)
+    return Extent(len(np.unique(identity[parts.training])), len(parts.training), len(parts.evaluated))

@@ -20,7 +20,7 @@ from cdd.errors import DataError
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """Images by number, decoded when they are asked for, by several threads; Pillow lets them run together.
+    """Images by number, decoded on demand by several threads, since Pillow releases the lock.
 
     Attributes:
         name: of the data set, for messages.

@@ -1,4 +1,4 @@
-"""The images of a data set on disk, found and described; shared by the readers of the real data sets."""
+"""Image files of a data set on disk; shared by the readers of the real data sets."""
 
 import hashlib
 import os
@@ -13,24 +13,24 @@ from cdd.errors import DataError, DataMissingError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-"""Control characters, and what stands for bytes of a name that are no UTF-8."""
+"""Control characters, and the escapes of bytes that are not UTF-8."""
 NAMED = 3
 """Offending files that a message names."""
 SHOWN = 8
 """Entries of a folder that a message shows."""
 VALIDATION_SHARE = 5
-"""One training identity in so many serves validation."""
+"""One training identity in this number of identities is set aside for validation."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """What a reader found.
+    """Image records of a data set on disk, with layout and remarks.
 
     Attributes:
-        folder: what the records' paths are relative to.
+        folder: base folder of the records' relative paths.
         layout: name of the layout that was detected.
-        sources: list files that were followed, relative to the folder.
-        remarks: what a reader of results must know.
+        sources: list files that were read, relative to the folder.
+        remarks: peculiarities of this copy, shown with results.
     """
 
     name: str
@@ -51,48 +51,48 @@ def candidates(root: Path, names: Iterable[str]) -> list[Path]:
     """The root itself and its folders of these names, letter case ignored."""
     if not root.is_dir():
         return [root]
-    wanted = {name.lower() for name in names}
-    inside = sorted(root / entry.name for entry in _entries(root) if entry.name.lower() in wanted)
-    return [root, *(path for path in inside if path.is_dir())]
+    lower_names = {name.lower() for name in names}
+    folders = sorted(root / entry.name for entry in _entries(root) if entry.name.lower() in lower_names)
+    return [root, *(path for path in folders if path.is_dir())]
 
 
 def images_below(folder: Path, part: str) -> list[str]:
-    """Sorted paths of the image files below `folder/part`, relative to `folder`; linked folders are entered.
+    """Sorted paths of the image files below `folder/part`, relative to `folder`; links are followed.
 
     Other files are ignored, and hidden ones: some systems keep a `._name.jpg` beside every `name.jpg`.
 
     Raises:
         DataError: for a folder that cannot be listed, or a name that no text shows.
     """
-    found: list[str] = []
-    waiting = [part] if (folder / part).is_dir() else []
-    while waiting:
-        inside = waiting.pop()
-        for entry in _entries(folder / inside):
-            path = posixpath.join(inside, entry.name)
+    paths: list[str] = []
+    pending = [part] if (folder / part).is_dir() else []
+    while pending:
+        relative = pending.pop()
+        for entry in _entries(folder / relative):
+            path = posixpath.join(relative, entry.name)
             if _is_folder(entry):
-                waiting.append(path)
+                pending.append(path)
             elif entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith("."):
-                found.append(path)
-    wrong = [ascii(path) for path in found if UNPRINTABLE.search(path)]
-    if wrong:
+                paths.append(path)
+    unprintable = [ascii(path) for path in paths if UNPRINTABLE.search(path)]
+    if unprintable:
         raise DataError(
-            f"{len(wrong)} images in {folder} have a name that is no UTF-8 or has control characters: "
-            f"{first_of(wrong)}. Rename them, or unpack the archive again."
+            f"{len(unprintable)} images in {folder} have a name that is no UTF-8 or has control characters: "
+            f"{first_of(unprintable)}. Rename them, or unpack the archive again."
         )
-    return sorted(found)
+    return sorted(paths)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(folder) as found:
-            return list(found)
+        with os.scandir(folder) as entries:
+            return list(entries)
     except OSError as error:
         raise DataError(f"the folder {folder} cannot be listed: {error.strerror}") from error
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether this is a folder, or a link to one; one that it lies in itself would be entered for ever."""
+    """Whether this is a folder, or a link to one; a link to one of its own parents would never end."""
     try:
         if not entry.is_dir() or not entry.is_symlink():
             return entry.is_dir()
@@ -105,16 +105,16 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def require_present(wanted: Sequence[str], folder: Path, parts: Iterable[str], source: str) -> None:
-    """Makes sure that every file of a list is there, by listing folders instead of asking for each.
+    """Checks that every listed file exists, by listing folders instead of looking up each file.
 
     Raises:
         DataError: naming the first that are missing.
     """
-    there = {path for part in parts for path in images_below(folder, part)}
-    missing = [path for path in wanted if path not in there]
+    present = {path for part in parts for path in images_below(folder, part)}
+    missing = [path for path in wanted if path not in present]
     if missing:
         broken = [
-            above for above in (folder / missing[0]).parents if above.is_symlink() and not above.exists()
+            parent for parent in (folder / missing[0]).parents if parent.is_symlink() and not parent.exists()
         ]
         raise DataError(
             f"{source} names {len(wanted)} images, {len(missing)} of them are not in {folder}: "
@@ -129,26 +129,26 @@ def require_present(wanted: Sequence[str], folder: Path, parts: Iterable[str], s
 
 @dataclass(frozen=True)
 class NamePattern:
-    """What a file's name says, and a name of that form for messages."""
+    """Pattern of a file name, and an example for messages."""
 
     expression: re.Pattern[str]
     example: str
 
 
 def matched(paths: Sequence[str], pattern: NamePattern, folder: Path) -> list[re.Match[str]]:
-    """The pattern's match in the NAME of every file; folders above it never take part.
+    """The pattern's match in the name of every file; parent folders are ignored.
 
     Raises:
         DataError: naming the first files whose name does not match.
     """
-    found = [(path, pattern.expression.match(path.rpartition("/")[2])) for path in paths]
-    wrong = [path for path, match in found if match is None]
-    if wrong:
+    matches = [(path, pattern.expression.match(path.rpartition("/")[2])) for path in paths]
+    mismatches = [path for path, match in matches if match is None]
+    if mismatches:
         raise DataError(
-            f"{len(wrong)} of {len(paths)} images in {folder} have a name without identity and camera: "
-            f"{first_of(wrong)}. Expected names like {pattern.example}; move other images away."
+            f"{len(mismatches)} of {len(paths)} images in {folder} have a name without identity and camera: "
+            f"{first_of(mismatches)}. Expected names like {pattern.example}; move other images away."
         )
-    return [match for _, match in found if match is not None]
+    return [match for _, match in matches if match is not None]
 
 
 def with_validation(records: Iterable[ImageRecord], name: str) -> tuple[ImageRecord, ...]:
@@ -172,28 +172,28 @@ def _is_validation(name: str, identity: int) -> bool:
 def not_found(
     title: str, folders: Sequence[Path], layouts: Mapping[str, Iterable[str]], address: str
 ) -> DataError:
-    """The one message for a data set that is not where it was looked for, or not complete.
+    """The error for a data set that is missing or incomplete.
 
     Args:
-        folders: where it was looked for, the data root first.
-        layouts: what each layout needs, relative to its folder.
+        folders: the folders that were searched, the data root first.
+        layouts: required entries of each layout, relative to its folder.
     """
     parts = {layout: tuple(needed) for layout, needed in layouts.items()}
     expected = "; or ".join(", ".join(needed) for needed in parts.values())
     source = f"The data set is given out by its authors: {address}"
-    begun = [
+    incomplete = [
         (present, folder, layout)
         for folder in folders
         for layout, needed in parts.items()
         # One entry of a common name, such as `train`, is no sign of this data set in the data root itself.
         if len(present := _present(folder, needed)) > (folder == folders[0])
     ]
-    if begun:
-        present, folder, layout = max(begun, key=lambda found: len(found[0]))
-        lacking = [part for part in parts[layout] if part not in present]
+    if incomplete:
+        present, folder, layout = max(incomplete, key=lambda candidate: len(candidate[0]))
+        missing = [part for part in parts[layout] if part not in present]
         return DataError(
             f"{title} in {folder} is not complete: for the layout {layout} it has {', '.join(present)} but "
-            f"not {', '.join(lacking)}. Expected {expected}. {source}"
+            f"not {', '.join(missing)}. Expected {expected}. {source}"
         )
     folder = folders[min(1, len(folders) - 1)]
     return DataMissingError(
@@ -209,14 +209,14 @@ def _present(folder: Path, parts: Iterable[str]) -> list[str]:
 def _content(folder: Path) -> str:
     if not folder.is_dir():
         return "no such folder"
-    inside = sorted(readable(entry.name) for entry in _entries(folder))
-    more = ", ..." if len(inside) > SHOWN else ""
-    return f"it holds {', '.join(inside[:SHOWN])}{more}" if inside else "it is empty"
+    names = sorted(readable(entry.name) for entry in _entries(folder))
+    more = ", ..." if len(names) > SHOWN else ""
+    return f"it holds {', '.join(names[:SHOWN])}{more}" if names else "it is empty"
 
 
 def readable(text: str) -> str:
-    """The text with what cannot be printed written out."""
-    return UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+    """The text with unprintable characters escaped."""
+    return UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def split_of(folder: Path, parts: dict[str, Split]) -> dict[Split, list[str]] | None:
@@ -227,5 +227,5 @@ def split_of(folder: Path, parts: dict[str, Split]) -> dict[Split, list[str]] | 
 
 
 def first_of(paths: Sequence[str]) -> str:
-    """The first of them, for a message."""
+    """The first paths, for a message."""
     return ", ".join(paths[:NAMED]) + (", ..." if len(paths) > NAMED else "")

@@ -1,4 +1,4 @@
-"""Reads the next images while the present ones are being computed with."""
+"""Reading of the next batches in the background."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -10,24 +10,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 AHEAD = 2
-"""Batches that are read before they are asked for."""
+"""Number of batches that are read ahead."""
 
 
 def prefetched(
     read: Callable[[NDArray[np.int64]], Tensor], batches: Sequence[NDArray[np.int64]]
 ) -> Iterator[Tensor]:
-    """What `read` makes of these batches, in order; one other thread is ahead of whoever asks.
+    """The results of `read` for these batches, in order; a thread reads ahead of the consumer.
 
-    An error of `read` is raised where its batch is asked for. Ending early reads no further batch.
+    An error of `read` is raised when its batch is requested. Closing the iterator stops reading.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="images") as reader:
-        todo = iter(batches)
-        waiting = deque(reader.submit(read, batch) for batch in islice(todo, AHEAD))
+        remaining = iter(batches)
+        waiting = deque(reader.submit(read, batch) for batch in islice(remaining, AHEAD))
         try:
             while waiting:
-                found = waiting.popleft().result()
-                waiting.extend(reader.submit(read, batch) for batch in islice(todo, 1))
-                yield found
+                batch_result = waiting.popleft().result()
+                waiting.extend(reader.submit(read, batch) for batch in islice(remaining, 1))
+                yield batch_result
         finally:
             for future in waiting:
                 future.cancel()

@@ -1,4 +1,4 @@
-"""The evaluation rules of the data sets, under the names that the tables read."""
+"""Evaluation protocols of the data sets, by the names that the tables read."""
 
 from cdd.data.records import RetrievalProtocol, Selection, Split
 
@@ -21,7 +21,7 @@ def camera_rule() -> RetrievalProtocol:
 
 
 def separate_gallery() -> RetrievalProtocol:
-    """In-Shop's rule: queries (camera 0) against a gallery of other images (camera 1), nothing removed."""
+    """In-Shop's rule: queries (camera 0) against a gallery of other images (camera 1), without exclusion."""
     return RetrievalProtocol(
         name="cross_camera",
         query=Selection(splits=QUERY, cameras=frozenset({0})),

@@ -1,4 +1,4 @@
-"""What a data set is to the rest of the library: records, protocols, pixels."""
+"""Records, protocols and pixels of a data set: its interface to the rest of the library."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Split = Literal["pretraining", "training", "validation", "query", "gallery", "te
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """One image: where its pixels are, whom it shows, which camera took it, what it serves for."""
+    """One image: path, identity, camera and split."""
 
     path: str
     identity: int
@@ -30,7 +30,7 @@ class ImageRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which of the evaluated records take part, by split and camera; None means all of them."""
+    """Evaluated records of a split and a camera; None means all of them."""
 
     splits: frozenset[Split] | None = None
     cameras: frozenset[int] | None = None
@@ -42,12 +42,12 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True)
 class RetrievalProtocol:
-    """How queries meet the gallery.
+    """Queries, gallery and exclusion rule of an evaluation.
 
     Attributes:
         excludes_same_camera: whether gallery images of the query's own identity AND camera are
-            removed (VeRi-776, MSMT17) or nothing is (In-Shop).
-        ranks: where the cumulative matching characteristic is read.
+            excluded (VeRi-776, MSMT17) or none (In-Shop).
+        ranks: ranks of the cumulative matching characteristic (CMC).
     """
 
     name: str
@@ -58,7 +58,7 @@ class RetrievalProtocol:
 
 
 class Pixels(Protocol):
-    """Gives images at the size that the recipe asks for."""
+    """Images by index, at the size of the recipe."""
 
     def __call__(self, indices: Sequence[int] | NDArray[np.int64]) -> UInt8[Tensor, "batch 3 height width"]:
         """The images of these records."""
@@ -69,8 +69,8 @@ class Dataset:
     """Records, protocols and pixels of one data set at one size, with a digest of its content.
 
     Attributes:
-        layout: how the files lie on disk, where there are several ways.
-        remarks: what a reader of results must know of this copy.
+        layout: name of the layout on disk, for data sets with several.
+        remarks: peculiarities of this copy, shown with results.
         held_out: the split that shows other images of the training identities, as in classification;
             None where the test identities are others, as in retrieval.
     """
@@ -94,13 +94,13 @@ TRAINING: dict[Use, set[Split]] = {
     "classification": {"training", "validation"},
     "classification-tuning": {"training", "validation"},
 }
-"""Where the images that a use trains on are; for classification, a part of them."""
+"""Splits of the training images of each use; classification trains on a part of them."""
 EVALUATED: dict[Use, set[Split]] = {
     "standard": {"query", "gallery", "test"},
     "tuning": {"validation"},
     "pretraining": {"validation"},
 }
-"""Where those that a use of retrieval evaluates on are; for classification `division` says."""
+"""Splits of the evaluation images of each retrieval use; `division` selects those of classification."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class Division:
-    """Positions of the images that a use trains on and of those that it evaluates on; never one in both."""
+    """Positions of the training and of the evaluation images of a use; never an image in both."""
 
     training: NDArray[np.int64]
     evaluated: NDArray[np.int64]
@@ -130,7 +130,7 @@ def division(
     use: Use,
     held_out: Split | None = None,
 ) -> Division:
-    """What a use does with each image of a data set, from its identity and split alone.
+    """Training and evaluation images of a use, from identity and split alone.
 
     Args:
         held_out: as in `Dataset`.
@@ -151,7 +151,7 @@ def division(
 
 
 def training_set(dataset: Dataset, use: Use) -> TrainingSet:
-    """The records that this use trains on.
+    """The training records of this use.
 
     Raises:
         ValueError: if there are none, or not enough of an identity to divide them.
@@ -162,7 +162,7 @@ def training_set(dataset: Dataset, use: Use) -> TrainingSet:
 
 
 def evaluated(dataset: Dataset, use: Use) -> NDArray[np.int64]:
-    """Indices of the records that this use evaluates on; never one that it trains on.
+    """Indices of the evaluation records of this use; never a training record.
 
     Raises:
         ValueError: if there are none, or not enough of an identity to divide them.
@@ -171,20 +171,20 @@ def evaluated(dataset: Dataset, use: Use) -> NDArray[np.int64]:
 
 
 def labels_of_evaluated(dataset: Dataset, use: Use) -> NDArray[np.int64]:
-    """Labels of the records that this use evaluates on, in their order and the training set's numbering.
+    """Labels of the evaluation records of this use, in the training set's numbering.
 
     Raises:
         ValueError: for a use that evaluates on identities that it does not train on.
     """
-    identities, chosen = _identities(dataset), _division(dataset, use)
-    trained, wanted = np.unique(identities[chosen.training]), identities[evaluated(dataset, use)]
-    unknown = np.setdiff1d(wanted, trained)
-    if unknown.size:
+    identities, parts = _identities(dataset), _division(dataset, use)
+    trained, evaluated_identities = np.unique(identities[parts.training]), identities[evaluated(dataset, use)]
+    unlabelled = np.setdiff1d(evaluated_identities, trained)
+    if unlabelled.size:
         raise ValueError(
-            f"data.use={use} of {dataset.name!r} evaluates on {len(unknown)} identities without a label, "
+            f"data.use={use} of {dataset.name!r} evaluates on {len(unlabelled)} identities without a label, "
             f"because it does not train on them: use {' or '.join(CLASSIFICATION)}"
         )
-    return np.searchsorted(trained, wanted).astype(np.int64)
+    return np.searchsorted(trained, evaluated_identities).astype(np.int64)
 
 
 def _division(dataset: Dataset, use: Use) -> Division:

@@ -10,7 +10,7 @@ from cdd.recipe import Batch, RandomBatch
 def identity_batches(
     labels: Int64[np.ndarray, " images"], batch: Batch, generator: np.random.Generator
 ) -> list[NDArray[np.int64]]:
-    """Positions of one epoch's images, batch by batch; the images of an identity stand together.
+    """Positions of one epoch's images, batch by batch; the images of an identity are consecutive.
 
     Each identity's images are shuffled and cut into groups of K; what is left over is dropped, and an
     identity with fewer than K images is drawn with replacement to K. While at least P identities have
@@ -19,7 +19,7 @@ def identity_batches(
     Args:
         labels: identity of every training image.
         batch: P and K.
-        generator: one epoch's own, so that any epoch can be drawn again without the ones before it.
+        generator: seeded per epoch, so that an epoch can be drawn without the epochs before it.
 
     Raises:
         ValueError: if there are fewer than P identities.
@@ -47,7 +47,7 @@ def identity_batches(
 def random_batches(
     images: int, batch: RandomBatch, generator: np.random.Generator
 ) -> list[NDArray[np.int64]]:
-    """Positions of one epoch's images in random order, batch by batch; what does not fill one is dropped.
+    """Positions of one epoch's images in random order, batch by batch; an incomplete batch is dropped.
 
     Raises:
         ValueError: if not even one batch can be filled.
@@ -59,7 +59,7 @@ def random_batches(
 
 
 def part_of_rank(settings: Batch | RandomBatch, rank: int, ranks: int) -> Int64[np.ndarray, " images"]:
-    """Which positions of every batch are the share of one of several processes: whole identities.
+    """Positions of this rank's share in every batch: whole identities.
 
     Raises:
         ValueError: if batches cannot be shared out evenly.

@@ -1,4 +1,4 @@
-"""Compares a copy of a data set with what its authors publish, and reads every image of it."""
+"""Verification of a copy of a data set: counts against the published ones, and decoding of every image."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from cdd.data.records import ImageRecord, Split
 
 @dataclass(frozen=True)
 class SplitCount:
-    """One split of a copy against the published counts.
+    """Counts of one split of a copy, with the published counts.
 
     Attributes:
         verdict: `as published`, the remark of a known alternative, or `differs`.
@@ -33,7 +33,7 @@ class SplitCount:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """What was found in a copy of a data set."""
+    """Counts, digest, unreadable images and remarks of a copy of a data set."""
 
     name: str
     folder: str
@@ -81,42 +81,42 @@ def verify(
 def remarks_on_counts(copy: Listing | Arrays) -> tuple[str, ...]:
     """What a reader of results must know of this copy's size: nothing where it is as published."""
     known_splits = real_dataset(copy.name).splits
-    found = (_counted(copy.records, split, known) for split, known in known_splits.items())
+    counts = (_counted(copy.records, split, known) for split, known in known_splits.items())
     return tuple(
         f"{count.split}: {count.images} images of {count.identities} identities, published are "
         f"{count.published.images} of {count.published.identities}"
         + (f" ({count.verdict})" if count.accepted else "")
-        for count in found
+        for count in counts
         if count.verdict != "as published"
     )
 
 
-def _counted(all_records: Sequence[ImageRecord], split: Split, known: tuple[Count, ...]) -> SplitCount:
+def _counted(all_records: Sequence[ImageRecord], split: Split, published: tuple[Count, ...]) -> SplitCount:
     members = {"training": ("training", "validation")}.get(split, (split,))
     records = [record for record in all_records if record.split in members]
     images, identities = len(records), len({record.identity for record in records})
-    same = [count for count in known if (count.images, count.identities) == (images, identities)]
-    verdict = (same[0].remark or "as published") if same else "differs"
+    matching = [count for count in published if (count.images, count.identities) == (images, identities)]
+    verdict = (matching[0].remark or "as published") if matching else "differs"
     cameras = len({record.camera for record in records})
-    return SplitCount(split, images, identities, cameras, known[0], verdict, bool(same))
+    return SplitCount(split, images, identities, cameras, published[0], verdict, bool(matching))
 
 
 def _unreadable(listing: Listing, report: Callable[[int, int], None]) -> dict[str, str]:
     def problem(record: ImageRecord) -> str | None:
         return _problem(listing.folder / record.path)
 
-    found = {}
+    reasons = {}
     readers = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="verify")
     try:
         problems = readers.map(problem, listing.records)
-        for done, (record, why) in enumerate(zip(listing.records, problems, strict=True), 1):
-            if why:
-                found[record.path] = why
+        for done, (record, reason) in enumerate(zip(listing.records, problems, strict=True), 1):
+            if reason:
+                reasons[record.path] = reason
             report(done, len(listing.records))
     finally:
-        # An interruption does not wait for the images that are still to come.
+        # An interruption does not wait for the remaining images.
         readers.shutdown(cancel_futures=True)
-    return found
+    return reasons
 
 
 def _problem(path: Path) -> str | None:

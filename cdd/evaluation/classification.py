@@ -1,4 +1,4 @@
-"""How often the most likely class is the right one."""
+"""Top-1 accuracy of a classifier."""
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -10,12 +10,12 @@ def correct_images(
     classifier: nn.Linear,
     labels: Int64[Tensor, " images"],
 ) -> Bool[Tensor, " images"]:
-    """Whether an image's class of largest logit is its label; of equal logits the first one counts.
+    """True for each image whose class of largest logit is its label; of equal logits the first counts.
 
     Args:
-        embeddings: what the classifier reads.
+        embeddings: inputs of the classifier.
         classifier: on any device.
-        labels: counted as the classifier counts.
+        labels: class indices of the classifier.
     """
     with torch.inference_mode():
         device = classifier.weight.device
@@ -26,5 +26,5 @@ def correct_images(
 
 def classification_metrics(correct: Bool[Tensor, " images"]) -> dict[str, float]:
     """Accuracy and error as fractions: `top1`, `top1_error`."""
-    share = float(correct.double().mean())
-    return {"top1": share, "top1_error": 1 - share}
+    accuracy = float(correct.double().mean())
+    return {"top1": accuracy, "top1_error": 1 - accuracy}

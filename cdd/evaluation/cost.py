@@ -26,10 +26,10 @@ MSMT17_IDENTITIES = 1041
 
 @dataclass(frozen=True)
 class Cost:
-    """What a deployed network costs per image.
+    """Parameters and multiply-adds of a deployed network.
 
     Attributes:
-        parameters: without the identity classifier; of a network for small images, everything.
+        parameters: without the identity classifier; of a network for small images, all parameters.
         multiply_adds: of one image, classifier included.
         breakdown: multiply-adds by kind of layer.
     """
@@ -46,7 +46,7 @@ def cost(
 
     One count per bottleneck, of its 3x3 convolution, or two, of its first and its 3x3 convolution.
 
-    Counted on a network without storage, so it takes no memory.
+    Counted on a network without storage (the meta device), so no memory is allocated.
     """
     with torch.device("meta"):
         network = RetrievalNetwork(backbone, identities, channels=channels, folded=True).eval()
@@ -69,7 +69,7 @@ def cost_of(
     channels: Sequence[int] | None = None,
     identities: int = MSMT17_IDENTITIES,
 ) -> Cost:
-    """Cost of a backbone by name; the classifier is MSMT17's unless told otherwise, as the authors count.
+    """Cost of a backbone by name; by default with MSMT17's classifier, as the authors count.
 
     Raises:
         ValueError: for an unknown name or channel counts that do not fit.

@@ -1,4 +1,4 @@
-"""Every query's scores against the gallery: what takes part, what is left out, what is a match."""
+"""Scores of all queries against the gallery, block by block, with exclusions and matches."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Side:
     Attributes:
         embeddings: (rows, dim), array or tensor, of any scale.
         identities: (rows,) integers.
-        cameras: (rows,) integers; both sides have them, or neither and nothing is left out.
+        cameras: (rows,) integers; for both sets, or for neither, and then nothing is excluded.
     """
 
     embeddings: Array
@@ -32,13 +32,13 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """A block of queries before the gallery.
+    """Scores of a block of queries against the gallery.
 
     Attributes:
-        first: the row of its first query among the queries.
-        scores: as `score_blocks` gives them, larger is nearer; -inf for rows that are left out.
-            Overwritten by the block after the next.
-        matches: per query, ascending gallery rows of its identity that take part.
+        first: row of the block's first query among all queries.
+        scores: from `score_blocks`, larger is nearer; -inf for excluded rows. Overwritten by the
+            block after the next.
+        matches: per query, ascending gallery rows of its identity that are not excluded.
     """
 
     first: int
@@ -54,18 +54,18 @@ def scored(
     junk: Sequence[int] = (),
     leave_one_out: bool = False,
 ) -> Iterator[Scored]:
-    """All queries in order; with cameras, rows of a query's own identity and camera are left out.
+    """Score blocks of all queries in order; with cameras, rows of equal identity and camera are excluded.
 
-    The scores of all queries never stand in memory together.
+    The scores of all queries are never in memory together.
 
     Args:
-        query: the device of its embeddings does the products.
-        junk: identities whose gallery rows no query sees.
-        leave_one_out: whether queries and gallery are one set, in which no query sees its own row.
+        query: the products run on the device of its embeddings.
+        junk: identities whose gallery rows are excluded for all queries.
+        leave_one_out: whether queries and gallery are the same set; each query's own row is then excluded.
 
     Raises:
         ValueError: for shapes that do not fit, values that are not finite, an all-zero row under
-            cosine, cameras on one side only, or sets of unequal size that are said to be one.
+            cosine, cameras for one set only, or sets of unequal size under leave_one_out.
     """
     query_rows, gallery_rows = _embedding_pair(query.embeddings, gallery.embeddings, distance)
     query_labels = _labels(query.identities, "query identities", len(query_rows))
@@ -73,23 +73,25 @@ def scored(
     cameras = _cameras(query.cameras, gallery.cameras, len(query_rows), len(gallery_rows))
     if leave_one_out and len(query_rows) != len(gallery_rows):
         raise ValueError(
-            f"leave_one_out wants one set, but there are {len(query_rows)} queries and {len(gallery_rows)} "
+            f"leave_one_out needs one set, but there are {len(query_rows)} queries and {len(gallery_rows)} "
             "gallery rows: give the same rows as both."
         )
     is_junk = np.isin(gallery_labels, list(junk))
-    never_seen = torch.from_numpy(np.flatnonzero(is_junk)).to(query_rows.device)
+    junk_rows = torch.from_numpy(np.flatnonzero(is_junk)).to(query_rows.device)
     pairs = _Pairs(query_labels, gallery_labels, cameras, is_junk, leave_one_out=leave_one_out)
     for first, scores in score_blocks(query_rows, gallery_rows, distance):
         excluded, matches = pairs.of(first, first + len(scores))
-        if len(never_seen):
-            scores[:, never_seen] = -torch.inf
-        own, left_out = (torch.from_numpy(indices).to(scores.device) for indices in excluded)
-        scores[own, left_out] = -torch.inf
+        if len(junk_rows):
+            scores[:, junk_rows] = -torch.inf
+        excluded_queries, excluded_rows = (
+            torch.from_numpy(indices).to(scores.device) for indices in excluded
+        )
+        scores[excluded_queries, excluded_rows] = -torch.inf
         yield Scored(first, scores, matches)
 
 
 class _Pairs:
-    """Finds the rows of each query's identity: to exclude, and to retrieve."""
+    """Gallery rows of each query's identity: the excluded ones and the matches."""
 
     def __init__(
         self,
@@ -109,19 +111,19 @@ class _Pairs:
     def of(
         self, start: int, stop: int
     ) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], list[NDArray[np.int64]]]:
-        """Excluded pairs of these queries, counted from `start`, with rows; and each one's matching rows."""
+        """Excluded (query, row) pairs, queries counted from `start`, and each query's matching rows."""
         first, count = self._first[start:stop], (self._last - self._first)[start:stop]
-        own = np.repeat(np.arange(stop - start), count)
-        # The n-th pair of all is the (n - pairs of earlier queries)-th row of its query's identity.
-        rows = self._order[np.arange(len(own)) + np.repeat(first - np.cumsum(count) + count, count)]
-        same = self._is_junk[rows]
+        query_of_row = np.repeat(np.arange(stop - start), count)
+        # Pair n is row number (n - pairs of earlier queries) of its query's identity.
+        rows = self._order[np.arange(len(query_of_row)) + np.repeat(first - np.cumsum(count) + count, count)]
+        is_excluded = self._is_junk[rows]
         if self._cameras is not None:
             query_cameras, gallery_cameras = self._cameras
-            same |= gallery_cameras[rows] == query_cameras[start + own]
+            is_excluded |= gallery_cameras[rows] == query_cameras[start + query_of_row]
         if self._leave_one_out:
-            same |= rows == start + own
-        ends = np.cumsum(np.bincount(own[~same], minlength=stop - start))
-        return (own[same], rows[same]), np.split(rows[~same], ends[:-1])
+            is_excluded |= rows == start + query_of_row
+        ends = np.cumsum(np.bincount(query_of_row[~is_excluded], minlength=stop - start))
+        return (query_of_row[is_excluded], rows[is_excluded]), np.split(rows[~is_excluded], ends[:-1])
 
 
 def _embedding_pair(

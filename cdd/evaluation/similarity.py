@@ -13,7 +13,7 @@ from torch import Tensor
 Distance = Literal["cosine", "euclidean"]
 
 BLOCK_BYTES = 128 * 2**20
-# Several blocks even of few queries, so that work on one goes on beside the next one's product.
+# Several blocks even for few queries, so that one block is ranked during the product of the next.
 BLOCKS, QUERIES_OF_A_BLOCK = 4, 64
 ROWS_SQUARED_AT_ONCE = 1024
 # A product of 512 terms is uncertain by about 1e-16 of its size, float32 input by 6e-8.
@@ -33,15 +33,15 @@ def doubled(embeddings: ArrayLike | Tensor) -> Tensor:
         ValueError: for anything but real numbers.
     """
     if not isinstance(embeddings, Tensor):
-        # A copy: torch takes neither reversed nor read-only arrays as they are.
+        # A copy, because torch accepts neither reversed nor read-only arrays.
         array = np.asarray(embeddings)
         if array.dtype.kind not in "fiub":
             raise ValueError(f"The embeddings are of type {array.dtype}: give real numbers.")
         return torch.from_numpy(np.array(array, dtype=np.float64, order="C"))
     if embeddings.is_complex():
         raise ValueError(f"The embeddings are of type {embeddings.dtype}: give real numbers.")
-    place = "cpu" if embeddings.device.type == "mps" else embeddings.device
-    return embeddings.detach().to(place, torch.float64, copy=True)
+    device = "cpu" if embeddings.device.type == "mps" else embeddings.device
+    return embeddings.detach().to(device, torch.float64, copy=True)
 
 
 def prepare(rows: Float[Tensor, "rows dim"], name: str, distance: Distance) -> None:
@@ -50,7 +50,7 @@ def prepare(rows: Float[Tensor, "rows dim"], name: str, distance: Distance) -> N
     Raises:
         ValueError: for values that are not finite, and for all-zero rows under cosine; names the row.
     """
-    # Vectorised, as neither the norm of this order nor aminmax is.
+    # amax and amin are vectorised; aminmax and the infinity norm are not.
     largest = torch.maximum(rows.amax(dim=1, keepdim=True), -rows.amin(dim=1, keepdim=True))
     damaged = (~largest.isfinite()).nonzero()
     if len(damaged):
@@ -60,10 +60,10 @@ def prepare(rows: Float[Tensor, "rows dim"], name: str, distance: Distance) -> N
         )
     if distance == "euclidean":
         return
-    empty = (largest == 0).nonzero()
-    if len(empty):
+    all_zero = (largest == 0).nonzero()
+    if len(all_zero):
         raise ValueError(
-            f"Row {int(empty[0][0])} of the {name} embeddings is all zero ({len(empty)} such rows), "
+            f"Row {int(all_zero[0][0])} of the {name} embeddings is all zero ({len(all_zero)} such rows), "
             "so it has no direction: use distance='euclidean' or repair the embeddings."
         )
     # Divided by the largest value first, so that no square overflows or vanishes.
@@ -82,13 +82,13 @@ def score_blocks(
 
     A score is the cosine, or minus half the squared distance plus a constant of the query, in
     multiples of a fixed step, 2**-40 of the largest possible score: far below what float32
-    embeddings can tell apart, far above the rounding noise of the matrix product. So equal gallery
-    rows tie, and integers under euclidean (up to 2**40 squared) are exact. A block stays while the
-    next is computed, and is overwritten by the one after that.
+    embeddings can resolve, far above the rounding noise of the matrix product. So equal gallery rows
+    tie, and integers under euclidean (up to 2**40 squared) are exact. A block is valid while the next
+    is computed, and is overwritten by the one after that.
 
     Args:
-        query: as `prepare` leaves it.
-        gallery: as `prepare` leaves it.
+        query: checked and scaled by `prepare`.
+        gallery: checked and scaled by `prepare`.
         distance: "cosine" or "euclidean".
         block_bytes: upper limit of one of the two blocks in memory; a block has at least one query.
     """
@@ -97,10 +97,10 @@ def score_blocks(
     if half_norms is not None:
         half_norms /= step
     count = _queries_of_a_block(len(query), block_bytes // (8 * len(gallery)))
-    # Used again for later blocks: fresh memory of this size costs as much as the product.
+    # Reused for later blocks: allocating memory of this size costs as much as the product.
     buffers = [query.new_empty(min(count, len(query)), len(gallery)) for _ in range(2)]
     for start in range(0, len(query), count):
-        # A power of two changes no digit, and the queries are fewer than the scores.
+        # Division by a power of two is exact, and the queries are fewer than the scores.
         rows = query[start : start + count] / step
         scores = torch.mm(rows, gallery.T, out=buffers[0][: len(rows)])
         buffers.reverse()
@@ -114,12 +114,12 @@ def _queries_of_a_block(queries: int, limit: int) -> int:
 
 
 def _half_norms(rows: Tensor) -> Tensor:
-    """Half the squared length of each row, with a copy of a few rows at a time."""
+    """Half the squared length of each row, computed with a copy of a few rows at a time."""
     return torch.cat([part.square().sum(dim=1) for part in rows.split(ROWS_SQUARED_AT_ONCE)]) / 2
 
 
 def _step(query: Tensor, half_norms: Tensor | None) -> float:
-    """A power of two, 2**-40 of the largest possible score or just above."""
+    """Step of the scores: the power of two that is 2**-40 of the largest possible score or just above."""
     if half_norms is None:
         return 2.0**-RESOLUTION_BITS
     longest = float(torch.linalg.vector_norm(query, dim=1).max())

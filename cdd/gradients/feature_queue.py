@@ -1,4 +1,4 @@
-"""The queue of teacher features that one block retrieves from."""
+"""Queue of teacher features, the retrieval gallery of one block."""
 
 import torch
 from jaxtyping import Float
@@ -9,13 +9,13 @@ from cdd.gradients.neighbours import comparable
 
 
 class Gallery(nn.Module):
-    """The latest features of one block, first in, first out, in a buffer that is allocated once.
+    """First-in-first-out queue of the latest features of one block, in a buffer that is allocated once.
 
-    Rows are stored as retrieval compares them (of unit length for cosine), so that each is
-    normalised once and not at every step. The state dict restores it bit for bit.
+    Rows are stored in the form that retrieval compares (unit length for cosine), so that each is
+    normalised once instead of at every step. The state dict restores the queue bit for bit.
 
     Attributes:
-        features: (capacity, dim) float32 buffer on the module's device; zero where nothing is stored.
+        features: (capacity, dim) float32 buffer on the module's device; zero in empty rows.
     """
 
     features: Tensor
@@ -36,31 +36,31 @@ class Gallery(nn.Module):
 
     @property
     def capacity(self) -> int:
-        """Number of rows that fit."""
+        """Maximum number of rows."""
         return len(self.features)
 
     @property
     def position(self) -> int:
-        """The row that the next batch starts at."""
+        """Row index of the next batch's first row."""
         return self._enqueued % self.capacity
 
     @property
     def filled(self) -> int:
-        """Number of rows stored."""
+        """Number of stored rows."""
         return min(self._enqueued, self.capacity)
 
     @torch.no_grad()
     def enqueue(self, batch: Float[Tensor, "batch dim"]) -> None:
-        """Stores a batch, in place of the oldest one where the queue is full.
+        """Stores a batch; a full queue drops the oldest one.
 
         Raises:
-            ValueError: when the capacity is no multiple of the batch size, the batch size changed
-                so that batches no longer line up, or the width is another one.
+            ValueError: if the capacity is no multiple of the batch size, the batch size has changed so
+                that batches are no longer aligned, or the number of columns differs.
         """
         if batch.ndim != 2 or batch.shape[1] != self.features.shape[1]:
             raise ValueError(
                 f"The batch has shape {tuple(batch.shape)}, "
-                f"but this gallery stores rows of width {self.features.shape[1]}."
+                f"but this queue stores rows of width {self.features.shape[1]}."
             )
         self._require_aligned(len(batch))
         start = self.position
@@ -72,11 +72,11 @@ class Gallery(nn.Module):
         return self.features[: self.filled]
 
     def get_extra_state(self) -> Tensor:
-        """The number of rows ever enqueued: the position and the fill follow from it."""
+        """Number of rows ever enqueued, which determines `position` and `filled`."""
         return torch.tensor(self._enqueued)
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Takes back what `get_extra_state` returned."""
+        """Restores the number of enqueued rows from `get_extra_state`."""
         self._enqueued = int(state)
 
     def _require_aligned(self, size: int) -> None:
@@ -86,11 +86,11 @@ class Gallery(nn.Module):
             below, above = self.capacity // size * size, -(-self.capacity // size) * size
             allowed = f"{below} or {above}" if below else f"{above}"
             raise ValueError(
-                f"The gallery's capacity {self.capacity} is no multiple of the batch size {size}: "
+                f"The queue's capacity {self.capacity} is no multiple of the batch size {size}: "
                 f"the nearest are {allowed}."
             )
         if self.position % size:
             raise ValueError(
-                f"A batch of {size} came at row {self.position} of the gallery: "
-                "enqueue batches of one size only, so that they replace each other whole."
+                f"A batch of {size} came at row {self.position} of the queue: "
+                "enqueue batches of one size only, so that each replaces a whole earlier one."
             )

@@ -1,4 +1,4 @@
-"""RGGR, retrieval-guided gradient resetting: channels no image needs lose their task gradient."""
+"""RGGR, retrieval-guided gradient resetting: the task gradient of unimportant channels is set to zero."""
 
 from collections.abc import Sequence
 from typing import Literal, cast
@@ -35,20 +35,19 @@ def unimportant_channels(
 ) -> Bool[Tensor, " dim"]:
     """True for each channel that every (query, neighbour) pair ranks among its smallest.
 
-    A pair's value of a channel is |student feature * neighbour's teacher feature|; its smallest
-    int(dim * ratio) channels, cut off towards zero, are its list. Of equal values at the end of the
-    list the channels with lower indices belong to it, so that every list has exactly that length.
-    The result is the intersection of all lists; without places in the lists it is empty.
+    A pair's value of a channel is |student feature * neighbour's teacher feature|. A pair's list holds
+    the int(dim * ratio) channels (rounded down) of smallest value, ties by lower index, so that every
+    list has exactly this length. The result is the intersection of all lists, empty if their length is 0.
 
     Args:
         student: pooled features behind the compactor, before the ReLU.
         teacher: the retrieval queries, one per student row. Pass `student` for the supplement's
             standard retrieval.
-        gallery: teacher features; already holds the batch, so that each query finds itself first.
+        gallery: teacher features; already holds the batch, so that each query retrieves itself first.
         neighbours: retrieved rows per query, the query itself included.
         ratio: share of the channels in one list, 0 to 1.
-        distance: "cosine", or "euclidean" on the features as they are.
-        similarity_dtype: float64 as the authors; float32 is several times faster on a CPU and may
+        distance: "cosine", or "euclidean" on unscaled features.
+        similarity_dtype: float64 in the authors' code; float32 is several times faster on a CPU and may
             swap neighbours whose similarities differ by less than 1e-6.
 
     Raises:
@@ -69,7 +68,7 @@ def unimportant_channels(
 
 
 def reset_gradient(weight: Float[Tensor, "rows *rest"], kept: Bool[Tensor, " rows"], sparsity: float) -> None:
-    """`reset_gradients` of one weight."""
+    """`reset_gradients` for one weight."""
     reset_gradients([weight], [kept], sparsity)
 
 
@@ -79,16 +78,17 @@ def reset_gradients(
 ) -> None:
     """Replaces each gradient in place by kept * gradient + sparsity * row / norm of the row.
 
-    The rows that are not kept lose their task gradient first; the lasso then acts on all rows. Call
-    it after the backward pass, with unscaled gradients, and leave the lasso out of the loss.
+    First the task gradient of rows that are not kept is set to zero, then the gradient of the group lasso
+    is added to all rows. Call this after the backward pass, with unscaled gradients, and leave the group
+    lasso out of the loss.
 
     Args:
-        weights: of the compactors, with their gradients.
-        kept: per weight, true for rows that keep their task gradient; None where all do.
+        weights: weights of the compactors, with their gradients.
+        kept: per weight, true for rows that keep their task gradient; None if all do.
         sparsity: strength of the group lasso.
 
     Raises:
-        ValueError: without a gradient, or for a mask that does not fit.
+        ValueError: for a missing gradient, or a mask that does not fit.
 
     Source: CDD, Section 3.2, Equation 5.
     """
@@ -98,7 +98,7 @@ def reset_gradients(
     for gradient, mask in [] if kept is None else zip(gradients, kept, strict=True):
         _require_mask(mask, gradient)
         gradient.masked_fill_(along_rows(~mask, gradient), 0.0)
-    # Over all weights in one call: a network has many small ones.
+    # All weights in one call, since a network has many small ones.
     torch._foreach_add_(gradients, group_lasso_gradients(weights), alpha=sparsity)
 
 
@@ -111,9 +111,9 @@ def _require_mask(kept: Tensor, gradient: Tensor) -> None:
 
 
 class RetrievalGuidedResetting(nn.Module):
-    """RGGR over all blocks of a student: one gallery and one mask of kept channels per block.
+    """RGGR over all blocks of a student: one feature queue and one mask of kept channels per block.
 
-    The state dict holds galleries and masks, so that a resumed training continues bit for bit.
+    The state dict holds queues and masks, so that a resumed training continues bit for bit.
     """
 
     def __init__(
@@ -129,24 +129,24 @@ class RetrievalGuidedResetting(nn.Module):
         self_match: bool = True,
         similarity_dtype: torch.dtype = torch.float64,
     ) -> None:
-        """Empty galleries; every channel kept.
+        """Starts with empty queues and every channel kept.
 
         Args:
             dims: channels of each block's compactor.
-            capacity: rows of each gallery, a multiple of the batch size.
-            neighbours: retrieved rows per query, the query itself included where it may be found.
+            capacity: rows of each queue, a multiple of the batch size.
+            neighbours: retrieved rows per query, including the query's own row under `self_match`.
             ratio: share of the channels in one list, 0 to 1.
             distance: of the retrieval.
-            sticky: true keeps a masked channel masked for good, as the authors' code; false rebuilds
-                the masks at each update, as Equation 11 reads.
-            query: which features retrieve from the teacher gallery: "teacher" is the paper's
+            sticky: true keeps a masked channel masked permanently, as in the authors' code; false
+                rebuilds the masks at each update, as in Equation 11.
+            query: the features that retrieve from the teacher's queue: "teacher" is the paper's
                 role-cross retrieval, "student" the supplement's standard one.
-            self_match: whether a query may find its own image's row of this batch, as in the authors'
-                code; earlier rows of the image may be found in any case.
+            self_match: whether a query may retrieve its own row of this batch, as in the authors' code;
+                earlier rows of the same image may always be retrieved.
             similarity_dtype: see `unimportant_channels`.
 
         Raises:
-            ValueError: for no block, or a ratio, query, distance or neighbours that do not exist.
+            ValueError: for empty dims, or an invalid ratio, query, distance or neighbours.
         """
         super().__init__()
         if not dims:
@@ -163,14 +163,14 @@ class RetrievalGuidedResetting(nn.Module):
 
     @torch.no_grad()
     def update(self, student_taps: Sequence[Tensor], teacher_taps: Sequence[Tensor]) -> None:
-        """Stores the teacher's batch, then retrieves and masks, in every block.
+        """Enqueues the teacher's batch, then retrieves and updates the masks, in every block.
 
         Args:
             student_taps: per block (batch, channels), behind the compactor, before the ReLU.
             teacher_taps: per block (batch, channels), behind the batch norm, before the ReLU.
 
         Raises:
-            ValueError: for another number of blocks, other widths or batch sizes.
+            ValueError: for a different number of blocks, channels or rows.
         """
         if not len(student_taps) == len(teacher_taps) == len(self.blocks):
             raise ValueError(
@@ -186,11 +186,11 @@ class RetrievalGuidedResetting(nn.Module):
             block.kept.copy_(block.kept & kept if self.sticky else kept)
 
     def kept(self) -> list[Tensor]:
-        """Per block, the mask of channels that keep their task gradient (bool; the buffers themselves)."""
+        """Mask of the channels that keep their task gradient, per block (bool; the buffers themselves)."""
         return [block.kept for block in self._blocks()]
 
     def masked_share(self) -> list[float]:
-        """Per block, the share of channels whose task gradient is reset, 0 to 1."""
+        """Share of channels whose task gradient is reset, per block, 0 to 1."""
         shares: list[float] = torch.stack([(~kept).double().mean() for kept in self.kept()]).tolist()
         return shares
 
@@ -211,7 +211,7 @@ class RetrievalGuidedResetting(nn.Module):
 
 
 class _Block(nn.Module):
-    """What one block remembers."""
+    """Feature queue and mask of one block."""
 
     kept: Tensor
 
@@ -226,20 +226,20 @@ def _shared_smallest(student: Tensor, retrieved: Tensor, ratio: float) -> Tensor
     places = int(student.shape[1] * ratio)
     if places == 0:
         return torch.zeros(student.shape[1], dtype=torch.bool, device=student.device)
-    # The length of a row cannot change the order in it, so the student needs no normalisation.
+    # The length of a student row does not change the order of its channels, so it is not normalised.
     values = (at_least_single(student.detach())[:, None, :] * retrieved).abs().flatten(0, 1)
     return smallest(values, places).all(dim=0)
 
 
 def smallest(values: Float[Tensor, "rows dim"], places: int) -> Bool[Tensor, "rows dim"]:
-    """True for exactly `places` values per row: the smallest, of equal ones those of lower index.
+    """True for exactly `places` values per row: the smallest, equal values by lower index.
 
-    Without a sort: a selection gives the last value of the list, a running count the share of its ties.
+    Without a sort: a selection gives the largest listed value, a running count the ties that are listed.
     """
-    last = values.topk(places, dim=1, largest=False, sorted=False).values.amax(dim=1, keepdim=True)
-    below, ties = values < last, values == last
-    room = places - below.sum(dim=1, keepdim=True)
-    return below | (ties & (ties.cumsum(dim=1) <= room))
+    threshold = values.topk(places, dim=1, largest=False, sorted=False).values.amax(dim=1, keepdim=True)
+    below, ties = values < threshold, values == threshold
+    listed_ties = places - below.sum(dim=1, keepdim=True)
+    return below | (ties & (ties.cumsum(dim=1) <= listed_ties))
 
 
 def _require_ratio(ratio: float) -> None:

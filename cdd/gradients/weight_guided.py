@@ -1,4 +1,4 @@
-"""ResRep's choice of rows: the smallest of the whole network, a few more each time, until it is cheap enough.
+"""ResRep's row masks: the smallest rows of the whole network, a few more per update, down to a target cost.
 
 Source: Ding et al., "ResRep: Lossless CNN Pruning via Decoupling Remembering and Forgetting", ICCV 2021,
 Section 3.3; the authors' release for the counting.
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from cdd.losses.group_lasso import row_norms
 
 Costs = Callable[[NDArray[np.int64]], float]
-"""Cost of a network whose layers keep so many channels; never grows when a count falls."""
+"""Cost of a network by its numbers of kept channels per layer; non-decreasing in each number."""
 
 
 @torch.no_grad()
@@ -30,55 +30,56 @@ def grown_masks(
 ) -> list[Bool[Tensor, "_"]]:
     """New masks of the rows that keep their task gradient, at least one per layer.
 
-    All rows are sorted by norm and masked from the smallest on until the rest costs no more than
-    `target` of the whole, but at most `growth` rows more than are masked now; if what is kept now is
-    already cheap enough there is no such limit. The masks are made anew each time, so a row can return;
-    a layer in which no row is chosen keeps its mask. A row that would be its layer's last is passed
-    over, and counts.
+    All rows are sorted by norm and masked, smallest first, until the remaining rows cost at most `target`
+    of the full cost, but at most `growth` rows more than are masked at present; without this limit if the
+    present masks already reach the target. The masks are rebuilt at each call, so a row can be unmasked;
+    a layer without a selected row keeps its mask. The last row of a layer is never masked, but counts as
+    selected.
 
     Args:
         norms: per layer, the norm of each row.
         kept: per layer, the present mask, true for rows that keep their task gradient.
         costs: multiply-adds, or any other cost, by the numbers of kept rows.
         target: share of the full cost to reach, 0 to 1.
-        growth: further rows that one call may mask.
+        growth: additional rows that one call may mask.
 
     Source: the release's `resrep_mask_model`.
     """
     full = np.array([len(values) for values in norms])
-    values = torch.cat([each.double().cpu() for each in norms]).numpy()
+    values = torch.cat([layer_norms.double().cpu() for layer_norms in norms]).numpy()
     layers = np.repeat(np.arange(len(full)), full)
     order = np.argsort(values, kind="stable")
-    enough = target * costs(full)
+    target_cost = target * costs(full)
 
-    def left(walked: int) -> NDArray[np.int64]:
-        chosen = np.bincount(layers[order[:walked]], minlength=len(full))
-        counts: NDArray[np.int64] = full - np.minimum(chosen, full - 1)
+    def kept_counts(selected: int) -> NDArray[np.int64]:
+        layer_counts = np.bincount(layers[order[:selected]], minlength=len(full))
+        counts: NDArray[np.int64] = full - np.minimum(layer_counts, full - 1)
         return counts
 
     present = np.array([int(mask.sum()) for mask in kept])
     limit = len(order)
-    if costs(present) > enough:
+    if costs(present) > target_cost:
         limit = min(limit, int((full - present).sum()) + growth)
-    walked = min(limit, bisect_left(range(len(order) + 1), True, key=lambda k: costs(left(k)) <= enough))
-    return _masks(order[:walked], layers, full, kept)
+    numbers = range(len(order) + 1)
+    selected = min(limit, bisect_left(numbers, True, key=lambda k: costs(kept_counts(k)) <= target_cost))
+    return _masks(order[:selected], layers, full, kept)
 
 
 def _masks(
-    walked: NDArray[np.int64],
+    selected: NDArray[np.int64],
     layers: NDArray[np.int64],
     full: NDArray[np.int64],
     kept: Sequence[Tensor],
 ) -> list[Tensor]:
-    """Every layer without its walked rows, of which the last stays where they are all; or as it was."""
+    """Masks without the selected rows, at least one row kept; unchanged for a layer without selection."""
     starts = np.concatenate([[0], np.cumsum(full)])
     masks = []
-    for layer, before in enumerate(kept):
-        rows = walked[layers[walked] == layer][: full[layer] - 1] - starts[layer]
-        mask = before
+    for layer, present in enumerate(kept):
+        rows = selected[layers[selected] == layer][: full[layer] - 1] - starts[layer]
+        mask = present
         if len(rows):
-            mask = torch.ones_like(before)
-            mask[torch.from_numpy(rows).to(before.device)] = False
+            mask = torch.ones_like(present)
+            mask[torch.from_numpy(rows).to(present.device)] = False
         masks.append(mask)
     return masks
 
@@ -90,10 +91,10 @@ class WeightGuidedResetting(nn.Module):
     """
 
     def __init__(self, weights: Sequence[Tensor], *, target: float, growth: int, interval: int):
-        """Every row kept.
+        """Starts with every row kept.
 
         Args:
-            weights: of the compactors; only their shape and device are read.
+            weights: weights of the compactors; only shape and device are read.
             target: see `grown_masks`.
             growth: see `grown_masks`.
             interval: iterations from one update to the next.
@@ -108,25 +109,25 @@ class WeightGuidedResetting(nn.Module):
 
     @torch.no_grad()
     def step(self, weights: Sequence[Tensor], costs: Costs | None) -> None:
-        """Counts an iteration and lets the masks grow where it is time; without `costs` it only counts."""
+        """Counts an iteration and, every `interval` iterations, updates the masks; not without `costs`."""
         iterations = self.get_buffer("iterations")
         iterations += 1
         if costs is None or int(iterations) % self.interval:
             return
         norms = [row_norms(weight.detach()) for weight in weights]
         masks = grown_masks(norms, self.kept(), costs, target=self.target, growth=self.growth)
-        for mask, grown in zip(self.kept(), masks, strict=True):
-            mask.copy_(grown)
+        for mask, updated in zip(self.kept(), masks, strict=True):
+            mask.copy_(updated)
 
     def kept(self) -> list[Tensor]:
-        """Per compactor, the rows that keep their task gradient (bool; the buffers themselves)."""
+        """Mask of the rows that keep their task gradient, per compactor (bool; the buffers themselves)."""
         return [self.get_buffer(f"kept_{number:02d}") for number in range(self.count)]
 
     def masked_share(self) -> list[float]:
-        """Per compactor, the share of rows whose task gradient is reset, 0 to 1."""
+        """Share of rows whose task gradient is reset, per compactor, 0 to 1."""
         return [1 - int(mask.sum()) / len(mask) for mask in self.kept()]
 
     def left(self, costs: Costs) -> float:
-        """The share of the full cost that a network without the masked rows has."""
+        """Cost of the network without the masked rows, as a share of the full cost."""
         kept, full = ([count(mask) for mask in self.kept()] for count in (lambda mask: int(mask.sum()), len))
         return costs(np.array(kept)) / costs(np.array(full))

@@ -1,4 +1,4 @@
-"""Group lasso over rows: what drives whole output channels to zero."""
+"""Group lasso over rows, which drives whole output channels to zero."""
 
 from collections.abc import Sequence
 
@@ -36,7 +36,7 @@ def group_lasso(weights: Sequence[Float[Tensor, "_ ..."]]) -> Float[Tensor, ""]:
 def group_lasso_gradient(
     weight: Float[Tensor, "rows *rest"], floor: float = 1e-12
 ) -> Float[Tensor, "rows *rest"]:
-    """`group_lasso_gradients` of one weight."""
+    """`group_lasso_gradients` for one weight."""
     return group_lasso_gradients([weight], floor)[0]
 
 

@@ -1,4 +1,4 @@
-"""Identity classification."""
+"""Identity loss of the classifier."""
 
 import torch.nn.functional as F
 from jaxtyping import Float, Int

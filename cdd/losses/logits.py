@@ -1,4 +1,4 @@
-"""Distillation of the classifier's answers."""
+"""Distillation of the classifier's logits."""
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -33,6 +33,9 @@ def logit_divergence(
         )
     if not temperature > 0:
         raise ValueError(f"temperature is {temperature}, but it divides the logits: use a value above 0.")
-    expected = F.log_softmax(at_least_single(teacher.detach()) / temperature, dim=1)
-    found = F.log_softmax(at_least_single(student) / temperature, dim=1)
-    return F.kl_div(found, expected, reduction="batchmean", log_target=True) * temperature**2
+    teacher_log_probabilities = F.log_softmax(at_least_single(teacher.detach()) / temperature, dim=1)
+    student_log_probabilities = F.log_softmax(at_least_single(student) / temperature, dim=1)
+    return (
+        F.kl_div(student_log_probabilities, teacher_log_probabilities, reduction="batchmean", log_target=True)
+        * temperature**2
+    )

@@ -12,9 +12,9 @@ def batch_hard_triplet(
 ) -> Float[Tensor, ""]:
     """Mean over anchors of max(0, hardest positive - hardest negative + margin), in feature units.
 
-    The features are used as they come, never normalised. The hardest positive is the farthest image
+    The features are used as given, not normalised. The hardest positive is the farthest image
     of the anchor's identity, the anchor itself included: an identity that occurs once has a positive
-    at distance zero. An anchor without any negative costs nothing.
+    at distance zero. An anchor without any negative has loss zero.
 
     Args:
         features: one row per image, of any scale.

@@ -1,4 +1,4 @@
-"""Attention transfer (AT): the student looks where the teacher looks.
+"""Attention transfer (AT): the student's attention maps match the teacher's.
 
 Source: Zagoruyko and Komodakis, "Paying More Attention to Attention", ICLR 2017, Section 3.1.
 """
@@ -35,7 +35,7 @@ class AT(Method):
 def attention(
     features: Float[Tensor, "batch channels height width"],
 ) -> Float[Tensor, "batch height*width"]:
-    """Where a map is large: the mean square over its channels, one row of unit length per image.
+    """Attention map: the mean square over the channels, one row of unit length per image.
 
     No unit; independent of the scale of the map and of the order of its channels.
     """
@@ -50,8 +50,8 @@ def attention_distance(
 
     Maps of different sizes are averaged to the smaller height and width before they are squared.
     """
-    found, wanted = at_smaller_size(student, teacher)
-    return (attention(found) - attention(wanted)).square().mean()
+    student_map, teacher_map = at_smaller_size(student, teacher)
+    return (attention(student_map) - attention(teacher_map)).square().mean()
 
 
 def attention_transfer(pairs: Sequence[Pair]) -> Float[Tensor, ""]:

@@ -22,7 +22,7 @@ from cdd.models.network import RetrievalNetwork
 from cdd.values import Count, NonNegative, Positive, Rows, Share, Switch, Whole
 
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
-"""Of the norms of all rows, reported after every epoch."""
+"""Quantiles of the norms of all rows, reported after every epoch."""
 
 
 class RetrievalGuided(Settings):
@@ -37,7 +37,7 @@ class RetrievalGuided(Settings):
     """`student` is the supplement's standard retrieval strategy."""
     distance: Literal["cosine", "euclidean"] = "cosine"
     self_match: Switch = True
-    """Whether a query may find its own row of the batch; the release stores the batch before it retrieves."""
+    """Whether a query may retrieve its own row; the release enqueues the batch before the retrieval."""
 
     @model_validator(mode="after")
     def _retrieves_from_the_queue(self) -> Self:
@@ -70,14 +70,14 @@ class CapacityDynamic(Method):
     tap_weight: NonNegative = 0.5
     """Weight of the block-wise distance, the 1/2 in Eq. 3."""
     target: Literal["compactor", "filter"] = "compactor"
-    """What the lasso acts on; `filter`, the 3x3 convolution itself, is the paper's "CDD w/o DGC"."""
+    """Weights under the lasso; `filter`, the 3x3 convolution itself, is the paper's "CDD w/o DGC"."""
     resetting: RetrievalGuided | WeightGuided | None = None
     threshold: Positive = 1e-5
     """Rows with a smaller norm are pruned: lambda in Section 3.1.2."""
     slim_every: Whole = 0
-    """Epochs between removals of dead rows while training, which make its steps cheaper; 0 for none.
-    Dead is a row that is masked for good and no longer than it swings about zero: it counts as zero from
-    then on, which changes numbers by as much as the swing, `threshold` + 2 x learning rate x `sparsity`."""
+    """Epochs between removals of dead rows during training, which make its steps cheaper; 0 for none.
+    A row is dead if it is permanently masked and its norm is below the oscillation threshold, `threshold` +
+    2 x learning rate x `sparsity`. A removed row counts as zero, which changes numbers by up to this norm."""
 
     @property
     def reads_maps(self) -> bool:
@@ -98,7 +98,7 @@ class CapacityDynamic(Method):
         return self
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
-        """The distiller for a student whose compactors are in place."""
+        """The distiller for a student that has its compactors."""
         if not isinstance(student, RetrievalNetwork):
             raise ValueError(f"CDD compresses a RetrievalNetwork, not a {type(student).__name__}")
         return CapacityDynamicDistiller(self, student, fidelity)
@@ -129,11 +129,11 @@ class CapacityDynamicDistiller(Distiller):
         self.resetting = _resetting(method.resetting, self.weights, fidelity)
 
     def start_epoch(self, epoch: int) -> None:
-        """Turns the resetting on after its first epochs; RGGR's queues fill only from then on."""
+        """Enables the resetting after its first epochs; RGGR's queues are filled only from then on."""
         self.active = self.method.resetting is not None and epoch > self.method.resetting.after_epoch
 
     def dead_channels(self, epoch: int, learning_rate: float) -> list[Tensor] | None:
-        """Masked rows within their swing about zero; one row per block stays. None between removals."""
+        """Dead rows per block, at least one row kept per block; None between removals."""
         every = self.method.slim_every
         if not every or (epoch - 1) % every or self.resetting is None:
             return None
@@ -192,17 +192,17 @@ class CapacityDynamicDistiller(Distiller):
         return figures
 
     def _swing(self, learning_rate: float) -> float:
-        """The norm below which a row without a task gradient only swings about zero."""
+        """The norm below which a row without a task gradient only oscillates about zero."""
         return self.method.threshold + 2 * learning_rate * self.method.sparsity
 
     def _rows_above(self, threshold: float) -> list[Tensor]:
-        """Per block, true for rows at or above the threshold, at least one; those that have left are not."""
+        """Rows at or above the threshold, per block, at least one; removed rows are false."""
         return self._each(
             Compactor.widened, [kept_rows(weight.detach(), threshold) for weight in self.weights]
         )
 
     def _each(self, change: Callable[[Compactor, Tensor], Tensor], values: Sequence[Tensor]) -> list[Tensor]:
-        """The values of every block, changed by its compactor where it has one."""
+        """Values per block, mapped by the block's compactor where there is one."""
         pairs = zip(self.layers, values, strict=True)
         return [change(layer, value) if isinstance(layer, Compactor) else value for layer, value in pairs]
 

@@ -1,4 +1,4 @@
-"""Contextual similarity distillation (CSKD, also CSD): near the teacher's neighbours as the teacher is.
+"""Contextual similarity distillation (CSKD, also CSD): match the similarities to the teacher's neighbours.
 
 Source: Wu et al., "Contextual Similarity Distillation for Asymmetric Image Retrieval", CVPR 2022,
 whose code is not public; the form in one batch, its weight and temperatures follow D3still
@@ -25,14 +25,14 @@ class CSKD(Method):
     weight: NonNegative = 5.0
     """D3still: 5 on MSMT17, 10 on In-Shop."""
     gallery: Literal["batch", "bank"] = "batch"
-    """Where the neighbours are: in the batch as in D3still, or among all training images as in the paper."""
+    """Gallery of the neighbours: the batch as in D3still, or all training images as in the paper."""
     neighbours: Count | None = None
-    """How many of the teacher's nearest gallery images count; None or more than there are: all."""
+    """Number of the teacher's nearest gallery images in a context; None, or a larger number, for all."""
     student_temperature: Positive = 1.0
     teacher_temperature: Positive = 0.01
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
-        """A distiller that learns nothing; with a bank it remembers the teacher's embeddings."""
+        """A distiller without parameters; with a bank, its buffer holds the teacher's embeddings."""
         return ContextualDistiller(self)
 
 
@@ -83,7 +83,7 @@ class ContextualDistiller(Distiller):
         return self.bank
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
-        """Makes room first: how many images a stored bank holds is not known before."""
+        """Allocates the bank first, since the number of stored images is not known before."""
         stored = state_dict.get(f"{prefix}bank")
         if stored is not None:
             self.bank = self.bank.new_empty(stored.shape)
@@ -100,10 +100,10 @@ def contextual_divergence(
 ) -> Float[Tensor, ""]:
     """KL divergence, in nats, of the student's context from the teacher's, mean of the batch.
 
-    A context is the softmax of an image's cosine similarities to its nearest gallery images. Which ones
-    are near is the teacher's choice; the student is compared with the teacher's gallery too, so it is drawn
-    into the teacher's space. Independent of the scale of each row. Computed in float64 as in D3still,
-    because the teacher's temperature magnifies every rounding. No gradient reaches teacher or gallery.
+    A context is the softmax of an image's cosine similarities to the gallery images nearest to its teacher
+    embedding. The student's similarities are to the teacher's gallery as well, which aligns the student with
+    the teacher's embedding space. Independent of the scale of each row. Computed in float64 as in D3still,
+    because the teacher's temperature magnifies rounding errors. No gradient reaches teacher or gallery.
 
     Args:
         student: embeddings of the student.
@@ -122,13 +122,13 @@ def contextual_divergence(
             f"embeddings have shape {tuple(student.shape)} (student), {tuple(teacher.shape)} (teacher) and "
             f"{tuple(gallery.shape)} (gallery): give both networks embeddings of one width."
         )
-    found, wanted, anchors = (
+    student_rows, teacher_rows, anchors = (
         unit_rows(rows.double()) for rows in (student, teacher.detach(), gallery.detach())
     )
     count = len(gallery) if neighbours is None else min(neighbours, len(gallery))
-    nearest = (wanted @ anchors.T).topk(count, dim=1)
-    chosen = (found @ anchors.T).gather(1, nearest.indices)
-    context = F.log_softmax(chosen / temperatures[0], dim=1)
-    expected = F.log_softmax(nearest.values / temperatures[1], dim=1)
-    divergence = F.kl_div(context, expected, reduction="batchmean", log_target=True)
+    nearest = (teacher_rows @ anchors.T).topk(count, dim=1)
+    student_similarities = (student_rows @ anchors.T).gather(1, nearest.indices)
+    student_context = F.log_softmax(student_similarities / temperatures[0], dim=1)
+    teacher_context = F.log_softmax(nearest.values / temperatures[1], dim=1)
+    divergence = F.kl_div(student_context, teacher_context, reduction="batchmean", log_target=True)
     return divergence.to(at_least_single(student).dtype)

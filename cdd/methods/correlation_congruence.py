@@ -1,4 +1,4 @@
-"""Correlation congruence (CCKD): the student copies how the images of a batch correlate.
+"""Correlation congruence (CCKD): the student matches the correlations among the images of a batch.
 
 Source: Peng et al., "Correlation Congruence for Knowledge Distillation", ICCV 2019, Section 3. The form
 "neighbour" is the one that the authors shared for RepDistiller (`distiller_zoo/CC.py`), here on embeddings
@@ -23,7 +23,7 @@ Form = Literal["neighbour", "gaussian", "bilinear"]
 class CCKD(Method):
     """CCKD on embeddings of unit length. `weight` multiplies the loss.
 
-    Differs: the paper projects both embeddings by learnt layers first; here nothing is learnt.
+    Differs: the paper first projects both embeddings by learnt layers; here there are none.
     """
 
     key = "cdd.methods.correlation_congruence:CCKD"
@@ -31,7 +31,7 @@ class CCKD(Method):
     weight: NonNegative = 5.0
     """For the form "neighbour"; torchdistill weighs the kernels, on projections of any length, by 0.003."""
     form: Form = "neighbour"
-    """What is compared: neighbours in batch order (equal widths), or all pairs by one of two kernels."""
+    """Compared pairs: neighbours in batch order (equal widths), or all pairs by one of two kernels."""
     gamma: Positive = 0.4
     """Sharpness of the Gaussian kernel."""
     degree: Count = 2

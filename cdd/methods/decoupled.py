@@ -17,7 +17,7 @@ Logits = Float[Tensor, "batch identities"]
 
 
 class DKD(Method):
-    """Weighs what the teacher says of the labelled identity and of all others apart.
+    """Distils the labelled identity and all other identities with separate weights.
 
     Differs: the published method replaces the logit loss that every run with a teacher has; here it is
     added to it. A recipe's `objective.logit_weight=0` gives the published sum.
@@ -44,7 +44,7 @@ class DKD(Method):
 
 
 class DecoupledDistiller(Distiller):
-    """Distils the two parts of the softened answers."""
+    """Distils the two parts of the softened predictions."""
 
     def __init__(self, method: DKD):
         super().__init__()
@@ -52,7 +52,7 @@ class DecoupledDistiller(Distiller):
         self.start_epoch(1)
 
     def start_epoch(self, epoch: int) -> None:
-        """Sets the share of the weights that this epoch has."""
+        """Sets the warm-up factor of the weights for this epoch."""
         self.share = min(epoch / self.method.warmup_epochs, 1.0) if self.method.warmup_epochs else 1.0
 
     def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
@@ -70,12 +70,12 @@ class DecoupledDistiller(Distiller):
 def decoupled_divergences(
     student: Logits, teacher: Logits, labels: Labels, temperature: float = 4.0
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """TCKD and NCKD, the two parts of the divergence of softened answers, times temperature squared.
+    """TCKD and NCKD, the two parts of the divergence of softened predictions, times temperature squared.
 
     TCKD is the KL divergence of "the labelled identity or another" of the softened teacher from that of
     the student; NCKD the one among all other identities, as if the labelled one did not exist. In nats,
     mean of the batch. For one image and p the teacher's softened probability of the labelled identity,
-    the divergence of the whole answers is TCKD + (1 - p) NCKD. No gradient reaches the teacher.
+    the divergence of the whole predictions is TCKD + (1 - p) NCKD. No gradient reaches the teacher.
 
     Differs: the release takes the logarithm of probabilities, which is infinite where one underflows;
     here every logarithm comes from the logits themselves.
@@ -110,7 +110,7 @@ def decoupled_divergences(
 def _log_probabilities(
     logits: Logits, labelled: Tensor
 ) -> tuple[Float[Tensor, "batch 2"], Float[Tensor, "batch identities"]]:
-    """Logarithms: of the labelled identity and of all others together; of each other among the others.
+    """Logarithms: labelled identity against all others together; each other one among the others.
 
     In the second, the labelled identity has probability zero, written as -inf.
     """
@@ -120,8 +120,8 @@ def _log_probabilities(
     return F.log_softmax(both, dim=1), F.log_softmax(others[1], dim=1)
 
 
-def _divergence(expected: Tensor, found: Tensor) -> Tensor:
+def _divergence(teacher: Tensor, student: Tensor) -> Tensor:
     """KL divergence of rows of log-probabilities, mean of the rows; entries that are -inf in both count 0."""
-    impossible = expected.isneginf()
-    difference = expected.masked_fill(impossible, 0.0) - found.masked_fill(impossible, 0.0)
-    return (expected.exp() * difference).sum(dim=1).mean()
+    impossible = teacher.isneginf()
+    difference = teacher.masked_fill(impossible, 0.0) - student.masked_fill(impossible, 0.0)
+    return (teacher.exp() * difference).sum(dim=1).mean()

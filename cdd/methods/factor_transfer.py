@@ -1,4 +1,4 @@
-"""Factor transfer (FT): the student learns a paraphrase of the teacher's last map.
+"""Factor transfer (FT): the student learns the factors of the teacher's last map.
 
 Source: Kim et al., "Paraphrasing Complex Network: Network Compression via Factor Transfer",
 NeurIPS 2018, Section 3.
@@ -37,7 +37,7 @@ class FT(Method):
     paraphraser_momentum: Momentum = 0.9
     paraphraser_weight_decay: NonNegative = 5e-4
     seed: Seed = 0
-    """Of the first weights of paraphraser and translator."""
+    """Seed of the initial weights of paraphraser and translator."""
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """A distiller whose paraphraser is trained by `prepare`."""
@@ -45,9 +45,9 @@ class FT(Method):
 
 
 class FactorDistiller(Distiller):
-    """A paraphraser, learnt once from the teacher, and a translator, learnt with the student.
+    """A paraphraser, trained once on the teacher, and a translator, trained with the student.
 
-    Of the paraphraser only the encoder is kept: its decoder serves the first stage alone.
+    Only the encoder of the paraphraser is kept: the decoder is needed for its training alone.
     """
 
     def __init__(self, method: FT, student_channels: int, teacher_channels: int):
@@ -76,18 +76,18 @@ class FactorDistiller(Distiller):
         )
         for _ in range(self.method.paraphraser_epochs):
             for output in teacher_outputs():
-                wanted = at_least_single(output.stages[-1].detach())
+                teacher_map = at_least_single(output.stages[-1].detach())
                 optimiser.zero_grad(set_to_none=True)
-                F.l1_loss(both(wanted), wanted).backward()
+                F.l1_loss(both(teacher_map), teacher_map).backward()
                 optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         self.paraphraser.requires_grad_(False).eval()
 
     def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
         """The weighted distance of the factors."""
-        found, wanted = stage_maps(student, teacher)[-1]
-        with torch.autocast(found.device.type, enabled=False):
-            factors = self.translator(found), self.paraphraser(wanted)
+        student_map, teacher_map = stage_maps(student, teacher)[-1]
+        with torch.autocast(student_map.device.type, enabled=False):
+            factors = self.translator(student_map), self.paraphraser(teacher_map)
             distance = flattened_distance if self.method.factor == "flattened" else attention_factor_distance
             return {"ft": self.method.weight * distance(*factors)}
 
@@ -98,7 +98,7 @@ def encoder(inputs: int, factors: int) -> nn.Sequential:
 
 
 def decoder(paraphraser: nn.Sequential) -> nn.Sequential:
-    """The same layers backwards, transposed: from factors to the map they were made of."""
+    """The transposed layers in reverse order: from factors back to the map."""
     layers = [layer for layer in paraphraser if isinstance(layer, nn.Conv2d)]
     widths = [(layer.out_channels, layer.in_channels) for layer in reversed(layers)]
     return _layers(nn.ConvTranspose2d, widths)
@@ -117,10 +117,10 @@ def flattened_distance(
 
     No unit; independent of the scale of either factor.
     """
-    found, wanted = (
+    student_factors, teacher_factors = (
         F.normalize(at_least_single(factor).flatten(1), dim=1) for factor in at_smaller_size(student, teacher)
     )
-    return (found - wanted).abs().mean()
+    return (student_factors - teacher_factors).abs().mean()
 
 
 def attention_factor_distance(
@@ -132,5 +132,5 @@ def attention_factor_distance(
     Source: the form of the RepDistiller benchmark (Tian et al., "Contrastive Representation
     Distillation", ICLR 2020), with its exponents 2 and 1.
     """
-    found, wanted = at_smaller_size(student, teacher)
-    return (attention(found) - attention(wanted)).abs().mean()
+    student_factors, teacher_factors = at_smaller_size(student, teacher)
+    return (attention(student_factors) - attention(teacher_factors)).abs().mean()

@@ -50,7 +50,7 @@ class KDPE(Method):
 
 
 class FeatureDistiller(Distiller):
-    """Teaches the student the teacher's feature in as many principal directions as the student is wide.
+    """Distils the teacher's feature, projected to as many principal directions as the student has.
 
     Attributes:
         mean: (teacher_dim,) float32, mean feature of the training images.
@@ -75,7 +75,7 @@ class FeatureDistiller(Distiller):
 
     @torch.no_grad()
     def prepare(self, teacher_outputs: TeacherOutputs) -> None:
-        """Finds mean and principal directions of the teacher's features of all training images."""
+        """Computes mean and principal directions of the teacher's features of all training images."""
         mean, covariance = mean_and_covariance(pooled_before_relu(output) for output in teacher_outputs())
         self.mean.copy_(mean)
         self.basis.copy_(principal_directions(covariance, self.basis.shape[1]))
@@ -97,7 +97,7 @@ class FeatureDistiller(Distiller):
         return self.prepared
 
     def set_extra_state(self, state: bool) -> None:
-        """What `get_extra_state` returned."""
+        """Restores whether the buffers are filled."""
         self.prepared = state
 
 
@@ -105,7 +105,7 @@ def pooled_before_relu(output: RetrievalOutput) -> Float[Tensor, "batch channels
     """Average over space of the last map before its ReLU.
 
     Raises:
-        ValueError: where the network was not asked for its maps.
+        ValueError: if the network was called without maps.
     """
     if output.before_last_relu is None:
         raise ValueError("the map before the last ReLU is missing: ask the network for its maps")
@@ -159,7 +159,7 @@ def project(
 def power_temperature_scaling(
     features: Float[Tensor, "batch dim"], temperature: float = 0.1, root: int = 3
 ) -> Float[Tensor, "batch dim"]:
-    """sign(x) |x / temperature|^(1 / root): draws the variances of the directions together.
+    """sign(x) |x / temperature|^(1 / root), which makes the variances of the directions more equal.
 
     Its slope is infinite at zero, so it is for targets only.
 

@@ -1,4 +1,4 @@
-"""FitNet's hint: the student's middle map, through a regressor, equals the teacher's.
+"""FitNet's hint: the student's middle map, through a regressor, matches the teacher's.
 
 Source: Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015, Section 2.2.
 """
@@ -16,7 +16,7 @@ from cdd.methods.stage_channels import at_smaller_size, draw_weights, stage_chan
 from cdd.values import NonNegative, Seed
 
 MIDDLE = 2
-"""Place of the third stage, where both networks give and take the hint."""
+"""Index of the third stage, whose maps are compared."""
 
 
 class FitNet(Method):
@@ -32,10 +32,10 @@ class FitNet(Method):
     """The paper's, which trains on the hint alone. Benchmarks use up to 100, behind a batch norm; without
     one, such weights let the regressor diverge."""
     seed: Seed = 0
-    """Of the regressor's first weights."""
+    """Seed of the regressor's initial weights."""
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
-        """A distiller whose regressor goes from the student's channels to the teacher's."""
+        """A distiller with a regressor from the student's channels to the teacher's."""
         return HintDistiller(self, stage_channels(student)[MIDDLE], stage_channels(teacher)[MIDDLE])
 
 
@@ -43,7 +43,7 @@ class HintDistiller(Distiller):
     """Regresses the teacher's middle map; the regressor trains with the student.
 
     Differs: no ReLU behind the regressor, where the paper has the hint's own nonlinearity. Maps are not
-    negative, so a channel whose first weights are would be zero for every image and never learn.
+    negative, so a channel with negative initial weights would be zero for every image and never learn.
     """
 
     def __init__(self, method: FitNet, student_channels: int, teacher_channels: int):
@@ -54,9 +54,9 @@ class HintDistiller(Distiller):
 
     def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
         """The weighted mean squared error of the regressed map."""
-        found, wanted = at_smaller_size(*stage_maps(student, teacher)[MIDDLE])
-        with torch.autocast(found.device.type, enabled=False):
-            return {"fitnet": self.weight * hint_distance(self.regressor(found), wanted)}
+        student_map, teacher_map = at_smaller_size(*stage_maps(student, teacher)[MIDDLE])
+        with torch.autocast(student_map.device.type, enabled=False):
+            return {"fitnet": self.weight * hint_distance(self.regressor(student_map), teacher_map)}
 
 
 def hint_distance(

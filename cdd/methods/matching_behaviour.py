@@ -1,4 +1,4 @@
-"""Matching behaviour difference learning (MBDL), reconstructed: how matching changes from stage to stage.
+"""Matching behaviour difference learning (MBDL), reconstructed: changes of distances between stages.
 
 A reconstruction. Of Xie et al., VCIP 2020, only the abstract is public and no code: matrices of the
 difference of matching behaviour between two layers, compared by the L1 distance. Everything else here
@@ -49,7 +49,7 @@ def matching_distances(stage: Maps) -> Float[Tensor, "batch batch"]:
 
 
 def matching_changes(stages: Sequence[Maps]) -> Float[Tensor, "changes batch batch"]:
-    """How far each pair of images moves apart from one stage to the next, first change first.
+    """Change of each pair's distance from one stage to the next, first change first.
 
     Raises:
         ValueError: for fewer than two stages.
@@ -80,5 +80,5 @@ def matching_behaviour_distance(student: Sequence[Maps], teacher: Sequence[Maps]
         raise ValueError(
             f"the student has {len(student)} stages and the teacher {len(teacher)}: use as many of both."
         )
-    wanted = matching_changes([stage.detach() for stage in teacher])
-    return (matching_changes(student) - wanted).abs().mean()
+    teacher_changes = matching_changes([stage.detach() for stage in teacher])
+    return (matching_changes(student) - teacher_changes).abs().mean()

@@ -1,4 +1,4 @@
-"""Probabilistic knowledge transfer (PKT): every image's neighbours get the probabilities of the teacher.
+"""Probabilistic knowledge transfer (PKT): the student matches the teacher's neighbour probabilities.
 
 Source: Passalis and Tefas, "Learning Deep Representations with Probabilistic Knowledge Transfer",
 ECCV 2018, Section 3; the authors' release passalis/probabilistic_kt for the numerical form.
@@ -56,6 +56,8 @@ def probability_divergence(
     Differs: the release divides a row by its length + 1e-7 and overwrites undefined values in place;
     here a zero row stays zero.
     """
-    wanted = neighbour_probabilities(teacher.detach())
-    found = neighbour_probabilities(student)
-    return (wanted * ((wanted + FLOOR) / (found + FLOOR)).log()).mean()
+    teacher_probabilities = neighbour_probabilities(teacher.detach())
+    student_probabilities = neighbour_probabilities(student)
+    return (
+        teacher_probabilities * ((teacher_probabilities + FLOOR) / (student_probabilities + FLOOR)).log()
+    ).mean()

@@ -1,4 +1,4 @@
-"""QuEST: the student predicts which of the teacher's visual words each position shows.
+"""QuEST: the student predicts the teacher's visual word at each position.
 
 Source: Jain et al., "QuEST: Quantized Embedding Space for Transferring Knowledge", ECCV 2020, Section 3;
 the authors' release valeoai/QuEST for the numerical form and the settings.
@@ -52,12 +52,12 @@ class QuEST(Method):
     certainty: Share = 0.996
     """Mean of the largest assignment of a position, in the supplement's Section C.2."""
     scale: Positive = 3.0
-    """Of the student's cosines at the start."""
+    """Initial scale of the student's cosines."""
     learns_scale: Switch = True
     bias: Switch = False
     """Whether each word has a bias; transfer learning has one, and a fixed scale of 10."""
     maps: Literal["last", "last two"] = "last"
-    """Which maps are quantised. The last two are `layer3` and `layer4` of a ResNet (Section C.2).
+    """Quantised maps. The last two are `layer3` and `layer4` of a ResNet (Section C.2).
 
     Differs: the map before the last one is read after its ReLU.
     """
@@ -65,7 +65,7 @@ class QuEST(Method):
     """Most positions that k-means sees, drawn evenly from all training images."""
     iterations: Count = 20
     seed: ShortSeed = 0
-    """Of the sample, of k-means and of the predictor's first weights."""
+    """Seed of the sample, of k-means and of the predictor's initial weights."""
 
     @model_validator(mode="after")
     def _samples_enough(self) -> Self:
@@ -75,7 +75,7 @@ class QuEST(Method):
 
     @property
     def preparation(self) -> dict[str, object]:
-        """What decides the vocabulary of a teacher's map."""
+        """Settings that determine the vocabulary of a teacher's map."""
         names = ("words", "temperature", "certainty", "maps", "sampled", "iterations", "seed")
         return {name: getattr(self, name) for name in names}
 
@@ -154,7 +154,7 @@ class Words(nn.Module):
         self.bias = nn.Parameter(torch.zeros(method.words), requires_grad=method.bias)
 
     def learn(self, vectors: Float[Tensor, "sampled channels"]) -> None:
-        """Sets the vocabulary and, where the method gives none, the temperature."""
+        """Learns the vocabulary and, where the method sets none, the temperature."""
         method = self.method
         self.vocabulary.copy_(learn_vocabulary(vectors, method.words, method.iterations, method.seed))
         chosen = method.temperature
@@ -168,10 +168,14 @@ class Words(nn.Module):
         student: Float[Tensor, "batch student_channels height width"],
         teacher: Float[Tensor, "batch teacher_channels teacher_height teacher_width"],
     ) -> Float[Tensor, ""]:
-        """Of the student's assignment from the teacher's, at the smaller size of the two maps."""
-        found, wanted = at_smaller_size(at_least_single(student), at_least_single(teacher))
+        """KL divergence of the student's assignment from the teacher's, at the smaller size of both maps."""
+        student_map, teacher_map = at_smaller_size(at_least_single(student), at_least_single(teacher))
         return chunked_divergence(
-            positions(found), positions(wanted), self.predicted, self.assigned, len(self.vocabulary)
+            positions(student_map),
+            positions(teacher_map),
+            self.predicted,
+            self.assigned,
+            len(self.vocabulary),
         )
 
     def predicted(
@@ -227,11 +231,11 @@ def chunked_divergence(
         words: of both assignments.
     """
 
-    def chunk(found: Tensor, wanted: Tensor) -> Tensor:
-        return F.kl_div(predict(found), assign(wanted), reduction="sum", log_target=True)
+    def chunk(student_part: Tensor, teacher_part: Tensor) -> Tensor:
+        return F.kl_div(predict(student_part), assign(teacher_part), reduction="sum", log_target=True)
 
     size = max(1, CHUNK_ELEMENTS // words)
     parts = zip(student.split(size), teacher.detach().split(size), strict=True)
     # `checkpoint` has no types.
-    sums = [checkpoint(chunk, found, wanted, use_reentrant=False) for found, wanted in parts]
+    sums = [checkpoint(chunk, *pair, use_reentrant=False) for pair in parts]
     return torch.stack(sums).sum() / len(student)

@@ -1,4 +1,4 @@
-"""Relational knowledge distillation (RKD): the student copies distances and angles among images.
+"""Relational knowledge distillation (RKD): the student matches distances and angles among images.
 
 Source: Park et al., "Relational Knowledge Distillation", CVPR 2019, Section 3.2; the authors' release
 lenscloth/RKD for the numerical form and the weights.
@@ -30,20 +30,20 @@ class RKD(Method):
 
 
 class RelationalDistiller(Distiller):
-    """Compares distances and angles inside the batch."""
+    """Distils distances and angles inside the batch."""
 
     def __init__(self, method: RKD):
         super().__init__()
         self.method = method
 
     def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
-        """Both parts with their weights."""
+        """Both losses with their weights."""
         if teacher is None:
             raise ValueError("RKD needs a teacher in every step")
-        found, wanted = student.embedding, teacher.embedding
+        student_embedding, teacher_embedding = student.embedding, teacher.embedding
         return {
-            "rkd_distance": self.method.distance_weight * distance_loss(found, wanted),
-            "rkd_angle": self.method.angle_weight * angle_loss(found, wanted),
+            "rkd_distance": self.method.distance_weight * distance_loss(student_embedding, teacher_embedding),
+            "rkd_angle": self.method.angle_weight * angle_loss(student_embedding, teacher_embedding),
         }
 
 

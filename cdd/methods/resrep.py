@@ -1,4 +1,4 @@
-"""ResRep: a trained network is pruned by compactors, without a teacher.
+"""ResRep: pruning of a trained network by compactors, without a teacher.
 
 The rows of the compactors that are smallest in the whole network lose their task gradient, a few more at
 a time, until the multiply-adds reach a target; the penalty drives them to zero.
@@ -26,7 +26,7 @@ from cdd.values import Count, Momentum, NonNegative, Positive, Share, Whole
 class ResRep(Method):
     """ResRep on every compactor that the student has.
 
-    The recipe says where they are: `compactors="both"` is the release's choice. The student should start
+    The recipe determines their places: `compactors="both"` is the release's choice. The student should start
     from a trained network.
 
     Differs: learning rates, weight decay of all other parameters, losses and augmentation are those that
@@ -50,14 +50,14 @@ class ResRep(Method):
     growth: Count = 4
     """Rows that one update may mask beyond those that are masked."""
     momentum: Momentum = 0.99
-    """Of the compactors alone."""
+    """Momentum of the compactors."""
     weight_decay: NonNegative = 0.0
-    """Of the compactors alone."""
+    """Weight decay of the compactors."""
     threshold: Positive = 1e-5
     """Rows with a smaller norm are pruned at the end."""
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
-        """The pruner of a student whose compactors are in place."""
+        """The pruner of a student that has its compactors."""
         if not isinstance(student, RetrievalNetwork) or not compactors(student):
             raise ValueError("ResRep needs a student with compactors: set compactors=both, or true")
         return ResRepDistiller(self, student)
@@ -86,12 +86,12 @@ class ResRepDistiller(Distiller):
         self.active = epoch > self.method.after_epoch
 
     def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
-        """No loss; the first batch tells the sizes of the maps."""
+        """No loss; the first batch gives the sizes of the maps."""
         self.costs.see(student)
         return {}
 
     def edit_gradients(self) -> None:
-        """Updates the masks where it is time, masks the task's gradient and adds the lasso's to all rows."""
+        """Updates the masks when due, masks the task gradient and adds the group lasso's to all rows."""
         self.masks.step(self.weights, self.costs if self.active else None)
         reset_gradients(self.weights, self.masks.kept(), self.method.sparsity)
 

@@ -1,4 +1,4 @@
-"""Similarity-preserving distillation (SP): images alike for the teacher become alike for the student.
+"""Similarity-preserving distillation (SP): the student matches the similarities inside a batch.
 
 Source: Tung and Mori, "Similarity-Preserving Knowledge Distillation", ICCV 2019, Section 3.
 """

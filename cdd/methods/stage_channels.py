@@ -1,4 +1,4 @@
-"""What every method between the stages of two networks needs: channels, maps, one size, first weights."""
+"""Feature maps of the stages of two networks: channels, pairs, common size, initial weights."""
 
 import math
 
@@ -15,7 +15,7 @@ LAYERS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
 def stage_channels(network: nn.Module | None) -> list[int]:
-    """Channels of the map that leaves each stage: four, or as many as a network for small images has.
+    """Channels of the map at the end of each stage, for as many stages as the network has.
 
     Raises:
         ValueError: for anything but a network whose stages are known.
@@ -31,7 +31,7 @@ def stage_channels(network: nn.Module | None) -> list[int]:
 
 
 def stage_maps(student: RetrievalOutput, teacher: RetrievalOutput | None) -> list[Pair]:
-    """Per stage the student's and the teacher's map, in at least float32; the teacher's without gradient.
+    """Pairs of student's and teacher's map per stage, in at least float32; the teacher's detached.
 
     Raises:
         ValueError: without a teacher, or where one of the two outputs has no maps or fewer of them.
@@ -44,7 +44,10 @@ def stage_maps(student: RetrievalOutput, teacher: RetrievalOutput | None) -> lis
             "compared: call both networks with mapped=True"
         )
     pairs = zip(student.stages, teacher.stages, strict=True)
-    return [(at_least_single(found), at_least_single(wanted.detach())) for found, wanted in pairs]
+    return [
+        (at_least_single(student_map), at_least_single(teacher_map.detach()))
+        for student_map, teacher_map in pairs
+    ]
 
 
 def at_smaller_size(

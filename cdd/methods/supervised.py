@@ -14,5 +14,5 @@ class Supervised(Method):
     needs_teacher: ClassVar[bool] = False
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
-        """A distiller that adds nothing."""
+        """A distiller without additional losses."""
         return Distiller()

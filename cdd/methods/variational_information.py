@@ -1,4 +1,4 @@
-"""Variational information distillation (VID): the student's maps tell as much as possible of the teacher's.
+"""Variational information distillation (VID): the student's maps predict the teacher's.
 
 Source: Ahn et al., "Variational Information Distillation for Knowledge Transfer", CVPR 2019, Section 2.
 """
@@ -28,7 +28,7 @@ class VID(Method):
 
     weight: NonNegative = 1.0
     seed: Seed = 0
-    """Of the regressors' first weights."""
+    """Seed of the regressors' initial weights."""
 
     def build(self, student: nn.Module, teacher: nn.Module | None, fidelity: Fidelity) -> Distiller:
         """A distiller with one regressor per stage, from the student's channels to the teacher's."""
@@ -48,7 +48,7 @@ class VariationalDistiller(Distiller):
     def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
         """The weighted sum over the stages; it can be negative."""
         pairs = zip(self.regressors, stage_maps(student, teacher), strict=True)
-        stages = [regressor(found, wanted) for regressor, (found, wanted) in pairs]
+        stages = [regressor(student_map, teacher_map) for regressor, (student_map, teacher_map) in pairs]
         return {"vid": self.weight * torch.stack(stages).sum()}
 
 
@@ -81,10 +81,10 @@ class GaussianRegressor(nn.Module):
         student: Float[Tensor, "batch inputs student_height student_width"],
         teacher: Float[Tensor, "batch outputs teacher_height teacher_width"],
     ) -> Float[Tensor, ""]:
-        """How badly the teacher's map is predicted, at the smaller size of the two."""
-        found, wanted = at_smaller_size(at_least_single(student), at_least_single(teacher))
-        with torch.autocast(found.device.type, enabled=False):
-            return surprise(self.mean(found), self.variance(), wanted)
+        """Negative log-likelihood of the teacher's map, at the smaller size of the two."""
+        student_map, teacher_map = at_smaller_size(at_least_single(student), at_least_single(teacher))
+        with torch.autocast(student_map.device.type, enabled=False):
+            return surprise(self.mean(student_map), self.variance(), teacher_map)
 
 
 def surprise(
@@ -92,7 +92,7 @@ def surprise(
     variance: Float[Tensor, " channels"],
     wanted: Float[Tensor, "batch channels height width"],
 ) -> Float[Tensor, ""]:
-    """Negative log-likelihood of the wanted values under independent Gaussians, averaged over them.
+    """Negative log-likelihood of the target values under independent Gaussians, averaged over them.
 
     In nats, without the constant log(2 pi) / 2, so that a sharp and right prediction is below zero.
 

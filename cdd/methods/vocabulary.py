@@ -1,4 +1,4 @@
-"""Visual words of a teacher's map: k-means on its positions, and which word a position shows.
+"""Visual words of a teacher's map: k-means on its positions, and the soft assignment of positions to words.
 
 Source: Jain et al., "QuEST: Quantized Embedding Space for Transferring Knowledge", ECCV 2020, Section 3.2.
 """
@@ -19,7 +19,7 @@ BISECTION_STEPS = 60
 def positions(
     features: Float[Tensor, "batch channels height width"],
 ) -> Float[Tensor, "positions channels"]:
-    """One row per image and place, image by image."""
+    """One row per image and position, image by image."""
     return features.permute(0, 2, 3, 1).flatten(0, 2)
 
 
@@ -95,8 +95,8 @@ def temperature_for(
     """
 
     def average(logarithm: float) -> float:
-        found = log_assignment(vectors, vocabulary, float(np.exp(logarithm)))
-        return float(found.amax(dim=1).exp().mean())
+        assignments = log_assignment(vectors, vocabulary, float(np.exp(logarithm)))
+        return float(assignments.amax(dim=1).exp().mean())
 
     low, high = -30.0, 30.0
     if not average(low) >= certainty >= average(high):

@@ -50,7 +50,7 @@ def nearest_by_words(
     Args:
         queries: the teacher's assignment maps.
         images: the student's, batch by batch.
-        count: of images for each query; fewer come back where there are fewer.
+        count: number of images per query; fewer if there are fewer.
     """
     products = torch.cat([queries @ batch.T for batch in images], dim=1).cpu()
     ranked, order = products.sort(dim=1, descending=True, stable=True)

@@ -1,4 +1,4 @@
-"""The deployed network on disk and in use."""
+"""The deployed network: its file, its embedder and its classifier."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ from cdd.tensor_files import check_state, read_tensors, some, write_tensors
 from cdd.values import Channels, Count
 
 AGAIN = "Delete the file, so that it is fetched from the tracking store, or train its run again."
-"""What to do about a deployed network that cannot be read."""
+"""Remedy for a deployed network that cannot be read."""
 
 
 class _Stored(BaseModel):
@@ -31,7 +31,7 @@ class _Stored(BaseModel):
 
 
 class Embedder(nn.Module):
-    """Images in, embeddings out: a network's backbone, pooling and neck, in evaluation mode."""
+    """Embeddings of images: a network's backbone, pooling and neck, in evaluation mode."""
 
     def __init__(self, network: RetrievalNetwork):
         super().__init__()
@@ -46,7 +46,7 @@ class Embedder(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Images in, logits out: a network for small images, in evaluation mode."""
+    """Logits of images: a network for small images, in evaluation mode."""
 
     def __init__(self, network: RetrievalNetwork):
         super().__init__()
@@ -73,7 +73,7 @@ def channels_of(network: RetrievalNetwork) -> list[int]:
 
 
 def save_deployed(network: RetrievalNetwork, backbone: Network, path: Path) -> None:
-    """Writes a folded network with what is needed to build it again; plain tensors and numbers only."""
+    """Writes a folded network with the settings to rebuild it; plain tensors and numbers only."""
     values = {
         "backbone": backbone.model_dump(mode="json"),
         "identities": network.classifier.out_features,
@@ -135,7 +135,7 @@ def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
 
 
 def load_deployed(path: Path) -> Embedder | Classifier:
-    """What an application calls, from the file that `save_deployed` wrote.
+    """Embedder or classifier for applications, from the file that `save_deployed` wrote.
 
     Raises:
         DataError: naming the file if it is damaged, or something else.

@@ -1,4 +1,4 @@
-"""The check that stored weights belong to a network."""
+"""Check of stored weights against a network."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from cdd.models.network import build_backbone
 
 
 def check_fit(weights: Mapping[str, Tensor], backbone: Network, origin: str) -> None:
-    """Lets weights pass that have the names and the shapes of the backbone's.
+    """Checks that weights have the names and the shapes of the backbone's.
 
     Args:
         origin: the weights' file or name, for the message.

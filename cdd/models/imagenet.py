@@ -42,7 +42,7 @@ def imagenet_weights(backbone: Network, path: Path | None = None) -> dict[str, T
 
 
 def torchvision_name(backbone: Network) -> str:
-    """What torchvision calls the network.
+    """Torchvision's name of the network.
 
     Raises:
         ValueError: for one that it does not have.

@@ -43,7 +43,7 @@ class RetrievalNetwork(nn.Module):
         return [block for block in self.modules() if isinstance(block, Bottleneck)]
 
     def forward(self, images: Images, *, tapped: bool = False, mapped: bool = False) -> RetrievalOutput:
-        """Everything that the losses read.
+        """All outputs that the losses read.
 
         `tapped` adds the pooled maps around the compactors, `mapped` the maps of the stages.
         """

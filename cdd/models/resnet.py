@@ -20,7 +20,7 @@ Widths = tuple[int, int]
 
 
 class Maps(NamedTuple):
-    """What a backbone computes: the map of each stage, the last one before its ReLU, the taps."""
+    """Outputs of a backbone: the map of each stage, the last one before its ReLU, the taps."""
 
     stages: tuple[Tensor, ...]
     before_last_relu: Tensor
@@ -36,7 +36,7 @@ def pooled(features: Float[Tensor, "batch channels height width"]) -> Float[Tens
 
 
 class Layers:
-    """Makes convolutions and batch norms of one kind: trainable, or folded (bias, no batch norm)."""
+    """Factory of convolutions and batch norms: trainable, or folded (bias, no batch norm)."""
 
     def __init__(self, *, folded: bool) -> None:
         self.folded = folded
@@ -46,7 +46,7 @@ class Layers:
         return nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=self.folded)
 
     def norm(self, channels: int) -> nn.Module:
-        """The batch norm behind a convolution; nothing where it is folded."""
+        """The batch norm behind a convolution; an identity where it is folded."""
         return nn.Identity() if self.folded else nn.BatchNorm2d(channels)
 
     def shortcut(self, inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
@@ -64,7 +64,7 @@ class Bottleneck(nn.Module):
 
     Args:
         layers: makes the layers.
-        inputs: channels that come in.
+        inputs: input channels.
         planes: a fourth of the channels that go out.
         stride: of the 3x3 convolution.
         widths: channels that the first and the 3x3 convolution keep; unpruned, both are `planes`.
@@ -97,7 +97,7 @@ class Bottleneck(nn.Module):
 
 
 def _taps(before: Tensor, after: Tensor) -> Taps:
-    """Both maps averaged over space; one average where no compactor stands between them."""
+    """Both maps averaged over space; one average if there is no compactor between them."""
     first = pooled(before)
     return first, first if after is before else pooled(after)
 
@@ -126,7 +126,7 @@ class ResNet(BackboneModule):
 
     Args:
         backbone: what to build.
-        channels: see `block_widths`; everything is kept where not given.
+        channels: see `block_widths`; None keeps all channels.
         folded: convolutions with bias and no batch norm: the deployed form.
     """
 
@@ -178,7 +178,7 @@ class ResNet(BackboneModule):
         return [block for stage in self.stages for block in stage]
 
     def forward(self, images: Images, *, tapped: bool = False) -> Maps:
-        """The maps that leave the stages and, if asked, the taps of every bottleneck."""
+        """The maps of the stages and, on request, the taps of every bottleneck."""
         features = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         before_relu, stages, taps = features, [], []
         for stage in self.stages:

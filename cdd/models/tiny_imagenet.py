@@ -19,7 +19,7 @@ SHIPPED = Path(__file__).parents[1] / "weights"
 
 @dataclass(frozen=True)
 class Card:
-    """What is told about weights that are shipped.
+    """Description of weights that are part of the package.
 
     Attributes:
         path: the file with the weights.
@@ -39,7 +39,7 @@ class Card:
 
 
 def cards(folder: Path | None = None) -> dict[str, Card]:
-    """The weights that there are, by name; those of the package where no folder is given."""
+    """The available weights, by name; those of the package if no folder is given."""
     found = {}
     for path in sorted((folder or SHIPPED).glob("*.json")):
         facts = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The backbones that have a name."""
+"""Backbones by name."""
 
 from cdd.architecture import Backbone, Network, VisionTransformer
 

@@ -1,4 +1,4 @@
-"""What a student is taught: the batches of an epoch, and what the teacher makes of them."""
+"""Training batches of an epoch: augmented images, labels and the teacher's outputs."""
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ from cdd.training.precision import precision_plugin
 
 @dataclass(frozen=True)
 class Lesson:
-    """One batch.
+    """A batch of images and labels, with the teacher's outputs.
 
     Attributes:
-        images: augmented and normalised, on the device; those of this process, where there are several.
+        images: augmented and normalised, on the device; this rank's share of the batch.
         labels: of the whole batch.
-        teacher: what the teacher makes of the whole batch; None where nobody teaches.
+        teacher: the teacher's outputs for the whole batch; None without a teacher.
     """
 
     images: Float[Tensor, "share 3 height width"]
@@ -39,7 +39,7 @@ class Lesson:
 
 
 def subject(recipe: Recipe) -> tuple[Hashable, ...]:
-    """What decides the lessons of a recipe: students of equal subjects see the same batches and teacher."""
+    """Cache key of the training batches: recipes of equal keys train on equal batches and teacher outputs."""
     teacher = recipe.teacher if recipe.method.needs_teacher else None
     return (
         recipe.data,
@@ -54,11 +54,11 @@ def subject(recipe: Recipe) -> tuple[Hashable, ...]:
 
 
 class Lessons:
-    """The lessons of a recipe, epoch by epoch, and the frozen teacher that gives them.
+    """The training batches of a recipe, epoch by epoch, and the frozen teacher.
 
-    Every random draw of an epoch comes from a generator seeded by the recipe and the epoch's number,
-    so a run that goes on from a checkpoint sees what the uninterrupted run would have seen, and each of
-    several processes sees its share of what one process would have seen.
+    Every random draw of an epoch comes from a generator seeded by the recipe's seed and the epoch's number.
+    A resumed run therefore trains on the batches of an uninterrupted run, and each rank on its share of the
+    batches of a single-process run.
     """
 
     def __init__(
@@ -91,43 +91,43 @@ class Lessons:
             )
 
     def batches(self, epoch: int) -> list[NDArray[np.int64]]:
-        """Positions of the images of each lesson of an epoch, which counts from 1."""
+        """Positions of the images of each batch of an epoch, which counts from 1."""
         generator, batch = self._generator(epoch, stream=0), self.recipe.batch
         if isinstance(batch, RandomBatch):
             return random_batches(len(self.examples.labels), batch, generator)
         return identity_batches(self.examples.labels, batch, generator)
 
     def of_epoch(self, epoch: int) -> Iterator[Lesson]:
-        """As many lessons as there are batches; the next images are made ready while a lesson is learnt."""
+        """The training batches of an epoch; the next images are loaded in the background."""
         generator = self._generator(epoch, stream=1)
         fill, settings = self.recipe.fidelity.erasing_fill, self.recipe.augmentation
 
-        def ready(chosen: NDArray[np.int64]) -> Tensor:
+        def load_images(chosen: NDArray[np.int64]) -> Tensor:
             pixels = self.dataset.pixels(self.examples.indices[chosen[self.share]]).to(self.device)
             views = draw_views((len(chosen), *pixels.shape[1:]), settings, generator).of(self.share)
             return seen(pixels, views, settings.padding, fill)
 
         batches = self.batches(epoch)
-        for batch, images in zip(batches, prefetched(ready, batches), strict=True):
+        for batch, images in zip(batches, prefetched(load_images, batches), strict=True):
             labels = torch.from_numpy(self.examples.labels[batch]).to(self.device)
-            taught = self._taught(images)
-            yield Lesson(images, labels, gathered(taught, self.ranks) if taught else None)
+            teacher = self._teacher_outputs(images)
+            yield Lesson(images, labels, gathered(teacher, self.ranks) if teacher else None)
 
     def without_augmentation(self) -> Iterator[RetrievalOutput]:
-        """The teacher's outputs for all training images in evaluation mode, batch by batch."""
+        """The teacher's outputs for all training images, in evaluation mode, batch by batch."""
         if self.teacher is None:
             return
         mode = self.teacher.training
         indices = self.examples.indices
-        blocks = [indices[i : i + self.part] for i in range(0, len(indices), self.part)]
-        for pixels in prefetched(self.dataset.pixels, blocks):
+        parts = [indices[i : i + self.part] for i in range(0, len(indices), self.part)]
+        for pixels in prefetched(self.dataset.pixels, parts):
             self.teacher.eval()
-            output = self._taught(normalise(pixels.to(self.device)))
+            output = self._teacher_outputs(normalise(pixels.to(self.device)))
             self.teacher.train(mode)
             if output is not None:
                 yield output
 
-    def _taught(self, images: Tensor) -> RetrievalOutput | None:
+    def _teacher_outputs(self, images: Tensor) -> RetrievalOutput | None:
         forward = self._forward
         if forward is None:
             return None

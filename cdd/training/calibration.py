@@ -1,4 +1,4 @@
-"""How fast a device trains and evaluates a recipe's networks, measured on noise in a few steps."""
+"""Throughput of training and evaluation on a device, measured in a few steps on noise."""
 
 import tempfile
 import time
@@ -26,10 +26,10 @@ from cdd.training.trainer import Training
 
 WARM_UP, MEASURED = 2, 3
 RANDOM_CLASSES = 4
-"""Of the noise where a batch asks for no number of identities."""
+"""Number of classes of the noise for batches without a number of identities."""
 SMALL_BATCH = Batch(identities=4, images=2)
 LARGEST_STEP = 1e11
-"""Multiply-adds of a batch's forward pass above which a CPU measures with a small batch."""
+"""Multiply-adds of a batch's forward pass above which a small batch is measured on a CPU."""
 
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -37,12 +37,12 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 @dataclass(frozen=True)
 class Pace:
-    """What a few steps took.
+    """Measured time and memory of a few steps.
 
     Attributes:
-        seconds_per_step: one training step of the recipe's whole batch.
-        seconds_per_image: one evaluated image.
-        peak_memory: bytes of device memory at most; None where torch does not count them.
+        seconds_per_step: time of one training step with the recipe's whole batch.
+        seconds_per_image: time to embed one image in evaluation.
+        peak_memory: peak device memory in bytes; None where torch does not measure it.
     """
 
     seconds_per_step: Seconds
@@ -51,10 +51,10 @@ class Pace:
 
 
 def measure_pace(recipe: Recipe, machine: Machine) -> Pace:
-    """Trains a few steps of the recipe's networks on noise.
+    """Time and memory of a few training steps of the recipe's networks on noise.
 
-    On a CPU a large network is given a small batch and the time is multiplied. Reading and decoding
-    images is not part of it, and galleries are not yet full.
+    On a CPU a large network is measured with a small batch and the time is scaled up. Reading and decoding
+    images is not included, and feature queues are not yet full.
     """
     device = prepare(machine)
     small_batch = RandomBatch(size=8) if isinstance(recipe.batch, RandomBatch) else SMALL_BATCH
@@ -79,18 +79,22 @@ def measure_pace(recipe: Recipe, machine: Machine) -> Pace:
 
 
 def training_on_noise(recipe: Recipe, device: torch.device, *, compiled: bool = False) -> Training:
-    """A training of the recipe's networks, from random weights, with a few steps of noise in an epoch."""
-    start = recipe.model_copy(update={"initialisation": "random"})
+    """A trainer of the recipe's networks, from random weights, whose epoch is a few steps on noise."""
+    recipe_from_random = recipe.model_copy(update={"initialisation": "random"})
     with tempfile.TemporaryDirectory() as folder:
-        before = recipe.teacher
-        weights = {before.run_id: _teacher_file(before, _identities(recipe), Path(folder))} if before else {}
+        teacher = recipe.teacher
+        weights = (
+            {teacher.run_id: _teacher_file(teacher, _identities(recipe), Path(folder))} if teacher else {}
+        )
         dtype = autocast_dtype(recipe, device)
-        return Training(start, _noise(recipe), weights, device, dtype, compiled=compiled)
+        return Training(recipe_from_random, _noise(recipe), weights, device, dtype, compiled=compiled)
 
 
 def _is_large(recipe: Recipe) -> bool:
-    one = cost(recipe.student, recipe.data.height, recipe.data.width, identities=_identities(recipe))
-    return one.multiply_adds * recipe.batch.size > LARGEST_STEP
+    cost_per_image = cost(
+        recipe.student, recipe.data.height, recipe.data.width, identities=_identities(recipe)
+    )
+    return cost_per_image.multiply_adds * recipe.batch.size > LARGEST_STEP
 
 
 def _teacher_file(teacher: Recipe, identities: int, folder: Path) -> Path:
@@ -104,19 +108,23 @@ def _identities(recipe: Recipe) -> int:
 
 
 def _noise(recipe: Recipe) -> Dataset:
-    """At least as many images as the measured steps need."""
+    """A data set of noise with at least as many images as the measured steps need."""
     batch, data = recipe.batch, recipe.data
     split: Split = "pretraining" if data.use == "pretraining" else "training"
     identities = _identities(recipe)
-    each = -(-batch.size // identities) * (WARM_UP + MEASURED)
+    images_per_identity = -(-batch.size // identities) * (WARM_UP + MEASURED)
     if data.use in CLASSIFICATION:
-        each *= 2  # Up to nine images in 25 are held out.
-    records = tuple(ImageRecord("", i, 0, split) for i in range(identities) for _ in range(each))
+        images_per_identity *= 2  # Up to nine images in 25 are held out.
+    records = tuple(
+        ImageRecord("", i, 0, split) for i in range(identities) for _ in range(images_per_identity)
+    )
     generator = np.random.default_rng(0)
-    image = torch.from_numpy(generator.integers(0, 256, (1, 3, data.height, data.width), dtype=np.uint8))
+    pixel_values = torch.from_numpy(
+        generator.integers(0, 256, (1, 3, data.height, data.width), dtype=np.uint8)
+    )
 
     def pixels(indices: Sequence[int] | NDArray[np.int64]) -> UInt8[Tensor, "batch 3 height width"]:
-        return image.expand(len(indices), -1, -1, -1).clone()
+        return pixel_values.expand(len(indices), -1, -1, -1).clone()
 
     return Dataset(name=data.name, records=records, protocols=(), pixels=pixels, digest="noise")
 

@@ -15,12 +15,12 @@ _NAME = re.compile(r"epoch_(\d{4})\.ckpt")
 
 
 def write(folder: Path, epoch: int, state: dict[str, Any]) -> None:
-    """Writes the state after an epoch, complete or not at all, and keeps the last two.
+    """Writes the state after an epoch atomically, and keeps the last two checkpoints.
 
-    The file begins with the SHA-256 of what follows.
+    The file begins with the SHA-256 digest of the rest.
 
     Raises:
-        CheckpointError: if it cannot be written; the checkpoint before it stays.
+        CheckpointError: if the file cannot be written; the previous checkpoint is kept.
     """
     content = saved(state)
     path = folder / f"epoch_{epoch:04d}.ckpt"
@@ -37,7 +37,7 @@ def write(folder: Path, epoch: int, state: dict[str, Any]) -> None:
 
 
 def read_newest(folder: Path) -> tuple[dict[str, Any] | None, list[Path]]:
-    """The state of the newest readable checkpoint, and the damaged ones that were passed over.
+    """The state of the newest readable checkpoint, and the paths of newer, damaged ones.
 
     Raises:
         CheckpointError: if there are checkpoints and all of them are damaged.
@@ -69,12 +69,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def discard(folder: Path) -> None:
-    """Deletes all checkpoints of a run that has its result, and what a killed writer left of one."""
+    """Deletes all checkpoints of a finished run, and partial files of an interrupted write."""
     for path in _newest_first(folder):
         path.unlink()
     sweep(folder)
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    found = [path for path in folder.glob("epoch_*.ckpt") if _NAME.fullmatch(path.name)]
-    return sorted(found, key=lambda path: path.name, reverse=True)
+    paths = [path for path in folder.glob("epoch_*.ckpt") if _NAME.fullmatch(path.name)]
+    return sorted(paths, key=lambda path: path.name, reverse=True)

@@ -1,4 +1,4 @@
-"""What a student is worth: its accuracy by every protocol, and its cost."""
+"""Evaluation of a student: accuracy under every protocol of the data set, and cost."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Recipe, Use
 
 CLASSES = "classification"
-"""Where protocols are named, what stands for top-1 accuracy."""
+"""Name of top-1 accuracy where retrieval has the name of a protocol."""
 DEPLOYMENT_TOLERANCE = 1e-3
-"""Largest difference between embeddings before and after folding and thinning, per largest value."""
+"""Largest difference of embeddings before and after folding and pruning, relative to the largest value."""
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Metrics by name, and per protocol what mAP (or top-1) and rank 1 are the means of."""
+    """Metrics by name, and per protocol the per-query values whose means are mAP (or top-1) and rank 1."""
 
     metrics: dict[str, float]
     by_query: dict[str, list[float]]
@@ -38,7 +38,7 @@ class Accuracy:
 
 
 class Appraiser:
-    """Judges networks by the images that a recipe evaluates on."""
+    """Evaluator of networks on the evaluation images of a recipe."""
 
     def __init__(self, recipe: Recipe, dataset: Dataset, device: torch.device):
         self.recipe, self.dataset, self.device = recipe, dataset, device
@@ -51,7 +51,7 @@ class Appraiser:
             return embed_all(Embedder(network), self.dataset, self.indices, self.device)
 
     def accuracy(self, network: RetrievalNetwork, embeddings: Tensor) -> Accuracy:
-        """By every protocol of the data set, or of a classification top-1."""
+        """Retrieval accuracy under every protocol of the data set; top-1 accuracy for classification."""
         use = self.recipe.data.use
         if use in CLASSIFICATION:
             labels = torch.from_numpy(labels_of_evaluated(self.dataset, use))
@@ -59,15 +59,17 @@ class Appraiser:
             return Accuracy(classification_metrics(correct), {CLASSES: correct.double().tolist()}, {})
         results = retrieval_metrics(embeddings, self.dataset, use)
         precision = {name: result.average_precision.tolist() for name, result in results.items()}
-        right = {name: (result.first_rank == 1).astype(int).tolist() for name, result in results.items()}
-        return Accuracy(named_metrics(results), precision, right)
+        rank1_correct = {
+            name: (result.first_rank == 1).astype(int).tolist() for name, result in results.items()
+        }
+        return Accuracy(named_metrics(results), precision, rank1_correct)
 
     def query_identities(self) -> dict[str, list[int]]:
-        """Per protocol what each valid query shows; of a classification, what each image does."""
+        """Identity of each valid query, per protocol; for classification, the label of each image."""
         return query_identities(self.dataset, self.recipe.data.use)
 
     def chance_precision(self) -> dict[str, list[float]]:
-        """Per protocol what random embeddings would give each valid query."""
+        """Expected average precision of each valid query under random embeddings, per protocol."""
         return chance_precision(self.dataset, self.recipe.data.use)
 
     def cost(self, student: RetrievalNetwork, kept: Sequence[Tensor] | None) -> dict[str, float]:
@@ -76,26 +78,26 @@ class Appraiser:
         if kept is not None:
             channels = [int(mask.sum()) for mask in kept]
         size = self.recipe.data
-        found = cost(
+        deployed = cost(
             self.recipe.student, size.height, size.width, channels=channels, identities=self.identities
         )
-        return {"parameters": float(found.parameters), "multiply_adds": float(found.multiply_adds)}
+        return {"parameters": float(deployed.parameters), "multiply_adds": float(deployed.multiply_adds)}
 
     def reduction(self) -> dict[str, float]:
-        """Share of the teacher's parameters that a network for small images saves."""
+        """Reduction of the teacher's parameters as a fraction; for networks for small images only."""
         teacher, student = self.recipe.teacher, self.recipe.student
         if teacher is None or student.embedding is not None:
             return {}
         size = self.recipe.data
-        of_student, of_teacher = (
+        student_parameters, teacher_parameters = (
             cost(network, size.height, size.width, identities=self.identities).parameters
             for network in (student, teacher.student)
         )
-        return {"reduction": 1 - of_student / of_teacher}
+        return {"reduction": 1 - student_parameters / teacher_parameters}
 
 
 def query_identities(dataset: Dataset, use: Use) -> dict[str, list[int]]:
-    """Per protocol what each valid query shows, in query order; of a classification, what each image does."""
+    """Identity of each valid query, per protocol; for classification, the label of each image."""
     if use in CLASSIFICATION:
         return {CLASSES: labels_of_evaluated(dataset, use).tolist()}
     return {
@@ -105,7 +107,7 @@ def query_identities(dataset: Dataset, use: Use) -> dict[str, list[int]]:
 
 
 def chance_precision(dataset: Dataset, use: Use) -> dict[str, list[float]]:
-    """Per protocol each valid query's mean precision over random rankings; of classification 1 / classes."""
+    """Expected average precision of each valid query over random rankings; 1 / classes in classification."""
     if use in CLASSIFICATION:
         labels = labels_of_evaluated(dataset, use)
         return {CLASSES: [1 / len(set(labels.tolist()))] * len(labels)}
@@ -116,10 +118,10 @@ def chance_precision(dataset: Dataset, use: Use) -> dict[str, list[float]]:
 
 
 def require_equal(found: Tensor, wanted: Tensor) -> None:
-    """Compares a deployed network's embeddings with those of the student without its pruned channels.
+    """Checks the deployed network's embeddings against those of the student with pruned channels zeroed.
 
     Raises:
-        RunError: if they differ by more than rounding.
+        RunError: if they differ by more than rounding error.
     """
     difference, largest = float((wanted - found).abs().max()), float(wanted.abs().max())
     if not difference <= DEPLOYMENT_TOLERANCE * largest:

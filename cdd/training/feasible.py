@@ -1,4 +1,4 @@
-"""Whether a recipe can be trained at all, told without data, memory or weights."""
+"""Feasibility check of a recipe, without data, memory or weights."""
 
 from contextlib import suppress
 from functools import lru_cache
@@ -15,18 +15,18 @@ from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Batch, RandomBatch, Recipe
 
 MOST_BYTES = 2**40
-"""Of weights or of one batch of images: 1 TiB, more than any device has."""
+"""Limit for weights or one batch of images: 1 TiB, more than the memory of any device."""
 
 
 def require_feasible(recipe: Recipe) -> None:
-    """Finds what a training would refuse before its first epoch or in its first step.
+    """Checks a recipe for errors that training would raise before or in its first step.
 
-    The step is taken on networks without storage, so that only shapes and settings are looked at.
+    The step runs on networks without storage (the meta device), so only shapes and settings are checked.
 
     Raises:
-        ValueError: for an unknown data set or a use that it does not allow, a batch that it cannot fill,
-            images too small for a network, networks and a method that do not suit each other, ImageNet
-            weights that do not exist, and sizes that no machine has.
+        ValueError: for an unknown data set or an unsupported use, a batch larger than the data set, images
+            too small for a network, incompatible networks and method, missing ImageNet weights, and sizes
+            beyond any device's memory.
     """
     size = extent(recipe.data)
     batch, data = recipe.batch, recipe.data
@@ -53,24 +53,28 @@ def _require_memory(what: str, needed: int) -> None:
 
 def _take_a_step(recipe: Recipe) -> None:
     images = (recipe.batch.size, recipe.data.height, recipe.data.width)
-    student, taught = _passed(recipe.student, recipe.compactors, images)
-    teacher, known = _passed(recipe.teacher.student, False, images) if recipe.teacher else (None, None)
+    student, outputs = _network_and_output(recipe.student, recipe.compactors, images)
+    teacher, teacher_outputs = (
+        _network_and_output(recipe.teacher.student, False, images) if recipe.teacher else (None, None)
+    )
     with torch.device("meta"), torch.no_grad():
         distiller = recipe.method.build(student, teacher, recipe.fidelity)
-        _require_memory("the networks", sum(_bytes(each) for each in (student, teacher, distiller) if each))
+        _require_memory(
+            "the networks", sum(_bytes(module) for module in (student, teacher, distiller) if module)
+        )
         distiller.start_epoch(recipe.schedule.epochs)
         if type(distiller).prepare is not Distiller.prepare:
-            return  # What its terms need is learnt from images.
-        # Where it looks at values, which networks without storage do not have, it goes no further.
+            return  # The terms need the result of `prepare`, which reads images.
+        # Terms that read values cannot be computed on networks without storage.
         with suppress(NotImplementedError, RuntimeError):
-            distiller.terms(taught, known, torch.empty(images[0], dtype=torch.long))
+            distiller.terms(outputs, teacher_outputs, torch.empty(images[0], dtype=torch.long))
 
 
 @lru_cache(maxsize=64)
-def _passed(
+def _network_and_output(
     backbone: Network, compactors: bool | str, images: tuple[int, int, int]
 ) -> tuple[RetrievalNetwork, RetrievalOutput]:
-    """A network without storage, and what it makes of a batch; shared by all recipes, so never changed."""
+    """A network without storage and its output for a batch; cached for all recipes, so never modified."""
     count, height, width = images
     with torch.device("meta"), torch.no_grad():
         network = RetrievalNetwork(backbone, identities=2)

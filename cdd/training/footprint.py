@@ -1,4 +1,4 @@
-"""What a run needs on disk and in the device's memory, counted without allocating it."""
+"""Disk and device memory of a run, counted without allocation."""
 
 from dataclasses import dataclass
 
@@ -16,9 +16,9 @@ class Footprint:
     """Bytes of one run.
 
     Attributes:
-        training_disk: checkpoints while it trains, one being written included.
-        kept_disk: weights and deployed network, here and in the tracking store, after it has finished.
-        least_memory: weights, gradients, momentum, teacher and galleries; activations are not counted.
+        training_disk: checkpoints during training, including one that is being written.
+        kept_disk: weights and deployed network of a finished run, on disk and in the tracking store.
+        least_memory: weights, gradients, momentum, teacher and feature queues; activations are not counted.
     """
 
     training_disk: int
@@ -27,7 +27,7 @@ class Footprint:
 
 
 def footprint(recipe: Recipe, identities: int) -> Footprint:
-    """What this run needs with so many training identities."""
+    """Disk and memory of this run with this number of training identities."""
     with torch.device("meta"):
         student = RetrievalNetwork(recipe.student, identities)
         if recipe.compactors:

@@ -1,9 +1,9 @@
-"""How a batch passes through a network: as a whole, or in parts with the gradient of the whole batch's loss.
+"""Passes of a batch through a network: as a whole, or in micro-batches with the whole batch's gradient.
 
-The losses compare images with each other, so they cannot be summed over parts. Instead the outputs of
-all parts are gathered without a graph, the losses are differentiated by them, and each part runs again
-to carry its share of that gradient into the weights: one more forward pass, the memory of one part.
-Only the batch norms see one part at a time.
+The losses compare images with each other, so they cannot be summed over micro-batches. Instead the outputs
+of all micro-batches are computed without a graph, the loss is differentiated with respect to them, and a
+second forward pass of each micro-batch propagates its part of that gradient to the weights: one additional
+forward pass, the memory of one micro-batch. Only the batch norms use the statistics of a micro-batch.
 
 Source: Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup",
 RepL4NLP 2021 (gradient cache).
@@ -30,34 +30,34 @@ Forward = Callable[[Images], RetrievalOutput]
 def forward_pass(
     network: nn.Module, precision: "Precision", *, compiled: bool, tapped: bool, mapped: bool
 ) -> Forward:
-    """The network's forward pass in this precision, with taps and maps where they are read."""
-    called = torch.compile(network) if compiled else network
+    """The network's forward pass in this precision, with taps and feature maps on request."""
+    callable_network = torch.compile(network) if compiled else network
 
     def forward(images: Tensor) -> RetrievalOutput:
         with precision.forward_context():
-            output: RetrievalOutput = called(images, tapped=tapped, mapped=mapped)
+            output: RetrievalOutput = callable_network(images, tapped=tapped, mapped=mapped)
         return output
 
     return forward
 
 
 class WholeBatch:
-    """One forward and one backward pass for all images of this process."""
+    """One forward and one backward pass for all images of this rank."""
 
     def __init__(self, forward: Forward, precision: "Precision", ranks: Ranks = ALONE):
         self.forward, self.precision, self.ranks = forward, precision, ranks
 
     def outputs(self, images: Images) -> RetrievalOutput:
-        """What the losses read: for the images of all processes."""
+        """The network's outputs for the images of all ranks."""
         return gathered(self.forward(images), self.ranks)
 
     def backward(self, loss: Tensor) -> None:
-        """Adds the gradient of a loss of the last outputs to the weights."""
+        """Accumulates the gradient of a loss of the last outputs in the weights."""
         self.precision.backward(loss, None)
 
 
 class InParts(WholeBatch):
-    """At most `size` images in the network at a time."""
+    """Gradient cache: micro-batches of at most `size` images."""
 
     def __init__(
         self,
@@ -71,18 +71,18 @@ class InParts(WholeBatch):
         self.network, self.size = network, size
 
     def outputs(self, images: Images) -> RetrievalOutput:
-        """What the losses read, cut off from the network."""
+        """The network's outputs for the images of all ranks, detached from the network."""
         with torch.no_grad(), _statistics_kept(self.network):
-            whole = in_parts(self.forward, images, self.size)
-        leaves = [tensor.detach().requires_grad_() for tensor in _tensors(whole)]
+            output = in_parts(self.forward, images, self.size)
+        leaves = [tensor.detach().requires_grad_() for tensor in _tensors(output)]
         self._images, self._leaves = images, leaves
-        return gathered(_rebuilt(whole, leaves), self.ranks)
+        return gathered(_rebuilt(output, leaves), self.ranks)
 
     def backward(self, loss: Tensor) -> None:
-        """Runs every part again and adds its share of the gradient to the weights."""
+        """Accumulates the gradient in the weights by a second forward pass of every micro-batch."""
         super().backward(loss)
-        received = [leaf.grad if leaf.grad is not None else torch.zeros_like(leaf) for leaf in self._leaves]
-        shares = zip(*(gradient.split(self.size) for gradient in received), strict=True)
+        gradients = [leaf.grad if leaf.grad is not None else torch.zeros_like(leaf) for leaf in self._leaves]
+        shares = zip(*(gradient.split(self.size) for gradient in gradients), strict=True)
         *parts, last = zip(self._images.split(self.size), shares, strict=True)
         for part in parts:
             with self.ranks.reduced_later(self.network):
@@ -94,12 +94,12 @@ class InParts(WholeBatch):
 
 
 def gathered(output: RetrievalOutput, ranks: Ranks) -> RetrievalOutput:
-    """The outputs for the images of all processes, in the order of one process; differentiable."""
+    """The outputs for the images of all ranks, in the order of a single process; differentiable."""
     return _rebuilt(output, ranks.gathered(_tensors(output)))
 
 
 def in_parts(forward: Forward, images: Images, size: int) -> RetrievalOutput:
-    """The outputs for all images, computed for `size` of them at a time."""
+    """The outputs for all images, computed in micro-batches of `size`."""
     outputs = [forward(part) for part in images.split(size)]
     columns = zip(*(_tensors(output) for output in outputs), strict=True)
     return _rebuilt(outputs[0], [torch.cat(column) for column in columns])
@@ -112,21 +112,21 @@ def _tensors(output: RetrievalOutput) -> list[Tensor]:
 
 
 def _rebuilt(like: RetrievalOutput, values: Sequence[Tensor]) -> RetrievalOutput:
-    rest = iter(values)
+    remaining = iter(values)
     return RetrievalOutput(
-        pooled=next(rest),
-        embedding=next(rest),
-        logits=next(rest),
-        before_compactor=tuple(islice(rest, len(like.before_compactor))),
-        after_compactor=tuple(islice(rest, len(like.after_compactor))),
-        stages=tuple(islice(rest, len(like.stages))),
-        before_last_relu=next(rest, None),
+        pooled=next(remaining),
+        embedding=next(remaining),
+        logits=next(remaining),
+        before_compactor=tuple(islice(remaining, len(like.before_compactor))),
+        after_compactor=tuple(islice(remaining, len(like.after_compactor))),
+        stages=tuple(islice(remaining, len(like.stages))),
+        before_last_relu=next(remaining, None),
     )
 
 
 @contextmanager
 def _statistics_kept(network: nn.Module) -> Iterator[None]:
-    """Inside, batch norms normalise by their batch as before, but their running statistics stay."""
+    """A context in which batch norms normalise by their batch without updating the running statistics."""
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
     for norm in norms:
         norm.track_running_stats = False

@@ -1,9 +1,10 @@
-"""Students that see the same lessons, side by side in one process: batches and teacher are computed once.
+"""Multi-student scheduler: co-trained students share training batches and teacher outputs in one process.
 
-Every student trains as it does alone, in a thread of its own, but only one of them runs at a time: whoever
-asks for its next lesson, or has ended, hands its turn on. The next lesson is given when all who are still
-there wait for one, to those of the earliest epoch; who went on from a later checkpoint waits for them. So a
-student's numbers are those that it has alone, and one that fails leaves the others to go on.
+Every student trains in a thread of its own, but only one thread runs at a time: a student that requests its
+next training batch, or that has finished, passes the turn to the next thread. Once every unfinished student
+waits for a batch, the students of the earliest epoch receive theirs; a student that resumed from a later
+checkpoint waits for them. A student's results therefore equal those of training it alone, and the failure
+of one student does not stop the others.
 """
 
 import threading
@@ -20,36 +21,36 @@ from cdd.recipe import Recipe
 from cdd.training.batches import Lesson, Lessons, subject
 
 SECONDS_BETWEEN_LOOKS = 0.5
-"""For an interruption whose signal reached another thread."""
+"""Poll interval of the caller, for an interruption whose signal was delivered to another thread."""
 
 T = TypeVar("T")
 Message = Lesson | BaseException | None
-"""What wakes a student: its next lesson, an error, or nothing: its first turn, or the end of an epoch."""
+"""What a turn delivers: a training batch, an error, or None for the first turn and the end of an epoch."""
 
 
 class Seat:
-    """The place of a student that is taught alone.
+    """The slot of a student that trains alone.
 
     Attributes:
-        companions: most other students that a lesson was shared with.
+        companions: largest number of other students that shared one of its training batches.
     """
 
     companions = 0
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What `make` returns; for students side by side, made once for all with this key."""
+        """The result of `make`; co-trained students call `make` once per key and share the result."""
         return make()
 
     def speaker(self, recipe: Recipe) -> Recipe:
-        """Whose recipe lessons are made from: of those who are taught the same, one that reads maps."""
+        """The recipe used to build the shared batch stream: one that needs feature maps, if there is one."""
         return recipe
 
     def attended(self, lessons: Lessons, epoch: int) -> Iterator[Lesson]:
-        """The lessons of an epoch."""
+        """The training batches of an epoch."""
         return lessons.of_epoch(epoch)
 
     def seconds(self) -> float:
-        """A clock that tells what this student takes: its own time and its share of each lesson's."""
+        """A clock of this student's time: its own turns and its share of the shared batches."""
         return time.monotonic()
 
 
@@ -58,153 +59,153 @@ _present: ContextVar[Seat] = ContextVar("seat", default=ALONE)
 
 
 def seat_here() -> Seat:
-    """The seat of the student that this thread trains; `ALONE` outside a classroom."""
+    """The slot of the student that this thread trains; outside of a scheduler, one that shares nothing."""
     return _present.get()
 
 
 class _Shared(Seat):
-    """A place in a classroom."""
+    """A student's slot in a multi-student scheduler."""
 
-    def __init__(self, room: "Classroom[Any]"):
-        self._room = room
+    def __init__(self, scheduler: "Classroom[Any]"):
+        self._scheduler = scheduler
         self.inbox: SimpleQueue[Message] = SimpleQueue()
         self._spent, self._resumed = 0.0, time.monotonic()
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
-        if key not in self._room.common:
-            self._room.common[key] = make()
-        found: T = self._room.common[key]
-        return found
+        if key not in self._scheduler.common:
+            self._scheduler.common[key] = make()
+        value: T = self._scheduler.common[key]
+        return value
 
     def speaker(self, recipe: Recipe) -> Recipe:
-        alike = (other for other in self._room.recipes if subject(other) == subject(recipe))
-        return next((other for other in alike if other.method.reads_maps), recipe)
+        sharing = (other for other in self._scheduler.recipes if subject(other) == subject(recipe))
+        return next((other for other in sharing if other.method.reads_maps), recipe)
 
     def attended(self, lessons: Lessons, epoch: int) -> Iterator[Lesson]:
-        while (lesson := self._next(lessons, epoch)) is not None:
+        while (lesson := self._next_batch(lessons, epoch)) is not None:
             yield lesson
 
     def seconds(self) -> float:
         return self._spent + time.monotonic() - self._resumed
 
-    def _next(self, lessons: Lessons, epoch: int) -> Lesson | None:
+    def _next_batch(self, lessons: Lessons, epoch: int) -> Lesson | None:
         self._spent = self.seconds()
-        self._room.wait(self, lessons, epoch)
-        message = self.awoken()
+        self._scheduler.wait(self, lessons, epoch)
+        message = self.wait_for_turn()
         if isinstance(message, BaseException):
             raise message
         return message
 
-    def awoken(self) -> Message:
-        """Waits for a turn; returns what comes with it."""
+    def wait_for_turn(self) -> Message:
+        """The message of the next turn; blocks until then."""
         message = self.inbox.get()
         self._resumed = time.monotonic()
         return message
 
     def charge(self, seconds: float, companions: int) -> None:
-        """Counts the share of a lesson, which nobody's turn has."""
+        """Adds this student's share of the time that a shared batch took."""
         self._spent += seconds
         self.companions = max(self.companions, companions)
 
 
 class Classroom(Generic[T]):
-    """Students side by side.
+    """Scheduler of co-trained students.
 
-    Their turns pass from thread to thread through inboxes, so that only one of them reads or changes what
-    is here at any time.
+    Turns pass from thread to thread through inboxes, so that only one thread at a time reads or changes the
+    scheduler's state.
 
     Attributes:
         recipes: of all students.
-        common: what the students share, by key.
+        common: objects that the students share, by key.
     """
 
     def __init__(self, recipes: Sequence[Recipe]):
         self.recipes = tuple(recipes)
         self.common: dict[Hashable, Any] = {}
-        self._seats = [_Shared(self) for _ in recipes]
+        self._slots = [_Shared(self) for _ in recipes]
         self._results: dict[_Shared, T | BaseException] = {}
-        self._due: deque[tuple[_Shared, Message]] = deque((seat, None) for seat in self._seats)
+        self._due: deque[tuple[_Shared, Message]] = deque((seat, None) for seat in self._slots)
         self._waiting: dict[_Shared, tuple[Lessons, int]] = {}
-        self._given: tuple[Lessons, int] | None = None
-        self._lessons: Iterator[Lesson] = iter(())
-        self._over, self._interrupted = threading.Event(), False
+        self._current: tuple[Lessons, int] | None = None
+        self._batches: Iterator[Lesson] = iter(())
+        self._finished, self._interrupted = threading.Event(), False
 
     def results(self, work: Sequence[Callable[[], T]]) -> list[T | BaseException]:
-        """What each student's work returned, or the error that ended it, in the order of the recipes.
+        """Result of each student's work, or the error that ended the work, in the order of the recipes.
 
-        Work that waits for another student's holds up all of them. An interruption (KeyboardInterrupt)
-        reaches every student with its next lesson, and then the caller.
+        Work that waits for another student's work blocks all students. An interruption (KeyboardInterrupt)
+        is raised in every student at its next training batch, and then in the caller.
         """
-        for number, pair in enumerate(zip(self._seats, work, strict=True), start=1):
+        for number, pair in enumerate(zip(self._slots, work, strict=True), start=1):
             threading.Thread(target=self._work, args=pair, name=f"student-{number}", daemon=True).start()
         interruption: BaseException | None = None
-        self._hand_on()
-        # Not by joining the threads: an interrupted join takes a thread that is alive for ended.
-        while not self._over.is_set():
+        self._pass_turn()
+        # Thread.join() interrupted by a signal may report a live thread as finished, so poll an Event.
+        while not self._finished.is_set():
             try:
-                self._over.wait(SECONDS_BETWEEN_LOOKS)
+                self._finished.wait(SECONDS_BETWEEN_LOOKS)
             except BaseException as error:
                 interruption, self._interrupted = error, True
         if interruption:
             raise interruption
-        return [self._results[seat] for seat in self._seats]
+        return [self._results[seat] for seat in self._slots]
 
     def wait(self, seat: _Shared, lessons: Lessons, epoch: int) -> None:
-        """Notes what a student waits for, and hands its turn on."""
+        """Records the epoch whose next batch a student waits for, and passes its turn."""
         self._waiting[seat] = (lessons, epoch)
-        self._hand_on()
+        self._pass_turn()
 
     def _work(self, seat: _Shared, work: Callable[[], T]) -> None:
         _present.set(seat)
-        seat.awoken()
+        seat.wait_for_turn()
         try:
             self._results[seat] = work()
         except BaseException as error:
             self._results[seat] = error
-        self._hand_on()
+        self._pass_turn()
 
-    def _hand_on(self) -> None:
-        """Gives the turn to who is due; where nobody is, all who are still there wait for a lesson."""
+    def _pass_turn(self) -> None:
+        """Wakes the next student that is due; if none is due, all unfinished students wait for a batch."""
         if not self._due and self._waiting:
-            self._give()
+            self._send_next_batch()
         if self._due:
             seat, message = self._due.popleft()
             seat.inbox.put(message)
         else:
-            self._over.set()
+            self._finished.set()
 
-    def _give(self) -> None:
-        """Makes the next lesson due for everybody who waits for it."""
-        chosen = self._choice()
-        present = [seat for seat, wanted in self._waiting.items() if wanted == chosen]
+    def _send_next_batch(self) -> None:
+        """Makes every student due that waits for the next batch of the current epoch."""
+        current = self._current_epoch()
+        receivers = [seat for seat, awaited in self._waiting.items() if awaited == current]
         started = time.monotonic()
-        message = self._next(chosen)
-        for seat in present:
+        message = self._next_message(current[0])
+        for seat in receivers:
             del self._waiting[seat]
-            seat.charge((time.monotonic() - started) / len(present), len(present) - 1)
+            seat.charge((time.monotonic() - started) / len(receivers), len(receivers) - 1)
             self._due.append((seat, message))
 
-    def _choice(self) -> tuple[Lessons, int]:
-        """Whose next lesson it is: an epoch that has begun goes on while somebody is left in it."""
-        wanted = list(self._waiting.values())
-        if self._given in wanted and self._given is not None:
-            return self._given
-        self._given = min(wanted, key=lambda each: each[1])
-        lessons, epoch = self._given
-        self._lessons = lessons.of_epoch(epoch)
-        return self._given
+    def _current_epoch(self) -> tuple[Lessons, int]:
+        """Batch stream and epoch of the next batch: the current epoch until no student waits for it."""
+        awaited = list(self._waiting.values())
+        if self._current in awaited and self._current is not None:
+            return self._current
+        self._current = min(awaited, key=lambda stream_and_epoch: stream_and_epoch[1])
+        lessons, epoch = self._current
+        self._batches = lessons.of_epoch(epoch)
+        return self._current
 
-    def _next(self, chosen: tuple[Lessons, int]) -> Message:
+    def _next_message(self, lessons: Lessons) -> Message:
         if self._interrupted:
             return KeyboardInterrupt()
         try:
-            lesson = next(self._lessons, None)
-            if lesson and chosen[0].device.type == "cuda":
-                # Else whoever learns first would be charged with the teacher's time.
-                torch.cuda.synchronize(chosen[0].device)
+            lesson = next(self._batches, None)
+            if lesson and lessons.device.type == "cuda":
+                # Otherwise the teacher's time would be charged to the first student of the batch.
+                torch.cuda.synchronize(lessons.device)
         except Exception as error:
-            self._given = None
+            self._current = None
             return error
         if lesson is None:
-            self._given = None
+            self._current = None
         return lesson

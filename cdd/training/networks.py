@@ -1,4 +1,4 @@
-"""The networks of a run: a student at its start, a frozen teacher."""
+"""Networks of a run: the initialised student and the frozen teacher."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,20 +16,21 @@ from cdd.recipe import Recipe
 from cdd.tensor_files import read_state
 
 IMAGENET = "imagenet"
-"""Key, among the files of the runs that a run needs, of its ImageNet weights."""
+"""Key of the ImageNet weights among the weight files of the runs that a run depends on."""
 
 
 def build_student(recipe: Recipe, identities: int, weights: Mapping[str, Path]) -> RetrievalNetwork:
     """The student before its first step.
 
-    The neck and the classifier start at random; the backbone starts at random, from ImageNet, from Tiny
-    ImageNet, or from the backbone of the pretraining run. A base trained on the same identities gives all
-    three; one that was pruned, its deployed network. Compactors start as the identity.
+    Neck and classifier are initialised at random; the backbone at random, from ImageNet, from Tiny ImageNet,
+    or from the backbone of the pretraining run. From a base run on the same identities, all three are
+    initialised; from a pruned base run, the student is its deployed network. Compactors start as the
+    identity.
 
     Args:
         identities: outputs of the classifier.
-        weights: by run id the file that the pretraining run left; under `IMAGENET`, where torchvision
-            shall not download it, its file or folder.
+        weights: weight file of each run, by run id; under `IMAGENET` a file or folder of ImageNet weights,
+            downloaded by torchvision if absent.
     """
     network = RetrievalNetwork(recipe.student, identities)
     initialise(network, torch.Generator().manual_seed(recipe.seed))
@@ -64,14 +65,14 @@ def _deployed_base(recipe: Recipe, identities: int, weights: Mapping[str, Path])
 
 
 def load_teacher(teacher: Recipe, identities: int, weights: Mapping[str, Path]) -> RetrievalNetwork:
-    """The frozen network that the teacher's run left, classifier included."""
+    """The frozen network of the teacher's run, classifier included."""
     network = RetrievalNetwork(teacher.student, identities)
     network.load_state_dict(_stored_weights(teacher, weights))
     return network.requires_grad_(False)
 
 
 def placed(network: RetrievalNetwork, device: torch.device) -> RetrievalNetwork:
-    """The network on the device, its convolutions' weights with channels last in memory."""
+    """The network on the device, with convolution weights in channels-last memory format."""
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -79,9 +80,9 @@ def placed(network: RetrievalNetwork, device: torch.device) -> RetrievalNetwork:
 
 
 def set_teacher_mode(teacher: RetrievalNetwork, *, batch_statistics: bool) -> None:
-    """Running statistics, or those of each batch; the running ones never move.
+    """Sets the teacher's batch norms to running or to batch statistics; running statistics stay fixed.
 
-    Differs: in the authors' release the running statistics drift as well.
+    Differs: in the authors' release the running statistics are updated as well.
     """
     teacher.train(batch_statistics)
     for module in teacher.modules():

@@ -18,29 +18,31 @@ from cdd.training.schedule import learning_rate
 def build_optimiser(
     student: RetrievalNetwork, distiller: Distiller, recipe: Recipe, *, scaled: bool = False
 ) -> SGD:
-    """SGD over the student and whatever the distiller learns.
+    """SGD over the parameters of the student and of the distiller.
 
-    Neck and classifier train `neck_learning_rate_factor` times as fast. Weight decay acts on every
-    parameter, biases, batch norms and (by fidelity) compactors included; a method may set the compactors
-    apart.
+    The learning rate of neck and classifier is multiplied by `neck_learning_rate_factor`. Weight decay acts
+    on every parameter, including biases, batch norms and (by fidelity) compactors; a method may override the
+    settings of the compactors' group.
 
     Args:
-        scaled: whether the loss is scaled: a fused step would undo that itself, too late for a
+        scaled: whether the loss is scaled. A fused step would unscale the gradients itself, too late for a
             distiller that edits the gradients.
     """
-    weights = [compactor.weight for compactor in compactors(student)]
-    special = {id(weight) for weight in weights}
-    body = [p for p in (*student.backbone.parameters(), *distiller.parameters()) if id(p) not in special]
+    compactor_weights = [compactor.weight for compactor in compactors(student)]
+    compactor_ids = {id(weight) for weight in compactor_weights}
+    body = [
+        p for p in (*student.backbone.parameters(), *distiller.parameters()) if id(p) not in compactor_ids
+    ]
     head = [*student.neck.parameters(), *student.classifier.parameters()]
     settings, fidelity = recipe.optimiser, recipe.fidelity
     groups = [
         {"params": body, "factor": 1.0},
         {"params": head, "factor": fidelity.neck_learning_rate_factor},
     ]
-    if weights:
+    if compactor_weights:
         decay = settings.weight_decay if fidelity.compactor_weight_decay else 0.0
-        own = {"weight_decay": decay, **distiller.optimiser_settings()}
-        groups.append({"params": weights, "factor": 1.0, **own})
+        compactor_settings = {"weight_decay": decay, **distiller.optimiser_settings()}
+        groups.append({"params": compactor_weights, "factor": 1.0, **compactor_settings})
     return SGD(
         groups,
         lr=recipe.schedule.peak_learning_rate,
@@ -51,7 +53,7 @@ def build_optimiser(
 
 
 def set_learning_rates(optimiser: torch.optim.Optimizer, schedule: Schedule, finished_epochs: float) -> None:
-    """Sets every group's rate for the iteration that begins after `finished_epochs` epochs."""
+    """Sets every group's learning rate for the iteration that begins after `finished_epochs` epochs."""
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(schedule, finished_epochs, group["factor"])
 

@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 def precision_plugin(device: torch.device, dtype: torch.dtype) -> "Precision":
-    """What wraps forward pass, backward pass and step: nothing, bfloat16 autocast, or float16 with scaling.
+    """Fabric's plugin for float32, bfloat16 autocast, or float16 autocast with loss scaling.
 
-    Under float16 the loss is scaled before the backward pass; `unscale_gradients` undoes that, and a
-    step whose gradients have overflown is left out. Its `state_dict` holds the scale.
+    Under float16 the loss is scaled before the backward pass, `unscale_gradients` unscales the gradients,
+    and a step whose gradients have overflowed is skipped. The scale is part of the plugin's `state_dict`.
     """
     from lightning_fabric.plugins.precision import MixedPrecision, Precision
 

@@ -1,4 +1,4 @@
-"""What a method learns from the teacher before the first epoch, kept beside it for its next student."""
+"""Stored preparations: what a method computes from the teacher before the first epoch, for reuse."""
 
 import hashlib
 import json
@@ -14,34 +14,34 @@ DIGEST_LENGTH = 12
 
 
 def preparation_file(recipe: Recipe, data_digest: str, folder: Path | None) -> Path | None:
-    """Where the preparation of such a run is kept: named by data, teacher and the settings that decide it.
+    """Path of a run's stored preparation, named by a hash of data, teacher and the method's settings.
 
-    None for a method whose preparation is not worth keeping, or without a folder.
+    None for a method whose preparation is not stored, or without a folder.
     """
     settings = recipe.method.preparation
     if settings is None or recipe.teacher is None or folder is None:
         return None
-    decides = {
+    inputs = {
         "method": type(recipe.method).__name__,
         "settings": settings,
         "teacher": recipe.teacher.run_id,
         "data": recipe.data.model_dump(mode="json"),
         "digest": data_digest,
     }
-    text = json.dumps(decides, sort_keys=True)
+    text = json.dumps(inputs, sort_keys=True)
     return folder / f"prepared-{hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]}.pt"
 
 
 def save_buffers(module: nn.Module, path: Path) -> None:
-    """Writes the buffers, complete or not at all."""
+    """Writes the buffers atomically."""
     write_tensors(path, dict(module.named_buffers()))
 
 
 def load_buffers(module: nn.Module, path: Path) -> None:
-    """Fills the buffers with what `save_buffers` wrote.
+    """Loads the buffers that `save_buffers` wrote.
 
     Raises:
-        DataError: naming the file if it is damaged, or of another method.
+        DataError: with the file's path if the file is damaged or belongs to another method.
     """
     remedy = "Delete that file: the same command then prepares it again."
     stored = read_state(path, "what a method has learnt of its teacher", remedy, finite=False)

@@ -1,4 +1,4 @@
-"""Learning rates: linear warm-up, flat, cosine; or linear warm-up, then down in steps."""
+"""Learning-rate schedules: linear warm-up, constant, cosine; or linear warm-up, then step decay."""
 
 import math
 
@@ -6,12 +6,12 @@ from cdd.recipe import Schedule
 
 
 def learning_rate(schedule: Schedule, finished_epochs: float, factor: float = 1.0) -> float:
-    """The rate in force after `finished_epochs` epochs, for a group trained `factor` times as fast.
+    """Learning rate after `finished_epochs` epochs, for a group whose peak is multiplied by `factor`.
 
     Args:
-        finished_epochs: finished epochs and the finished share of the one that runs; a schedule that
-            steps by epoch ignores the share, so its first epoch trains at the rate of 0.
-        factor: multiplies the peak, not the final rate, as the authors' release does.
+        finished_epochs: finished epochs plus the finished fraction of the current one; a schedule that
+            steps by epoch ignores the fraction, so its first epoch trains at the rate after 0 epochs.
+        factor: multiplies the peak, not the final rate, as in the authors' release.
 
     Source: Section 4.2; the release's `WarmupCosineAnnealingLR`.
     """
@@ -19,11 +19,11 @@ def learning_rate(schedule: Schedule, finished_epochs: float, factor: float = 1.
     if schedule.step == "epoch":
         finished_epochs = math.floor(finished_epochs)
     if finished_epochs < schedule.warmup_epochs:
-        share = finished_epochs / schedule.warmup_epochs
-        return peak * (schedule.warmup_factor * (1 - share) + share)
+        progress = finished_epochs / schedule.warmup_epochs
+        return peak * (schedule.warmup_factor * (1 - progress) + progress)
     if schedule.milestones:
-        passed = sum(finished_epochs >= milestone for milestone in schedule.milestones)
-        return float(peak * schedule.decay**passed)
+        passed_milestones = sum(finished_epochs >= milestone for milestone in schedule.milestones)
+        return float(peak * schedule.decay**passed_milestones)
     if finished_epochs <= schedule.flat_until_epoch:
         return peak
     phase = (finished_epochs - schedule.flat_until_epoch) / (schedule.epochs - schedule.flat_until_epoch)

@@ -1,4 +1,4 @@
-"""One training: a student learns from its lessons, epoch by epoch."""
+"""Trainer of one student: networks, distiller and optimiser, stepped batch by batch and epoch by epoch."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -25,11 +25,11 @@ from cdd.training.precision import precision_plugin
 from cdd.training.preparation import load_buffers, preparation_file, save_buffers
 
 Stepped = Callable[[int, int, float], None]
-"""Called after an iteration with its number in the epoch, the epoch's iterations and the loss."""
+"""Callback after an iteration: its number in the epoch, the epoch's number of iterations, the loss."""
 
 
 class Training:
-    """The state of one student's run and the way from one lesson to the next."""
+    """The training state of one student, and its training step."""
 
     def __init__(
         self,
@@ -56,27 +56,27 @@ class Training:
 
     @cached_property
     def passes(self) -> WholeBatch:
-        """How batches pass through the student in its present shape; several processes make it together."""
+        """Forward and backward pass of the student in its present shape; created on all ranks together."""
         ranks, part = self.lessons.ranks, self.lessons.part
-        called = ranks.wrapped(self.student)
+        wrapped = ranks.wrapped(self.student)
         forward = forward_pass(
-            called,
+            wrapped,
             self.precision,
             compiled=self.compiled,
             tapped=self.teacher is not None,
             mapped=self.recipe.method.reads_maps,
         )
         if part < len(self.lessons.share):
-            return InParts(forward, self.precision, called, part, ranks)
+            return InParts(forward, self.precision, wrapped, part, ranks)
         return WholeBatch(forward, self.precision, ranks)
 
     def prepare(self, teacher_folder: Path | None = None) -> None:
-        """Lets the method look at the teacher before the first epoch of a new run.
+        """Prepares the method from the teacher's outputs, before the first epoch of a new run.
 
-        The first process does it for all.
+        Rank 0 prepares; the other ranks receive its parameters and buffers.
 
         Args:
-            teacher_folder: where what a method finds worth keeping is looked for first, and kept.
+            teacher_folder: folder of stored preparations; read first, written after a new preparation.
         """
         self.lessons.ranks.first_does(self._prepare, teacher_folder)
         self.lessons.ranks.copy_from_first([*self.distiller.parameters(), *self.distiller.buffers()])
@@ -92,7 +92,7 @@ class Training:
             save_buffers(self.distiller, path)
 
     def train_epoch(self, epoch: int, stepped: Stepped) -> dict[str, float]:
-        """Trains one epoch, counted from 1, and returns its mean losses and the method's figures.
+        """Mean losses and method metrics of one epoch of training, counted from 1.
 
         Raises:
             DivergenceError: as soon as a loss is not finite.
@@ -104,7 +104,7 @@ class Training:
         return course.finish()
 
     def start_epoch(self, epoch: int) -> "Course":
-        """What takes the student through the lessons of an epoch."""
+        """An epoch's training steps, after the removal of dead channels."""
         self.student.train()
         self.distiller.start_epoch(epoch)
         if epoch > 1:
@@ -113,16 +113,16 @@ class Training:
         return Course(self, epoch)
 
     def _slim(self, dead: Sequence[Tensor] | None) -> None:
-        """Takes dead channels out of the student, for good."""
+        """Removes dead channels from the student permanently."""
         if dead:
-            # It has noted the shapes, and DDP must be gone before they change.
+            # DDP stores the parameters' shapes, so its wrapper must go before they change.
             vars(self).pop("passes", None)
             if slim(self.student, self.optimiser, dead) and self.compiled:
-                # Else every shape would count against the number of times that one code may be compiled.
+                # Otherwise every new shape counts towards the recompilation limit.
                 torch.compiler.reset()
 
     def step(self, lesson: Lesson) -> dict[str, float]:
-        """Learns from one batch; the loss `total` and its terms by name."""
+        """Values of the loss (`total`) and its terms, by name, after one optimiser step on a batch."""
         student = self.passes.outputs(lesson.images)
         terms = {
             **self._common_terms(student, lesson.teacher, lesson.labels),
@@ -131,12 +131,12 @@ class Training:
         total = torch.stack([*terms.values()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
         self.passes.backward(total)
-        # Each process has all of these gradients by itself, but perhaps rounded in another way.
+        # Each rank computes all of these gradients, but their rounding may differ.
         self.lessons.ranks.average(p.grad for p in self.distiller.parameters() if p.grad is not None)
         self.precision.unscale_gradients(self.optimiser)
         self.distiller.edit_gradients()
         self.precision.optimizer_step(self.optimiser)
-        # One transfer for all terms: each .item() alone would wait for the device.
+        # One transfer for all terms: every single .item() would wait for the device.
         numbers = torch.stack([total, *terms.values()]).detach().tolist()
         return dict(zip(["total", *terms], numbers, strict=True))
 
@@ -154,7 +154,7 @@ class Training:
         return terms
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next epoch depends on."""
+        """The state that the next epoch depends on, as a checkpoint stores it."""
         return {
             "student": self.student.state_dict(),
             "distiller": self.distiller.state_dict(),
@@ -164,7 +164,7 @@ class Training:
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Goes on, in a training that has not begun, from a state that `state` returned."""
+        """Restores a state that `state` returned, into a trainer that has not taken a step."""
         self._slim(state.get("removed"))
         self.student.load_state_dict(state["student"])
         self.distiller.load_state_dict(state["distiller"])
@@ -173,11 +173,11 @@ class Training:
 
 
 class Course:
-    """A student's way through the lessons of one epoch.
+    """The training steps of one epoch, with running sums of the losses.
 
     Attributes:
-        iteration: lessons learnt so far.
-        iterations: lessons of the epoch.
+        iteration: training batches so far.
+        iterations: training batches of the epoch.
     """
 
     def __init__(self, training: Training, epoch: int):
@@ -186,14 +186,14 @@ class Course:
         self._sums: dict[str, float] = {}
 
     def learn(self, lesson: Lesson) -> float:
-        """Learns from the next lesson and returns its loss.
+        """The loss of a training step on the next batch.
 
         Raises:
             DivergenceError: for a loss that is not finite.
         """
         training = self._training
-        finished = self._epoch - 1 + self.iteration / self.iterations
-        set_learning_rates(training.optimiser, training.recipe.schedule, finished)
+        finished_epochs = self._epoch - 1 + self.iteration / self.iterations
+        set_learning_rates(training.optimiser, training.recipe.schedule, finished_epochs)
         values = training.step(lesson)
         self.iteration += 1
         if not np.isfinite(values["total"]):
@@ -202,10 +202,10 @@ class Course:
         return values["total"]
 
     def finish(self) -> dict[str, float]:
-        """Ends the epoch; the mean losses and the method's figures.
+        """Mean losses and method metrics of the finished epoch.
 
         Raises:
-            RunError: where processes that train together no longer have the same student.
+            RunError: if the students of two ranks are no longer equal.
         """
         reunite(self._training.student, self._training.distiller, self._training.lessons.ranks)
         losses = {f"loss/{name}": value / self.iterations for name, value in self._sums.items()}
@@ -214,8 +214,8 @@ class Course:
 
     def _divergence(self, values: Mapping[str, float]) -> str:
         terms = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-        before = self._epoch - 1
-        kept = f"the checkpoint of epoch {before} is kept" if before else "there is no checkpoint yet"
+        previous = self._epoch - 1
+        kept = f"the checkpoint of epoch {previous} is kept" if previous else "there is no checkpoint yet"
         return (
             f"the loss is not finite in epoch {self._epoch}, iteration {self.iteration}: {terms}; {kept}. "
             f"{self._advice()}"
@@ -226,7 +226,7 @@ class Course:
         name = str(dtype).removeprefix("torch.")
         precise = f"train with precision=float32 (it is {name} now)"
         if self._epoch == 1 and self.iteration == 1:
-            # No weight has moved yet, so that no learning rate can be the cause.
+            # No weight has changed yet, so the learning rate cannot be the cause.
             reason = "This is the first step, so that the learning rate is not the cause: "
             if dtype is torch.float32:
                 return f"{reason}look at the weights that it starts from, the images, and the loss weights."

@@ -124,7 +124,7 @@ def test_images_are_read_and_the_teacher_is_asked_once_for_all(
     tmp_path: Path, weights: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, taught = [], []
-    build, teach = Lessons.__init__, Lessons._taught
+    build, teach = Lessons.__init__, Lessons._teacher_outputs
 
     def counted_build(self: Lessons, *given: object, **more: object) -> None:
         made.append(self)
@@ -135,7 +135,7 @@ def test_images_are_read_and_the_teacher_is_asked_once_for_all(
         return teach(self, images)
 
     monkeypatch.setattr(Lessons, "__init__", counted_build)
-    monkeypatch.setattr(Lessons, "_taught", counted_teach)
+    monkeypatch.setattr(Lessons, "_teacher_outputs", counted_teach)
     observers = [Stops(), Stops()]
     together([light(KD()), light(AT())], tmp_path, weights, observers)
     assert len(made) == 1

@@ -34,7 +34,7 @@ CROSS_CAMERA = RetrievalProtocol(
     gallery=Selection(cameras=GALLERY_CAMERAS),
     excludes_same_camera=False,
 )
-"""In-Shop's rule: queries against a separate gallery from which nothing is removed."""
+"""In-Shop's rule: queries against a separate gallery, without exclusion."""
 
 
 def household(height: int, width: int) -> Dataset:
@@ -78,11 +78,11 @@ def stored(*names: str) -> tuple[dict[str, NDArray[np.generic]], str]:
         raise DataError(
             f"the embedded data file {FILE} or its SHA256 is damaged: {error}. {REMEDY}"
         ) from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != expected:
         raise DataError(
-            f"the embedded data file {FILE} is damaged: SHA-256 {found[:16]}..., expected {expected[:16]}... "
-            f"{REMEDY}"
+            f"the embedded data file {FILE} is damaged: SHA-256 {actual[:16]}..., "
+            f"expected {expected[:16]}... {REMEDY}"
         )
     with np.load(io.BytesIO(content)) as arrays:
         return {name: arrays[name] for name in names}, expected

@@ -1,4 +1,4 @@
-"""From the name of a family to its network."""
+"""Backbone of each family of networks for small images."""
 
 from collections.abc import Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""The first weights of the families, as the benchmark draws them: its networks do not agree on them."""
+"""Initial weights of the families, as in the benchmark, whose networks differ in them."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, kw_only=True)
 class FirstWeights:
-    """How a family's layers start; batch norms start as the identity in all of them.
+    """Initialisation of a family's layers; batch norms start as the identity in all of them.
 
     Attributes:
         by_fan_out: convolutions are normal with variance 2 / fan-out (He), their biases zero; if not,

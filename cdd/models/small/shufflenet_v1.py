@@ -19,7 +19,7 @@ BLOCKS = (4, 8, 4)
 
 
 class HalvingBlock(nn.Module):
-    """Halves the resolution: averages of the map beside as many new channels as are missing."""
+    """Block of stride 2: the averaged map concatenated with the additional channels."""
 
     def __init__(self, inputs: int, outputs: int, groups: int):
         super().__init__()
@@ -27,7 +27,7 @@ class HalvingBlock(nn.Module):
         self.shortcut = nn.AvgPool2d(3, stride=2, padding=1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Both beside each other, before the ReLU."""
+        """Both concatenated, before the ReLU."""
         return torch.cat([self.branch(features), self.shortcut(features)], dim=1)
 
 

@@ -1,4 +1,4 @@
-"""What all families share: a stem, then stages whose maps before and after their ReLU are known."""
+"""Common structure of all families: a stem, then stages with maps before and after their ReLU."""
 
 from collections.abc import Sequence
 
@@ -13,8 +13,8 @@ from cdd.models.small.first_weights import FIRST_WEIGHTS, draw_first_weights
 class StagedBackbone(BackboneModule):
     """A stem, then stages with a ReLU behind each; the last stage's map is the one that is pooled.
 
-    What stands between the last residual block and the pooling (a batch norm, a 1x1 convolution) belongs
-    to the last stage, so that in every family the last map is the ReLU of `before_last_relu`.
+    Layers between the last residual block and the pooling (a batch norm, a 1x1 convolution) belong to the
+    last stage, so that in every family the last map is the ReLU of `before_last_relu`.
 
     Args:
         stem: makes the first stage's input.
@@ -83,7 +83,7 @@ def normed(
 
 
 def relu() -> nn.Module:
-    """A ReLU inside a stage, where nobody reads what stood before it."""
+    """A ReLU inside a stage, whose input no loss reads."""
     return nn.ReLU(inplace=True)
 
 

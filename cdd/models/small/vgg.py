@@ -15,7 +15,7 @@ CONVOLUTIONS = {
     16: (2, 2, 3, 3, 3),
     19: (2, 2, 4, 4, 4),
 }
-"""Of the five groups by depth, which counts three more linear layers, of which these networks keep one."""
+"""Convolutions of the five groups, by depth; the depth counts three linear layers, of which one is kept."""
 
 
 def vgg(depth: int, width: float) -> StagedBackbone:

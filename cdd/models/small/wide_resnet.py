@@ -1,4 +1,4 @@
-"""Wide residual networks: batch norm and ReLU stand before the convolutions.
+"""Wide residual networks: batch norm and ReLU before the convolutions.
 
 Source: Zagoruyko and Komodakis, "Wide Residual Networks", BMVC 2016, Table 1; without dropout.
 """
@@ -11,7 +11,7 @@ STEM = 16
 
 
 class IdentityBlock(nn.Module):
-    """The map as it comes in, plus two convolutions of what batch norm and ReLU leave of it."""
+    """The input map plus two convolutions of its batch norm and ReLU."""
 
     def __init__(self, channels: int):
         super().__init__()

@@ -1,1 +1,1 @@
-"""Several processes that train one student; may import cdd.errors."""
+"""Data-parallel training of one student; may import cdd.errors."""

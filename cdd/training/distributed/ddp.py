@@ -1,4 +1,4 @@
-"""Several processes that torchrun started, on one host or many, through Lightning Fabric's DDP."""
+"""Process group of a torchrun launch, on one host or many, through Lightning Fabric's DDP."""
 
 import logging
 import os
@@ -23,40 +23,40 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LONGEST_WAIT = timedelta(days=30)
-"""For what the first process does alone: it may evaluate, plan or wait for a lock for hours."""
+"""Timeout of the control group: rank 0 may evaluate, plan or wait for a lock for hours."""
 
 
 class Several(Ranks):
-    """This process among the others.
+    """The process group of a torchrun launch.
 
-    Tensors travel through the device's own backend (NCCL, Gloo). Errors and what only the first process does
-    travel through a second group without a practical time limit, so that no long wait ends the run.
+    Collectives on tensors use the device's backend (NCCL, Gloo). Collectives on Python objects use a second
+    Gloo group without a practical timeout, so that no long wait for rank 0 ends the run.
     """
 
     def __init__(self, device: str):
-        """Joins the processes that torchrun's environment names; blocks until all of them do."""
+        """Joins the group that torchrun's environment describes; blocks until every process has joined."""
         self._strategy = _launched(device)
         self._control = dist.new_group(backend="gloo", timeout=LONGEST_WAIT)
         self.rank, self.count = dist.get_rank(), dist.get_world_size()
 
     def own(self, device: torch.device) -> torch.device:
-        """By number, since a thread's current device is the first one."""
+        """The device with its index, since every thread starts with device 0 as its current one."""
         return self._strategy.root_device
 
     def gathered(self, shares: Sequence[Tensor]) -> list[Tensor]:
-        """Rank by rank, which is the order of one process; one collective for all tensors together.
+        """The rows of all ranks, in rank order; one collective for all tensors together.
 
-        Every process differentiates the same losses of the same rows, and DDP averages what reaches the
-        weights. The gradient of a share is therefore this process's own rows of it, times the number of
-        processes, and needs no communication.
+        Every process differentiates the same losses of the same rows, and DDP averages the gradients of the
+        weights. The gradient of a share is therefore the gradient of its own rows, multiplied by the number
+        of processes; the backward pass needs no communication.
         """
-        whole: tuple[Tensor, ...] = _Gathered.apply(self.rank, self.count, *shares)  # type: ignore[no-untyped-call]
-        return list(whole)
+        gathered: tuple[Tensor, ...] = _Gathered.apply(self.rank, self.count, *shares)  # type: ignore[no-untyped-call]
+        return list(gathered)
 
     def wrapped(self, network: nn.Module) -> nn.Module:
-        """The network in DDP, which starts from the first process's weights.
+        """The network in DDP, with rank 0's weights on every rank.
 
-        Running statistics are not sent at every step: training never reads them.
+        Running statistics are not broadcast at every step: training never reads them.
         """
         self.frozen(network)
         with warnings.catch_warnings():
@@ -65,113 +65,114 @@ class Several(Ranks):
             return self._strategy.setup_module(network)
 
     def frozen(self, network: nn.Module) -> None:
-        """Lets its batch norms see the whole batch where this is asked for."""
+        """Synchronises the network's batch norms where `synchronised_batch_norm` is set."""
         if self.synchronised_batch_norm:
             synchronise(network)
 
     def reduced_later(self, wrapped: nn.Module) -> AbstractContextManager[None]:
-        """DDP's own way to add up gradients."""
+        """DDP's context manager for gradient accumulation."""
         if not isinstance(wrapped, DistributedDataParallel):
             raise ValueError(f"gradients of a {type(wrapped).__name__} are not reduced: wrap it first")
         return wrapped.no_sync()
 
     def average(self, tensors: Iterable[Tensor]) -> None:
-        """One collective for all tensors together."""
-        kept = list(tensors)
-        if not kept:
+        """Averages all tensors in one collective."""
+        averaged = list(tensors)
+        if not averaged:
             return
-        flat = torch.cat([tensor.detach().flatten() for tensor in kept])
+        flat = torch.cat([tensor.detach().flatten() for tensor in averaged])
         dist.all_reduce(flat)
         flat /= self.count
-        for tensor, mean in zip(kept, flat.split([tensor.numel() for tensor in kept]), strict=True):
+        for tensor, mean in zip(averaged, flat.split([tensor.numel() for tensor in averaged]), strict=True):
             tensor.detach().copy_(mean.view_as(tensor))
 
     def copy_from_first(self, tensors: Iterable[Tensor]) -> None:
-        """Tensor by tensor."""
+        """Broadcasts each tensor in its own collective."""
         for tensor in tensors:
             dist.broadcast(tensor.detach(), src=0)
 
     def each(self, value: T) -> list[T]:
-        """Pickled."""
-        found: list[Any] = [None] * self.count
-        dist.all_gather_object(found, value, group=self._control)
-        return found
+        """The pickled values of all ranks."""
+        values: list[Any] = [None] * self.count
+        dist.all_gather_object(values, value, group=self._control)
+        return values
 
     def from_first(self, value: T) -> T:
-        """Pickled."""
-        sent = [value]
-        dist.broadcast_object_list(sent, src=0, group=self._control)
-        return sent[0]
+        """The pickled value of rank 0."""
+        values = [value]
+        dist.broadcast_object_list(values, src=0, group=self._control)
+        return values[0]
 
     def first_does(self, work: Callable[..., T], *arguments: object) -> T:
-        """Sends the result, or the error's text, to the others."""
+        """The result of `work` on rank 0, or its error's text, broadcast to the other ranks."""
         if not self.is_first:
             result, error = self.from_first((None, ""))
             if error:
                 raise OtherProcessError(f"the first process has stopped this training: {error}")
             return result  # type: ignore[return-value]
         try:
-            found = work(*arguments)
+            value = work(*arguments)
         except Exception as error:
             self.from_first((None, f"{type(error).__name__}: {error}"))
             raise
-        self.from_first((found, ""))
-        return found
+        self.from_first((value, ""))
+        return value
 
     def all_do(self, work: Callable[..., T], *arguments: object) -> T:
-        """Compares afterwards who failed."""
+        """The result of `work` on this rank; the errors of all ranks are gathered afterwards."""
         try:
-            found = work(*arguments)
+            result = work(*arguments)
         except Exception as error:
             self.each(f"{type(error).__name__}: {error}")
             raise
         errors = [f"process {rank}: {error}" for rank, error in enumerate(self.each("")) if error]
         if errors:
             raise OtherProcessError("; ".join(errors))
-        return found
+        return result
 
     def meet(self, seconds: float) -> None:
-        """Names the processes that are missing."""
+        """Waits for every rank; the error of a timeout names the missing ranks."""
         dist.monitored_barrier(self._control, timeout=timedelta(seconds=seconds), wait_all_ranks=True)
 
 
 class _Gathered(torch.autograd.Function):
-    """Rows of all processes; `gathered` says why its gradient is what it is."""
+    """Rows of all ranks; the gradient of a share is explained in the method that applies this function."""
 
     @staticmethod
     def forward(ctx: Any, rank: int, count: int, *shares: Tensor) -> tuple[Tensor, ...]:
         ctx.set_materialize_grads(False)
         ctx.rank, ctx.count, ctx.rows = rank, count, len(shares[0])
-        # As bytes, because tensors may differ in type and Gloo does not know all of them.
+        # As bytes, because tensors may differ in type and Gloo does not support all types.
         packed = torch.cat([share.reshape(ctx.rows, -1).view(torch.uint8) for share in shares], dim=1)
-        whole = packed.new_empty(count * ctx.rows, packed.shape[1])
-        dist.all_gather(list(whole.chunk(count)), packed)
+        gathered = packed.new_empty(count * ctx.rows, packed.shape[1])
+        dist.all_gather(list(gathered.chunk(count)), packed)
         widths = [share[0].numel() * share.element_size() for share in shares]
-        columns = zip(whole.split(widths, dim=1), shares, strict=True)
+        packed_columns = zip(gathered.split(widths, dim=1), shares, strict=True)
         return tuple(
-            column.contiguous().view(share.dtype).view(-1, *share.shape[1:]) for column, share in columns
+            column.contiguous().view(share.dtype).view(-1, *share.shape[1:])
+            for column, share in packed_columns
         )
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        own = slice(ctx.rank * ctx.rows, (ctx.rank + 1) * ctx.rows)
-        return None, None, *(None if g is None else g[own] * ctx.count for g in gradients)
+        rows = slice(ctx.rank * ctx.rows, (ctx.rank + 1) * ctx.rows)
+        return None, None, *(None if g is None else g[rows] * ctx.count for g in gradients)
 
 
 def _launched(device: str) -> "Strategy":
-    """Fabric's strategy, after the processes have met."""
+    """Fabric's DDP strategy, after all processes have joined the group."""
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
     from lightning_fabric.strategies.ddp import DDPStrategy
 
-    # Fabric announces itself in every process; the strides of 1x1 convolutions are of no account.
+    # Fabric logs a banner in every process; the strides of 1x1 convolutions do not matter.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-    here, all_processes = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
+    local_world_size, world_size = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
     fabric = Fabric(
         accelerator=device,
-        devices=here,
-        num_nodes=all_processes // here,
+        devices=local_world_size,
+        num_nodes=world_size // local_world_size,
         strategy=DDPStrategy(cluster_environment=TorchElasticEnvironment(), broadcast_buffers=False),
     )
     fabric.launch()

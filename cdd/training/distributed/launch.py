@@ -1,4 +1,4 @@
-"""Whether torchrun has started several processes, and how this one joins them."""
+"""World size of a torchrun launch, and initialisation of its process group."""
 
 import os
 
@@ -8,14 +8,15 @@ from cdd.training.distributed.process_group import ALONE, Ranks, enter, present
 
 
 def started() -> int:
-    """How many processes torchrun has started; 1 where this one was started otherwise."""
+    """Number of processes that torchrun started; 1 for a process that torchrun did not start."""
     return int(os.environ["WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else 1
 
 
 def join(device: torch.device, *, synchronised_batch_norm: bool = False) -> Ranks:
-    """All processes that torchrun started, speaking to each other; `ALONE` where it started no others.
+    """The process group of this torchrun launch; `ALONE` without torchrun or with a single process.
 
-    Blocks until all of them call this, and is done once per process: CUDA's current device is then its own.
+    Blocks until every process of the launch calls this function. Later calls return the same group.
+    CUDA's current device is then the one of this rank.
 
     Raises:
         ValueError: for a device that several processes cannot use.
@@ -27,17 +28,19 @@ def join(device: torch.device, *, synchronised_batch_norm: bool = False) -> Rank
         from cdd.training.distributed.ddp import Several
 
         enter(Several(device.type))
-    joined = present()
-    joined.synchronised_batch_norm = synchronised_batch_norm
-    return joined
+    group = present()
+    group.synchronised_batch_norm = synchronised_batch_norm
+    return group
 
 
 def _require_shareable(device: torch.device) -> None:
-    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    local_world_size = int(os.environ["LOCAL_WORLD_SIZE"])
     if str(device) not in ("cpu", "cuda"):
-        raise ValueError(f"{here} processes cannot share device {device}: use cpu or cuda without a number")
-    if device.type == "cuda" and here > torch.cuda.device_count():
         raise ValueError(
-            f"{here} processes were started on this host, but it has {torch.cuda.device_count()} GPUs: start "
-            "one process per GPU"
+            f"{local_world_size} processes cannot share device {device}: use cpu or cuda without a number"
+        )
+    if device.type == "cuda" and local_world_size > torch.cuda.device_count():
+        raise ValueError(
+            f"{local_world_size} processes were started on this host, but it has "
+            f"{torch.cuda.device_count()} GPUs: start one process per GPU"
         )

@@ -1,7 +1,8 @@
-"""What a process knows of the others that train the same student: which it is, and how they speak.
+"""Process-group abstraction: rank, world size and collectives.
 
-Every process computes with its share of a batch, then sees the outputs for the whole batch in the order of
-one process. Losses, mining, masks and queues are therefore those of one process, and the same everywhere.
+Every process runs the forward pass of its share of a batch, then gathers the outputs of the whole batch in
+the order of a single process. Losses, mining, masks and queues are therefore equal to those of a
+single-process run, on every rank.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,75 +19,75 @@ T = TypeVar("T")
 
 
 class Ranks:
-    """A process that is alone: it is the first, and has nobody to speak to.
+    """The process group of a single process: every collective returns its argument.
 
     Attributes:
         rank: of this process, from 0.
-        count: of all processes.
-        synchronised_batch_norm: whether batch norms see the images of all processes.
+        count: number of processes (world size).
+        synchronised_batch_norm: whether batch norms use the statistics of the whole batch.
     """
 
     rank, count, synchronised_batch_norm = 0, 1, False
 
     @property
     def is_first(self) -> bool:
-        """Whether this process evaluates, writes and observes."""
+        """Whether this is rank 0, the only rank that evaluates, writes files and calls observers."""
         return self.rank == 0
 
     def own(self, device: torch.device) -> torch.device:
-        """Which of the devices of this kind is this process's."""
+        """The device of this rank, among the devices of the same type."""
         return device
 
     def gathered(self, shares: Sequence[Tensor]) -> list[Tensor]:
-        """The rows of all processes, differentiable, in the order of one process."""
+        """The rows of all ranks, differentiable, in the order of a single process."""
         return list(shares)
 
     def wrapped(self, network: nn.Module) -> nn.Module:
-        """What is called in the network's place, so that its gradients are averaged over the processes."""
+        """The module to call instead of the network, so that gradients are averaged over the ranks."""
         return network
 
     def frozen(self, network: nn.Module) -> None:
-        """Readies a network that is not trained."""
+        """Prepares a network that is not trained (a teacher) for this group."""
 
     def reduced_later(self, wrapped: nn.Module) -> AbstractContextManager[None]:
-        """Inside, a backward pass adds to this process's gradients alone; a later one averages their sum."""
+        """A context whose backward passes accumulate local gradients; the next pass outside reduces them."""
         return nullcontext()
 
     def average(self, tensors: Iterable[Tensor]) -> None:
-        """Replaces each tensor, in place, by its mean over the processes."""
+        """Replaces each tensor, in place, by its mean over the ranks."""
 
     def copy_from_first(self, tensors: Iterable[Tensor]) -> None:
-        """Replaces each tensor, in place, by that of the first process."""
+        """Replaces each tensor, in place, by the tensor of rank 0."""
 
     def each(self, value: T) -> list[T]:
-        """What every process has here, by rank."""
+        """The values of all ranks, in rank order."""
         return [value]
 
     def from_first(self, value: T) -> T:
-        """What the first process has here; the others wait for as long as it takes."""
+        """The value of rank 0; the other ranks wait without a practical timeout."""
         return value
 
     def first_does(self, work: Callable[..., T], *arguments: object) -> T:
-        """The result of what only the first process does, while the others wait.
+        """The result of `work` run on rank 0, on every rank; the other ranks wait.
 
         Raises:
-            OtherProcessError: in the others, where the work failed.
+            OtherProcessError: on the other ranks, if `work` failed on rank 0.
         """
         return work(*arguments)
 
     def all_do(self, work: Callable[..., T], *arguments: object) -> T:
-        """The result of what every process does without speaking to the others.
+        """The result of `work` on this rank; every rank runs it, without collectives inside.
 
         Raises:
-            OtherProcessError: where the work failed in another process alone.
+            OtherProcessError: if `work` failed on another rank only.
         """
         return work(*arguments)
 
     def meet(self, seconds: float) -> None:
-        """Waits until every process has come here.
+        """Waits until every rank has reached this barrier.
 
         Raises:
-            RuntimeError: where some have not come in time.
+            RuntimeError: if a rank has not reached the barrier in time.
         """
 
 
@@ -95,25 +96,25 @@ _present: ContextVar[Ranks] = ContextVar("ranks", default=ALONE)
 
 
 def present() -> Ranks:
-    """The processes that this one has joined; `ALONE` where it has joined none."""
+    """The process group that this process has joined; `ALONE` by default."""
     return _present.get()
 
 
 def enter(ranks: Ranks) -> None:
-    """Makes these the processes that `present` gives."""
+    """Sets the current process group."""
     _present.set(ranks)
 
 
 def reunite(student: nn.Module, distiller: nn.Module, ranks: Ranks) -> None:
-    """Ends an epoch: running statistics become those of all shares, and the rest must be equal already.
+    """Averages the running statistics over the ranks and checks that all other tensors are equal.
 
     Raises:
-        RunError: where parameters, queues or masks of the processes differ in a bit.
+        RunError: if parameters, queues or masks of two ranks differ in a bit.
     """
     ranks.average(buffer for buffer in student.buffers() if buffer.is_floating_point())
     tensors = [*student.parameters(), *distiller.parameters(), *distiller.buffers()]
-    found = ranks.each([_sum_of_bytes(tensor) for tensor in tensors] if ranks.count > 1 else [])
-    if any(sums != found[0] for sums in found):
+    checksums = ranks.each([_sum_of_bytes(tensor) for tensor in tensors] if ranks.count > 1 else [])
+    if any(rank_checksums != checksums[0] for rank_checksums in checksums):
         raise RunError(
             "the processes no longer have the same student, because their devices round differently: use "
             "devices of one kind, and --deterministic. The checkpoint of the epoch before is kept."

@@ -1,6 +1,6 @@
-"""Batch norms that see the images of all processes.
+"""Batch norms synchronised over all ranks, for every device.
 
-torch has one for CUDA alone; this one is a few lines of plain operations, for every device.
+`torch.nn.SyncBatchNorm` supports CUDA only.
 """
 
 from typing import Any, cast
@@ -12,17 +12,17 @@ from torch import Tensor, nn
 
 
 class _Synchronised(nn.Module):
-    """Placed before a batch norm in its method resolution: replaces the forward pass of training."""
+    """Mixin placed before a batch norm class: replaces the forward pass of training."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """By the statistics of all processes in training, by the running ones else."""
+        """Normalises by the statistics of all ranks in training, by the running statistics otherwise."""
         if not (isinstance(self, nn.BatchNorm1d | nn.BatchNorm2d) and self.training):
             return cast(Tensor, super().forward(images))
         normalised, mean, variance = _normalised(images, self.weight, self.bias, self.eps)
-        self._move(mean, variance, images.numel() // len(mean) * dist.get_world_size())
+        self._update_running_statistics(mean, variance, images.numel() // len(mean) * dist.get_world_size())
         return normalised
 
-    def _move(self, mean: Tensor, variance: Tensor, count: int) -> None:
+    def _update_running_statistics(self, mean: Tensor, variance: Tensor, count: int) -> None:
         if not (isinstance(self, nn.BatchNorm1d | nn.BatchNorm2d) and self.track_running_stats):
             return
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
@@ -34,11 +34,11 @@ class _Synchronised(nn.Module):
 
 
 class SynchronisedBatchNorm1d(_Synchronised, nn.BatchNorm1d):
-    """A batch norm over the vectors of all processes."""
+    """`nn.BatchNorm1d` over the vectors of all ranks."""
 
 
 class SynchronisedBatchNorm2d(_Synchronised, nn.BatchNorm2d):
-    """A batch norm over the maps of all processes."""
+    """`nn.BatchNorm2d` over the feature maps of all ranks."""
 
 
 SYNCHRONISED: dict[type[nn.Module], type[nn.Module]] = {
@@ -48,19 +48,19 @@ SYNCHRONISED: dict[type[nn.Module], type[nn.Module]] = {
 
 
 def synchronise(network: nn.Module) -> None:
-    """Turns the network's batch norms, in place, into ones that see all processes; parameters stay."""
+    """Replaces the network's batch norms, in place, by synchronised ones; parameters are kept."""
     for module in network.modules():
         if type(module) in SYNCHRONISED:
             module.__class__ = SYNCHRONISED[type(module)]
 
 
 def _normalised(images: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    found: tuple[Tensor, Tensor, Tensor] = _Normalised.apply(images, weight, bias, eps)  # type: ignore[no-untyped-call]
-    return found
+    outputs: tuple[Tensor, Tensor, Tensor] = _Normalised.apply(images, weight, bias, eps)  # type: ignore[no-untyped-call]
+    return outputs
 
 
 class _Normalised(torch.autograd.Function):
-    """Normalises by mean and variance of all processes, whose shares are of one size; returns these too."""
+    """Images normalised by mean and variance over all ranks, and both; every share has the same size."""
 
     @staticmethod
     def forward(
@@ -80,15 +80,15 @@ class _Normalised(torch.autograd.Function):
         images, weight, mean, scale = ctx.saved_tensors
         axes, shape = [0, *range(2, images.ndim)], [1, -1, *[1] * (images.ndim - 2)]
         normal = (images - mean.view(shape)) * scale.view(shape)
-        own = torch.stack([gradient.sum(axes, dtype=mean.dtype), (gradient * normal).sum(axes)])
+        local_sums = torch.stack([gradient.sum(axes, dtype=mean.dtype), (gradient * normal).sum(axes)])
         count = images.numel() // len(mean) * dist.get_world_size()
-        along = (_of_all(own).sum(0) / count).view(2, *shape)
-        found = (gradient - along[0] - normal * along[1]) * (weight * scale).view(shape)
-        return found.to(images.dtype), own[1], own[0], None
+        mean_gradients = (_of_all(local_sums).sum(0) / count).view(2, *shape)
+        gradients = (gradient - mean_gradients[0] - normal * mean_gradients[1]) * (weight * scale).view(shape)
+        return gradients.to(images.dtype), local_sums[1], local_sums[0], None
 
 
-def _of_all(own: Tensor) -> Tensor:
-    """Every process's tensor, stacked."""
-    found = [torch.empty_like(own) for _ in range(dist.get_world_size())]
-    dist.all_gather(found, own)
-    return torch.stack(found)
+def _of_all(tensor: Tensor) -> Tensor:
+    """The tensors of all ranks, stacked."""
+    tensors = [torch.empty_like(tensor) for _ in range(dist.get_world_size())]
+    dist.all_gather(tensors, tensor)
+    return torch.stack(tensors)
