@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+from cdd.training.distributed.launch import join
+from cdd.training.environment import select_device
 from reproduce.errors import ProcessesLostError, UsageError
 
 if TYPE_CHECKING:
@@ -83,8 +85,6 @@ def follow(machine: "Machine") -> None:
 
 
 def _joined(machine: "Machine") -> "Ranks":
-    from cdd.training.distributed.launch import join
-    from cdd.training.environment import select_device
 
     try:
         device = select_device(machine.device)

@@ -6,6 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import mlflow.pytorch
+import torch
+from mlflow.models import Model, infer_signature
+
+from cdd.models.deployed import load_deployed
 from cdd.recipe import Recipe
 from reproduce.errors import StoreError
 from reproduce.storage.provenance import versions
@@ -29,12 +34,6 @@ def log_deployed(store: "Store", mlflow_id: str, recipe: Recipe, path: Path) -> 
     Raises:
         StoreError: if the store does not answer, or gives back a model that computes something else.
     """
-    import mlflow.pytorch
-    import torch
-    from mlflow.models import Model, infer_signature
-
-    from cdd.models.deployed import load_deployed
-
     network = load_deployed(path).eval()
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(EXAMPLES, 3, recipe.data.height, recipe.data.width, generator=generator)

@@ -8,7 +8,11 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.exceptions import MlflowException
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from cdd.contract import Settings
 from cdd.recipe import Recipe
@@ -19,9 +23,6 @@ from reproduce.tracking.connection import reachable
 from reproduce.tracking.model_logging import log_deployed
 from reproduce.tracking.recipe_keys import shape
 from reproduce.tracking.store import DEPLOYED, FINISHED, RUNNING, TRAINING, Store, StoredRun, recipe_digest
-
-if TYPE_CHECKING:
-    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 BATCH = 1000  # points that MLflow accepts in one call
 SECONDS_BETWEEN_SYSTEM_METRICS = 10
@@ -52,8 +53,6 @@ class TrackedRun:
         Raises:
             StoreError: if the store does not answer.
         """
-        from mlflow.entities import Param
-
         client = self.store.client
         params = [Param(name, str(value)) for name, value in flattened(recipe).items()]
         with reachable(self.store.uri):
@@ -64,8 +63,6 @@ class TrackedRun:
 
     def start_monitor(self) -> None:
         """Records processor, memory and network use until `stop_monitor`, after what is there already."""
-        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
         with reachable(self.store.uri):
             self._monitor = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
                 self.mlflow_id,
@@ -119,7 +116,6 @@ class TrackedRun:
             return dict(self.store.client.get_run(self.mlflow_id).data.tags)
 
     def _log_points(self, points: list[tuple[str, float, int]]) -> None:
-        from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
         known = self._known if self._known is not None else self._read_known()
@@ -147,8 +143,6 @@ class TrackedRun:
             }
 
     def _log_data(self, recipe: Recipe, result: Result) -> None:
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-        from mlflow.exceptions import MlflowException
 
         digest = str(result.environment.get("data_digest", "unknown"))
         size = {"height": recipe.data.height, "width": recipe.data.width, "use": recipe.data.use}

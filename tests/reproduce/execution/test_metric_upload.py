@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
 from requests.exceptions import ConnectionError as NoConnection
@@ -34,8 +35,6 @@ class Outage:
     """Makes calls to the store fail while it lasts."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch):
-        import mlflow
-
         self.lasts = False
         self.error: Exception = NoConnection("Connection refused")
         for name in ("log_batch", "create_run", "set_tag", "search_runs", "get_run", "log_artifact"):

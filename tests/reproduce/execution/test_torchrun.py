@@ -116,7 +116,7 @@ class Second(Ranks):
 
 
 def joined(ranks: Ranks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cdd.training.distributed.launch.join", lambda device, synchronised_batch_norm: ranks)
+    monkeypatch.setattr("reproduce.execution.torchrun.join", lambda device, synchronised_batch_norm: ranks)
 
 
 CPU = Machine(device="cpu")
