@@ -68,7 +68,7 @@ def _alike(known: Backbone | VisionTransformer, backbone: Network) -> bool:
 def _resized(weights: dict[str, Tensor], backbone: VisionTransformer) -> dict[str, Tensor]:
     """Position embeddings interpolated to the size of our images; names as in our backbone."""
     install()
-    from torchvision.models.vision_transformer import interpolate_embeddings
+    from torchvision.models.vision_transformer import interpolate_embeddings  # noqa: PLC0415  (behind its guard)
 
     key = "encoder.pos_embedding"
     if key in weights:
@@ -78,7 +78,7 @@ def _resized(weights: dict[str, Tensor], backbone: VisionTransformer) -> dict[st
 
 def _downloaded(name: str) -> dict[str, Tensor]:
     install()
-    from torchvision.models import get_model_weights
+    from torchvision.models import get_model_weights  # noqa: PLC0415  (behind its guard)
 
     try:
         stored: dict[str, Tensor] = get_model_weights(name)[VERSION].get_state_dict(

@@ -19,7 +19,7 @@ class TransformerBackbone(nn.Module):
     def __init__(self, settings: VisionTransformer):
         super().__init__()
         install()
-        from torchvision.models import VisionTransformer as Torchvision
+        from torchvision.models import VisionTransformer as Torchvision  # noqa: PLC0415  (behind its guard)
 
         self.vit = Torchvision(
             image_size=settings.image,

@@ -3,15 +3,19 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from cdd.data import verify as counting
+from cdd.data.decoded_cache import disk_need
+from cdd.data.decoded_cache import prepare as prepared
+from cdd.data.registry import ARRAYS, listed, stored
+from cdd.data.verify import Verification, verify_arrays
+from cdd.recipe import Data
 from reproduce.cli.group import FAILURE, say
-from reproduce.cli.options import OutputFormat, size_of
-
-if TYPE_CHECKING:
-    from cdd.data.verify import Verification
+from reproduce.cli.options import ImageSize, OutputFormat, size_of
+from reproduce.cli.progress import counted
 
 Known = Literal["veri776", "msmt17", "in-shop", "cifar10", "cifar100"]
 Name = Annotated[Known, typer.Argument(help="veri776, msmt17, in-shop, cifar10 or cifar100.")]
@@ -49,19 +53,13 @@ def verify(
 def prepare(
     name: Name,
     data_root: DataRoot,
-    image_size: Annotated[str, typer.Option(metavar="HEIGHTxWIDTH")] = "256x256",
+    image_size: ImageSize = "256x256",
     lists: Lists = "train+val",
 ) -> None:
     """Decodes every image at a size and keeps it beside the data, where all later runs read it.
 
     python -m reproduce data prepare msmt17 --data-root /data --image-size 320x160
     """
-    from cdd.data.decoded_cache import disk_need
-    from cdd.data.decoded_cache import prepare as prepared
-    from cdd.data.registry import listed
-    from cdd.recipe import Data
-    from reproduce.cli.printing import counted
-
     height, width = size_of(image_size)
     data = Data(name=name, height=height, width=width, msmt17_lists=lists)
     listing = listed(data, data_root)
@@ -72,20 +70,16 @@ def prepare(
     typer.echo(f"{len(listing.records)} images at {height}x{width} are in {folder}")
 
 
-def _verified(name: str, data_root: Path, lists: Lists) -> "Verification":
-    from cdd.data.registry import ARRAYS, listed, stored
-    from cdd.data.verify import verify, verify_arrays
-    from cdd.recipe import Data
-    from reproduce.cli.printing import counted
+def _verified(name: str, data_root: Path, lists: Lists) -> Verification:
 
     if name in ARRAYS:
         return verify_arrays(stored(name, data_root))
     listing = listed(Data(name=name, msmt17_lists=lists), data_root)
     with counted("images read") as report:
-        return verify(listing, report)
+        return counting.verify(listing, report)
 
 
-def _show(found: "Verification") -> None:
+def _show(found: Verification) -> None:
     typer.echo(f"{found.name} in {found.folder}, layout: {found.layout}")
     typer.echo(f"digest of the data: {found.digest[:16]}")
     for split in found.splits:

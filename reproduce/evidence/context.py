@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cdd.training.environment import Machine
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 from reproduce.execution.executor import Outcome
 from reproduce.planning.plan import Wish
 from reproduce.storage.run_record import Record, RecordFolder

@@ -9,8 +9,9 @@ from filelock import Timeout
 
 from cdd.errors import DataError
 from cdd.recipe import Recipe
-from cdd.run import WEIGHTS, Observer, Result, load_result
+from cdd.result import WEIGHTS, Result, load_result
 from cdd.training.environment import Machine
+from cdd.training.observer import Observer
 from reproduce.errors import PrunedError, StoreError
 from reproduce.execution.listener import Listener
 from reproduce.execution.metric_upload import Delivery

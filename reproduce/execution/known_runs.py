@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cdd.recipe import Recipe
-from cdd.run import RESULT, Result, load_result
+from cdd.result import RESULT, Result, load_result
 from reproduce.execution.executor import Outcome
 from reproduce.execution.listener import Listener
 from reproduce.storage.results_folder import Workspace

@@ -2,7 +2,8 @@
 
 from typing import Self
 
-from cdd.run import Epoch, Progress
+from cdd.result import Epoch
+from cdd.training.observer import Progress
 from reproduce.planning.plan import Item
 
 
@@ -12,6 +13,9 @@ class Listener:
     def another(self) -> Self:
         """Who hears about one run where several go on at once."""
         return self
+
+    def planned(self, items: list[Item]) -> None:
+        """Before the first run, with all that a command has to do."""
 
     def run_started(self, item: Item, number: int, runs: int) -> None:
         """Before a run is trained, continued or delivered."""

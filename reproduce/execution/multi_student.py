@@ -8,7 +8,7 @@ from cdd.training.multi_student import Classroom
 from reproduce.errors import UsageError
 from reproduce.execution.executor import Execution, Job, Launch, Outcome, execute, outcome_of, reused, skipped
 from reproduce.execution.listener import Listener
-from reproduce.execution.torchrun import are_several
+from reproduce.execution.torchrun_environment import are_several
 from reproduce.planning.plan import Item, Plan
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from matplotlib.axes import Axes
 
 from experiments.schema.figure import Sweep
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 from reproduce.evidence.context import Material
 from reproduce.figures.output import DrawnPicture, with_caption
 from reproduce.figures.style import STYLES, files, legend_below, panels, say

@@ -8,7 +8,7 @@ from pathlib import Path
 from cdd.recipe import Recipe
 from cdd.training.environment import Machine
 from experiments.schema.figure import Artifact, Cloud
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 from reproduce.claims.evaluate import judged_rows
 from reproduce.errors import StoreError
 from reproduce.evidence.context import Material, Origin, ReferenceRuns

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cdd.recipe import Recipe
 from experiments import registry
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 from reproduce.claims.evaluate import SEEDS, judged
 from reproduce.evidence.context import Origin
 from reproduce.evidence.run_lookup import evidence_of, runs_of

@@ -10,11 +10,11 @@ from cdd.data.extent import extent
 from cdd.data.registry import EMBEDDED
 from cdd.errors import DataError
 from cdd.recipe import Recipe
-from cdd.run import RESULT, WEIGHTS, load_result
+from cdd.result import RESULT, WEIGHTS, load_result
 from cdd.training.environment import device_name
 from cdd.training.footprint import Footprint, footprint
 from experiments.schema.figure import Artifact
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 from reproduce.planning.calibration import calibrated
 from reproduce.planning.duration import Estimate, Speed, estimate
 from reproduce.planning.overrides import Overrides

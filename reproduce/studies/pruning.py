@@ -2,7 +2,8 @@
 
 from optuna import Trial
 
-from cdd.run import Epoch, Progress
+from cdd.result import Epoch
+from cdd.training.observer import Progress
 from reproduce.errors import PrunedError
 from reproduce.execution.listener import Listener
 from reproduce.planning.plan import Item

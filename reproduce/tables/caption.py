@@ -7,7 +7,8 @@ from typing import Any
 from cdd.architecture import Network, SmallNetwork, VisionTransformer
 from cdd.data.registry import EMBEDDED
 from experiments.schema.figure import Artifact
-from experiments.schema.table import BEYOND, Scale, Table
+from experiments.schema.scale import Scale
+from experiments.schema.table import BEYOND, Table
 from reproduce.claims.thread_spread import thread_spread
 from reproduce.evidence.context import Material
 from reproduce.execution.executor import Outcome

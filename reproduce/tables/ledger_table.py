@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 from reproduce.claims.chance import LEAST_SHARE
 from reproduce.claims.evaluate import SIZE_TOLERANCE
 from reproduce.statistics.intervals import CONFIDENCE

@@ -16,8 +16,8 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from cdd.contract import Settings
 from cdd.recipe import Recipe
-from cdd.run import DEPLOYED as DEPLOYED_NETWORK
-from cdd.run import DISTILLER, RESULT, WEIGHTS, Epoch, Result
+from cdd.result import DEPLOYED as DEPLOYED_NETWORK
+from cdd.result import DISTILLER, RESULT, WEIGHTS, Epoch, Result
 from reproduce.storage.run_record import full_environment
 from reproduce.tracking.connection import reachable
 from reproduce.tracking.model_logging import log_deployed

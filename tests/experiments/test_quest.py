@@ -11,7 +11,8 @@ from cdd.methods.supervised import Supervised
 from cdd.recipe import Augmentation, RandomBatch, Recipe
 from experiments.quest import recipes, table1
 from experiments.registry import find
-from experiments.schema.table import SCALES, Scale, Table
+from experiments.schema.scale import SCALES, Scale
+from experiments.schema.table import Table
 from reproduce.planning.overrides import parse
 from reproduce.planning.plan import wishes
 

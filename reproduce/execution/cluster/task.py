@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cdd.run import Epoch, Progress
+from cdd.result import Epoch
 from cdd.training.environment import Machine
+from cdd.training.observer import Progress
 from reproduce.errors import StoreError, UsageError
 from reproduce.execution.executor import Job, Outcome, Train, outcome_of
 from reproduce.execution.listener import Listener

@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from cdd.run import Epoch, Progress
-from reproduce.cli.printing import Display
+from cdd.result import Epoch
+from cdd.training.observer import Progress
+from reproduce.cli.progress import Display
 from reproduce.planning.duration import Estimate
 from reproduce.planning.plan import Item
 from tests.reproduce.fakes import a_teacher

@@ -16,7 +16,8 @@ from requests.exceptions import ConnectionError as NoConnection
 from sqlalchemy.exc import OperationalError
 
 from cdd.recipe import Recipe
-from cdd.run import Epoch, Progress
+from cdd.result import Epoch
+from cdd.training.observer import Progress
 from experiments.schema.table import Table
 from reproduce.errors import StoreError
 from reproduce.execution.metric_upload import Delivery

@@ -12,7 +12,8 @@ import pytest
 from cdd.recipe import Recipe
 from experiments.schema.claim import Final, Pair, RunOf
 from experiments.schema.figure import Choice, Curve, Forest
-from experiments.schema.table import BEYOND, Scale
+from experiments.schema.scale import Scale
+from experiments.schema.table import BEYOND
 from reproduce.claims.evaluate import judged
 from reproduce.evidence.context import Material
 from reproduce.evidence.run_lookup import Evidence

@@ -7,7 +7,7 @@ import pytest
 
 from cdd.recipe import Recipe
 from experiments.schema.figure import Artifact, ChannelBars, Curve, Sweep
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 from reproduce.evidence.context import Material
 from reproduce.execution.executor import Outcome
 from reproduce.figures.channel_bars import draw_bars

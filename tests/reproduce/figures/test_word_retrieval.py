@@ -14,9 +14,9 @@ from cdd.methods.quantised_embedding import QuEST
 from cdd.methods.supervised import Supervised
 from cdd.models.network import RetrievalNetwork, initialise
 from cdd.recipe import Data, Objective, RandomBatch, Recipe
-from cdd.run import DISTILLER, WEIGHTS
+from cdd.result import DISTILLER, WEIGHTS
 from experiments.schema.figure import Curve, WordGallery
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 from reproduce.errors import UsageError
 from reproduce.evidence.context import FIGURES, Material
 from reproduce.execution.executor import Outcome

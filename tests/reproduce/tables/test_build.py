@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from cdd.architecture import SmallNetwork
-from experiments.schema.table import Scale, Table
+from experiments.schema.scale import Scale
+from experiments.schema.table import Table
 from reproduce.evidence.context import Material
 from reproduce.execution.executor import Outcome
 from reproduce.planning.overrides import parse

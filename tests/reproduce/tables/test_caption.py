@@ -3,7 +3,7 @@
 import pytest
 
 from cdd.recipe import Recipe
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 from reproduce.evidence.context import Material
 from reproduce.planning.plan import Wish
 from reproduce.tables.caption import caption, scale_text, title
