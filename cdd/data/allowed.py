@@ -1,11 +1,15 @@
 """Which uses a data set allows."""
 
+from typing import TYPE_CHECKING
+
 from cdd.data.dataset_facts import PUBLISHED
 from cdd.data.records import CLASSIFICATION
-from cdd.recipe import Data
+
+if TYPE_CHECKING:
+    from cdd.recipe import Data
 
 
-def require_allowed(data: Data) -> None:
+def require_allowed(data: "Data") -> None:
     """Makes sure that a data set serves what its authors divided it for; the embedded one serves all.
 
     Raises:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -26,7 +27,10 @@ from cdd.data.image_files import ImageFiles
 from cdd.data.listing import Listing, first_of
 from cdd.data.records import Pixels
 from cdd.errors import DataError
-from cdd.recipe import Data
+
+if TYPE_CHECKING:
+    from cdd.recipe import Data
+
 
 FOLDER, INDEX, PIXELS = ".cdd", "index.json", "pixels.npy"
 FORMAT = 2
@@ -39,7 +43,9 @@ Stamps = list[tuple[str, tuple[int, ...]]]
 """Size in bytes and time of the last change in nanoseconds of every image that is used."""
 
 
-def prepare(data: Data, data_root: Path, listing: Listing, report: Report = lambda done, total: None) -> Path:
+def prepare(
+    data: "Data", data_root: Path, listing: Listing, report: Report = lambda done, total: None
+) -> Path:
     """Decodes every image at the recipe's size and writes index and pixels, complete or not at all.
 
     Returns:
@@ -65,12 +71,12 @@ def prepare(data: Data, data_root: Path, listing: Listing, report: Report = lamb
     return folder
 
 
-def disk_need(data: Data, images: int) -> int:
+def disk_need(data: "Data", images: int) -> int:
     """Bytes that so many prepared images take."""
     return images * 3 * data.height * data.width
 
 
-def read(data: Data, data_root: Path, listing: Listing) -> Pixels | None:
+def read(data: "Data", data_root: Path, listing: Listing) -> Pixels | None:
     """The prepared pixels of these images; None where they were not prepared at this size.
 
     Asks for size and time of every image: on a local disk about half a second for 100,000.
@@ -120,12 +126,12 @@ class _Prepared:
         return torch.from_numpy(found)
 
 
-def _folder(data: Data, data_root: Path) -> Path:
+def _folder(data: "Data", data_root: Path) -> Path:
     lists = f"-{data.msmt17_lists}" if data.name == "msmt17" else ""
     return data_root / FOLDER / f"{data.name}{lists}-{data.height}x{data.width}"
 
 
-def _again(data: Data, data_root: Path) -> str:
+def _again(data: "Data", data_root: Path) -> str:
     lists = f" --msmt17-lists {data.msmt17_lists}" if data.name == "msmt17" else ""
     return (
         f"Prepare it again: python -m reproduce data prepare {data.name} --data-root {quote(str(data_root))} "
@@ -133,7 +139,7 @@ def _again(data: Data, data_root: Path) -> str:
     )
 
 
-def _write(folder: Path, data: Data, listing: Listing, report: Report) -> None:
+def _write(folder: Path, data: "Data", listing: Listing, report: Report) -> None:
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -159,7 +165,7 @@ def _require_space(folder: Path, needed: int) -> None:
         )
 
 
-def _write_pixels(path: Path, data: Data, listing: Listing, report: Report) -> list[str]:
+def _write_pixels(path: Path, data: "Data", listing: Listing, report: Report) -> list[str]:
     """Digests of the images that were written."""
     paths = tuple(record.path for record in listing.records)
     files = ImageFiles(listing.name, listing.folder, paths, data.height, data.width)

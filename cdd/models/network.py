@@ -7,7 +7,8 @@ from torch import nn
 
 from cdd.architecture import Backbone, Network, SmallNetwork, VisionTransformer
 from cdd.contract import RetrievalOutput
-from cdd.models.resnet import Bottleneck, Images, ResNet
+from cdd.models.maps import Images
+from cdd.models.resnet import Bottleneck, ResNet
 from cdd.models.small.families import staged_backbone
 from cdd.models.small.first_weights import FIRST_WEIGHTS, draw_first_weights
 from cdd.models.small.staged import StagedBackbone

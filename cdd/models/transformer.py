@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cdd.architecture import VisionTransformer
-from cdd.models.resnet import Images, Maps
+from cdd.models.maps import Images, Maps
 from cdd.torchvision_guard import install
 
 

@@ -8,14 +8,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cdd.architecture import SmallNetwork
-from cdd.data.records import CLASSIFICATION, Dataset, Use, evaluated, labels_of_evaluated, training_set
+from cdd.data.records import CLASSIFICATION, Dataset, evaluated, labels_of_evaluated, training_set
 from cdd.errors import RunError
 from cdd.evaluation.classification import classification_metrics, correct_images
 from cdd.evaluation.cost import cost
+from cdd.evaluation.queries import CLASSES, chance_precision, query_identities
 from cdd.evaluation.retrieval import (
-    chance_of_valid_queries,
     embed_all,
-    identities_of_valid_queries,
     named_metrics,
     retrieval_metrics,
 )
@@ -23,8 +22,6 @@ from cdd.models.deployed import Embedder, channels_of
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Recipe
 
-CLASSES = "classification"
-"""Where protocols are named, what stands for top-1 accuracy."""
 DEPLOYMENT_TOLERANCE = 1e-3
 """Largest difference between embeddings before and after folding and thinning, per largest value."""
 
@@ -93,27 +90,6 @@ class Appraiser:
             for network in (student, teacher.student)
         )
         return {"reduction": 1 - of_student / of_teacher}
-
-
-def query_identities(dataset: Dataset, use: Use) -> dict[str, list[int]]:
-    """Per protocol what each valid query shows, in query order; of a classification, what each image does."""
-    if use in CLASSIFICATION:
-        return {CLASSES: labels_of_evaluated(dataset, use).tolist()}
-    return {
-        protocol.name: identities_of_valid_queries(dataset, use, protocol).tolist()
-        for protocol in dataset.protocols
-    }
-
-
-def chance_precision(dataset: Dataset, use: Use) -> dict[str, list[float]]:
-    """Per protocol each valid query's mean precision over random rankings; of classification 1 / classes."""
-    if use in CLASSIFICATION:
-        labels = labels_of_evaluated(dataset, use)
-        return {CLASSES: [1 / len(set(labels.tolist()))] * len(labels)}
-    return {
-        protocol.name: chance_of_valid_queries(dataset, use, protocol).tolist()
-        for protocol in dataset.protocols
-    }
 
 
 def require_equal(found: Tensor, wanted: Tensor) -> None:

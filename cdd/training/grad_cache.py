@@ -18,7 +18,7 @@ from lightning_fabric.plugins.precision import Precision
 from torch import Tensor, nn
 
 from cdd.contract import RetrievalOutput
-from cdd.models.resnet import Images
+from cdd.models.maps import Images
 from cdd.training.distributed.process_group import ALONE, Ranks
 
 Forward = Callable[[Images], RetrievalOutput]

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from experiments.schema.table import Column
 from reproduce.evidence.run_lookup import RunEvidence
 from reproduce.statistics.intervals import Difference, interval_of
+from reproduce.statistics.verdicts import LEAST_SHARE
 
 PERCENT = 100.0
-LEAST_SHARE = 0.05
-"""Of the way from random to perfect rankings: one epoch gives any network a share of this."""
 PRECISION = Column(
     name="mAP", unit="%", metric="{protocol}/mAP", factor=PERCENT, better="higher", relative="difference"
 )

@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from cdd.data.registry import EMBEDDED, load
+from cdd.evaluation.queries import chance_precision, query_identities
 from cdd.recipe import Data, Recipe
-from cdd.training.evaluator import chance_precision, query_identities
 from experiments import registry
 from experiments.schema.claim import PublishedClaim, RunOf
 from experiments.schema.figure import Artifact, Sweep

@@ -1,9 +1,8 @@
 """Does what a plan says: trains, continues, delivers, in order; what depends on a failed run is left out."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import Timeout
 
@@ -15,6 +14,7 @@ from cdd.training.observer import Observer
 from reproduce.errors import PrunedError, StoreError
 from reproduce.execution.listener import Listener
 from reproduce.execution.metric_upload import Delivery
+from reproduce.execution.outcome import Outcome, reused
 from reproduce.planning.plan import Item, Plan, current
 from reproduce.storage.results_folder import Workspace
 from reproduce.storage.run_record import full_environment, note_source, write_record
@@ -26,26 +26,6 @@ Train = Callable[..., Result]
 
 PRUNED = "pruned"
 TRAINING_ERRORS = (RuntimeError, ValueError, OSError)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of a run: finished, reused, failed, skipped, undelivered or pruned, and why."""
-
-    state: str
-    message: str = ""
-    metrics: dict[str, float] = field(default_factory=dict)
-    environment: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def usable(self) -> bool:
-        """Whether the run has numbers and weights."""
-        return self.state in ("finished", "reused", "undelivered")
-
-    @property
-    def words(self) -> str:
-        """The state, and why."""
-        return f"{self.state}: {self.message}" if self.message else self.state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,11 +82,6 @@ def skipped(item: Item, before: Mapping[str, Outcome]) -> Outcome | None:
         return None
     names = ", ".join(needed.run_id for needed in lost)
     return Outcome(state="skipped", message=f"it needs {names}, which failed")
-
-
-def reused(stored: StoredRun) -> Outcome:
-    """The outcome of a run that was finished before."""
-    return Outcome(state="reused", metrics=dict(stored.metrics), environment=dict(stored.environment))
 
 
 def _usable(outcomes: Mapping[str, Outcome], recipe: Recipe) -> bool:

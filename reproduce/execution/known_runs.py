@@ -12,8 +12,8 @@ from typing import Any
 
 from cdd.recipe import Recipe
 from cdd.result import RESULT, Result, load_result
-from reproduce.execution.executor import Outcome
 from reproduce.execution.listener import Listener
+from reproduce.execution.outcome import Outcome
 from reproduce.storage.results_folder import Workspace
 from reproduce.storage.run_record import Record, read_record, write_record
 from reproduce.tracking.store import FINISHED, Store

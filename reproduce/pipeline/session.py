@@ -14,8 +14,9 @@ from reproduce.execution.listener import Listener
 from reproduce.pipeline.drawer import Drawer, Drawn
 from reproduce.planning.calibration import Measure, calibrate
 from reproduce.planning.overrides import Overrides, parse
-from reproduce.planning.plan import Plan, Wish, make_plan
+from reproduce.planning.plan import Plan, make_plan
 from reproduce.planning.preflight import remarks_on, require_ready, require_trainable, usable_device
+from reproduce.planning.wish import Wish
 from reproduce.storage.provenance import source
 from reproduce.storage.requested_runs import note_requested
 from reproduce.storage.results_folder import Workspace

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cdd.files import atomic_write, read_json
 from cdd.recipe import Recipe
-from cdd.training.calibration import Pace
+from cdd.training.pace import Pace
 from reproduce.tracking.recipe_keys import shape
 
 FILE = "calibration.json"

@@ -20,12 +20,14 @@ from cdd.recipe import Recipe
 from experiments import registry
 from experiments.schema.table import Table
 from reproduce.errors import UsageError
-from reproduce.execution.executor import PRUNED, Job, Outcome, Train, execute
+from reproduce.execution.executor import PRUNED, Job, Train, execute
 from reproduce.execution.invocation import Invocation
 from reproduce.execution.listener import Listener
+from reproduce.execution.outcome import Outcome
 from reproduce.planning.overrides import parse
-from reproduce.planning.plan import Wish, make_plan
+from reproduce.planning.plan import make_plan
 from reproduce.planning.preflight import require_ready, require_trainable, usable_device, with_dependencies
+from reproduce.planning.wish import Wish
 from reproduce.storage.provenance import source
 from reproduce.storage.results_folder import Workspace
 from reproduce.studies.pruning import PRUNED_AFTER, Watcher, pruned_after

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cdd.models.resnet import Images, Maps
+from cdd.models.maps import Images, Maps
 
 
 class StagedBackbone(nn.Module):

@@ -15,9 +15,9 @@ from cdd.architecture import SmallNetwork
 from experiments.schema.scale import Scale
 from experiments.schema.table import Table
 from reproduce.evidence.context import Material
-from reproduce.execution.executor import Outcome
+from reproduce.execution.outcome import Outcome
 from reproduce.planning.overrides import parse
-from reproduce.planning.plan import wishes
+from reproduce.planning.wish import wishes
 from reproduce.statistics.verdicts import EXPLANATION, REPRODUCED
 from reproduce.tables import ledger_table
 from reproduce.tables.build import draw, write
