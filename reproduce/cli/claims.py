@@ -5,7 +5,7 @@ import json
 import typer
 
 from reproduce.cli.options import RESULTS, OutputFormat, Results, ScaleOption, SeedsShown, seeds_of
-from reproduce.cli.printing import show_sheet
+from reproduce.cli.printing import show_sheet, show_verdicts
 from reproduce.cli.progress import Display
 from reproduce.pipeline.ledger import draw_ledger
 from reproduce.tables.ledger_table import as_plain
@@ -27,3 +27,4 @@ def claims(
         typer.echo(json.dumps(as_plain(found.claims, scale, found.reference), indent=2))
     else:
         show_sheet(found.sheet, found.files)
+        show_verdicts(found.claims)

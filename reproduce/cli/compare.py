@@ -8,7 +8,8 @@ from rich.markup import escape
 from rich.table import Table as Grid
 from rich.text import Text
 
-from reproduce.cli.options import RESULTS, OutputFormat, Results, ScaleOption, Seed
+from cdd.values import LARGEST_SEED
+from reproduce.cli.options import RESULTS, OutputFormat, Results, ScaleOption
 from reproduce.cli.terminal import output_console
 from reproduce.errors import UsageError
 from reproduce.evidence.comparison import ABSENT, Comparison, NamedRuns
@@ -24,13 +25,14 @@ Names = Annotated[
         help="Run ids, their first digits, or rows such as table1:CDD; reference:RUN is the committed run.",
     ),
 ]
-UNITS = {"parameters": (1e-6, "M", 3), "multiply_adds": (1e-9, "G", 4), "seconds": (1.0, "s", 1)}
+SeedOfRows = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the runs behind rows.")]
+UNITS = {"parameters": (1e-6, "M", 3), "multiply_adds": (1e-9, "G", 4), "seconds": (1.0, "", 1)}
 
 
 def compare(
     runs: Names,
     scale: ScaleOption = "mini",
-    seed: Seed = 0,
+    seed: SeedOfRows = 0,
     results: Results = RESULTS,
     output: OutputFormat = "text",
 ) -> None:

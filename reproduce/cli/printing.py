@@ -1,16 +1,29 @@
 """Plans and tables in the terminal."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table as Grid
+from rich.text import Text
 
 from reproduce.cli.terminal import output_console
 from reproduce.pipeline.drawer import Drawn
 from reproduce.planning.duration import total
 from reproduce.planning.plan import Plan
+from reproduce.statistics.judged_claim import JudgedClaim
+from reproduce.statistics.verdicts import CONTRADICTED, DIRECTION, INCONCLUSIVE, NOT_TESTED, REPRODUCED
+from reproduce.tables.ledger_table import counts
 from reproduce.tables.sheet import Block, Sheet
+
+COLOURS = {
+    REPRODUCED: "green",
+    DIRECTION: "cyan",
+    INCONCLUSIVE: "yellow",
+    CONTRADICTED: "red",
+    NOT_TESTED: "dim",
+}
+"""Of verdicts, on a terminal."""
 
 
 def show_plan(plan: Plan) -> None:
@@ -51,6 +64,19 @@ def show_drawn(drawn: Drawn) -> None:
     for run_id, outcome in drawn.outcomes.items():
         if outcome.state in ("failed", "skipped", "undelivered"):
             console.print(f"Run {run_id} {outcome.state}: {outcome.message}", markup=False, highlight=False)
+    if drawn.judged:
+        show_verdicts(drawn.judged)
+    else:
+        usable = sum(1 for outcome in drawn.outcomes.values() if outcome.usable)
+        whose = "of the reference" if drawn.origin == "reference" else "of yours"
+        console.print(f"{usable} of {len(drawn.outcomes)} runs {whose} have numbers.", highlight=False)
+
+
+def show_verdicts(claims: Iterable[JudgedClaim]) -> None:
+    """The conclusion in one line: how many claims have each verdict."""
+    found = [(verdict, count) for verdict, count in counts(claims).items() if count]
+    words = [Text(f"{count} {verdict.partition(',')[0]}", COLOURS[verdict]) for verdict, count in found]
+    output_console().print(Text("Claims: ") + Text(", ").join(words), highlight=False)
 
 
 def show_sheet(sheet: Sheet, files: list[Path]) -> None:
@@ -96,7 +122,8 @@ def _grid(block: Block, group: str) -> Grid:
     before = None
     for index, cells in zip(frame.index, frame.to_numpy().tolist(), strict=True):
         keys = ["" if index[0] == before else index[0], *(index[level] for level in levels[1:])]
-        grid.add_row(*map(escape, keys), *(cells[place] for place in places))
+        texts = [*keys, *(cells[place] for place in places)]
+        grid.add_row(*(Text(text, COLOURS.get(text, "")) for text in texts))
         before = index[0]
     return grid
 

@@ -6,7 +6,7 @@ import typer
 
 from cdd.run import run
 from cdd.training.environment import Machine
-from reproduce.cli.options import RESULTS, Changes, DataRoot, Device, Results, ScaleOption, Seed
+from reproduce.cli.options import RESULTS, DataRoot, Device, Results, ScaleOption, Seed
 from reproduce.cli.printing import show_sheet
 from reproduce.cli.progress import Display
 from reproduce.errors import UsageError
@@ -23,6 +23,10 @@ Trials = Annotated[int, typer.Option(min=1, max=100_000, help="Finished trials t
 Prune = Annotated[bool, typer.Option(help="End trials early that fall behind (one objective).")]
 Storage = Annotated[
     str | None, typer.Option(help="Optuna's storage URL; by default a sqlite file in the results.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Made to every run of the study; may be repeated."),
 ]
 OWN_ROW = "CDD+RGGR"
 WHERE = {"weight": "table3"}

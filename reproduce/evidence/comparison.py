@@ -11,8 +11,9 @@ from experiments.schema.scale import Scale
 from reproduce.errors import UsageError, shortened
 from reproduce.storage.provenance import Source
 from reproduce.storage.results_folder import Workspace
+from reproduce.storage.run_record import record_files
 from reproduce.tracking.finished_runs import FinishedRun, FinishedRuns
-from reproduce.tracking.run_ids import RUN_ID_LENGTH
+from reproduce.tracking.run_ids import RUN_ID_LENGTH, only_run
 
 REFERENCE = "reference:"
 """In front of a name: the committed run, though the user may have trained it as well."""
@@ -56,7 +57,7 @@ class NamedRuns:
         name = text.removeprefix(REFERENCE)
         is_id = bool(name) and not set(name.lower()) - set("0123456789abcdef")
         if is_id and len(name) == RUN_ID_LENGTH:
-            return runs.find(name)
+            return self._of(runs, name)
         rows = self._rows(name.rpartition(":")[0])
         found = {run_id: row for row, run_id in rows if name.lower() in (row.lower(), _label(row).lower())}
         if len(found) > 1:
@@ -66,7 +67,13 @@ class NamedRuns:
             )
         if not found and not is_id:
             raise _unknown(name, [row for row, _ in rows])
-        return runs.find(next(iter(found), name))
+        return self._of(runs, next(iter(found), name))
+
+    def _of(self, runs: FinishedRuns, name: str) -> FinishedRun:
+        if runs is self._reference:  # A store that the user has named holds none of the committed runs.
+            folder = runs.workspace.reference
+            name = only_run(name, record_files(folder), folder)
+        return runs.find(name)
 
     def _rows(self, artifact: str) -> list[tuple[str, str]]:
         """Name as `ARTIFACT:ROW` and run id of every row, with its group where a row has several runs."""
@@ -100,7 +107,7 @@ def differing_fields(values: Sequence[Mapping[str, Any]], path: str = "") -> dic
     """By path the fields that are not the same in all, each as text.
 
     Fields within a method are compared where all have that method, fields within a teacher or an
-    initialisation where all have one.
+    initialisation where all have one, and all fields of other settings that some do not have.
     """
     found: dict[str, tuple[str, ...]] = {}
     for name in dict.fromkeys(key for each in values for key in each):
@@ -108,14 +115,19 @@ def differing_fields(values: Sequence[Mapping[str, Any]], path: str = "") -> dic
         if all(value == inner[0] for value in inner):
             continue
         groups = [value for value in inner if isinstance(value, dict)]
-        if (
-            len(groups) == len(inner)
-            and len({value.get("method") for value in groups if "data" not in value}) <= 1
-        ):
-            found |= differing_fields(groups, f"{path}{name}.")
+        methods = {value.get("method") for value in groups if "data" not in value}
+        are_alike = len(groups) == len(inner) and len(methods) <= 1
+        if are_alike or _are_settings_or_none(inner):
+            found |= differing_fields([value or {} for value in inner], f"{path}{name}.")
         else:
             found[f"{path}{name}"] = tuple(map(_text, inner))
     return found
+
+
+def _are_settings_or_none(values: Sequence[Any]) -> bool:
+    return None in values and all(
+        value is None or (isinstance(value, dict) and "data" not in value) for value in values
+    )
 
 
 def _text(value: Any) -> str:
