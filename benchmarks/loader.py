@@ -100,7 +100,7 @@ def augmented(pixels: Tensor, settings: Augmentation | None = None) -> Tensor:
 def one_by_one(pixels: Tensor, settings: Augmentation | None = None) -> Tensor:
     """The same recipe with torchvision's transforms, which draw for one image at a time."""
     install()
-    from torchvision.transforms import v2
+    from torchvision.transforms import v2  # noqa: PLC0415  (behind its guard)
 
     given = settings or Augmentation()
     recipe = v2.Compose(

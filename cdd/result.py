@@ -12,7 +12,9 @@ from pydantic import Field
 from cdd.errors import DataError
 from cdd.files import Finite, atomic_write, parse_json
 
-RESULT = "result.json"
+RESULT, WEIGHTS, DEPLOYED = "result.json", "weights.pt", "deployed.pt"
+DISTILLER = "distiller.pt"
+"""What the distiller of a method with a preparation has learnt."""
 Share = Annotated[float, Field(ge=-1e-6, le=1 + 1e-6)]
 """A fraction, whatever rounding has done to it."""
 Flag = Annotated[int, Field(ge=0, le=1)]

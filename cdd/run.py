@@ -1,7 +1,7 @@
 """`run(recipe, folder)`: the only entry point that trains."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from cdd.data.registry import load
 from cdd.errors import CheckpointError
 from cdd.models.deployed import channels_of, save_deployed
 from cdd.recipe import Recipe
-from cdd.result import RESULT, Epoch, Result, load_result
+from cdd.result import DEPLOYED, DISTILLER, WEIGHTS, Epoch, Result, load_result
 from cdd.tensor_files import write_tensors
 from cdd.training import checkpoint
 from cdd.training.distributed.launch import join, started
@@ -31,36 +31,8 @@ from cdd.training.evaluator import Appraiser, require_equal
 from cdd.training.multi_student import ALONE as BY_ITSELF
 from cdd.training.multi_student import seat_here
 from cdd.training.networks import IMAGENET, placed
+from cdd.training.observer import Observer, Progress
 from cdd.training.trainer import Training
-
-WEIGHTS, DEPLOYED = "weights.pt", "deployed.pt"
-DISTILLER = "distiller.pt"
-"""State of the distiller, for methods with a stored preparation."""
-__all__ = ["RESULT", "Epoch", "Observer", "Progress", "Result", "load_result", "run"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """Position of a training run after an iteration, with the loss."""
-
-    epoch: int
-    epochs: int
-    step: int  # of the whole run, from 1
-    steps: int  # estimate for the whole run
-    loss: float
-
-
-class Observer:
-    """Callbacks of a training run; the base class does nothing."""
-
-    def loaded(self, dataset: Dataset) -> None:
-        """Called once, after the data set has been loaded."""
-
-    def stepped(self, progress: Progress) -> None:
-        """Called after every iteration."""
-
-    def epoch_finished(self, epoch: Epoch) -> None:
-        """Called after every epoch, before its checkpoint is written; on resume, for every stored epoch."""
 
 
 def run(

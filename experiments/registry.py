@@ -3,6 +3,7 @@
 import ast
 import difflib
 import pkgutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -33,13 +34,26 @@ def summaries() -> list[Summary]:
     return list(_modules())
 
 
-def check_names(names: list[str]) -> None:
+def check_names(names: Sequence[str], verbs: Sequence[str] = ()) -> None:
     """Refuses names that no artifact has.
+
+    Args:
+        names: that shall be artifacts.
+        verbs: of the command line, which may have been meant as well.
 
     Raises:
         UsageError: with the nearest names.
     """
-    _check(names, [summary.name for summary in summaries()])
+    known = [summary.name for summary in summaries()]
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(shortened(name), [*known, *verbs], n=3, cutoff=0.4) or known
+            kind = "verb" if near[0] in verbs else "artifact"
+            more = "--help` shows all verbs" if near[0] in verbs else "list` shows all of them"
+            raise UsageError(
+                f"unknown {kind} {shortened(name)!r}: did you mean {', '.join(near)}? "
+                f"`python -m reproduce {more}."
+            )
 
 
 def find(name: str) -> "Artifact":
@@ -48,11 +62,12 @@ def find(name: str) -> "Artifact":
     Raises:
         UsageError: for an unknown name.
     """
-    from experiments.schema.figure import Picture
-    from experiments.schema.table import Table
+    # Listing the artifacts loads no library.
+    from experiments.schema.figure import Picture  # noqa: PLC0415
+    from experiments.schema.table import Table  # noqa: PLC0415
 
     places = {summary.name: module for summary, module in _modules().items()}
-    _check([name], list(places))
+    check_names([name])
     place = places[name]
     module = import_module(place)
     found = next(getattr(module, constant) for constant in CONSTANTS if hasattr(module, constant))
@@ -73,16 +88,6 @@ def claims() -> "tuple[PublishedClaim, ...]":
 def as_plain(summary: Summary) -> dict[str, str]:
     """The entry as plain values."""
     return asdict(summary)
-
-
-def _check(names: list[str], known: list[str]) -> None:
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(shortened(name), known, n=3, cutoff=0.4) or known
-            raise UsageError(
-                f"unknown artifact {shortened(name)!r}: did you mean {', '.join(near)}? "
-                "`python -m reproduce list` shows all of them."
-            )
 
 
 def _modules() -> dict[Summary, str]:

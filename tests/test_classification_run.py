@@ -15,7 +15,8 @@ from cdd.methods.supervised import Supervised
 from cdd.models.deployed import Classifier, load_deployed
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Augmentation, Data, Objective, RandomBatch, Recipe, Schedule
-from cdd.run import DEPLOYED, DISTILLER, WEIGHTS, Result, run
+from cdd.result import DEPLOYED, DISTILLER, WEIGHTS, Result
+from cdd.run import run
 from cdd.training.environment import Machine
 from tests.data.cifar_trees import cifar
 

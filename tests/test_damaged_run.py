@@ -8,7 +8,8 @@ import torch
 import cdd.run
 from cdd.errors import DataError, DivergenceError
 from cdd.models.network import RetrievalNetwork
-from cdd.run import Epoch, Result, load_result, run
+from cdd.result import Epoch, Result, load_result
+from cdd.run import run
 from cdd.training.environment import Machine
 from tests.small import BACKBONE, SCHEDULE, small_dataset, student_recipe, teacher_recipe
 

@@ -14,7 +14,7 @@ from cdd.method_keys import methods_by_key
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Recipe, canonical
 from experiments import registry
-from experiments.schema.table import SCALES
+from experiments.schema.scale import SCALES
 from tests.methods.test_contract import kinds
 from tests.small import teacher_recipe
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.page import page
-from reproduce.cli.app import app
+from reproduce.cli.app import Suite, app
 
 pytestmark = pytest.mark.committed
 
@@ -34,8 +34,7 @@ def test_every_verb_and_option_is_known(command: str) -> None:
 
 def app_help(first: list[str]) -> str:
     """The help of a verb, or of a verb within a group; an artifact's is that of `run`."""
-    verbs = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
-    verb = first if first[0] in {*verbs, *GROUPS} else ["run"]
+    verb = first if first[0] in Suite.verbs else ["run"]
     done = CliRunner().invoke(app, [*verb, "--help"], env={"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"})
     assert done.exit_code == 0
     return re.sub(r"\x1b\[[0-9;]*m", "", done.output)

@@ -16,8 +16,10 @@ from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
 from cdd.models.deployed import load_deployed
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Optimiser, Recipe, Schedule
-from cdd.run import Epoch, Observer, Progress, Result, load_result, run
+from cdd.result import Epoch, Result, load_result
+from cdd.run import run
 from cdd.training.environment import Machine
+from cdd.training.observer import Observer, Progress
 from tests.small import SCHEDULE, small_dataset, student_recipe, teacher_recipe
 
 CPU = Machine(device="cpu")

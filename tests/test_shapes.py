@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, TypeCheckError, jaxtyped
 from torch import Tensor
 
+from cdd.gradients.resetting import unimportant_channels
 from tests.shapes import check_shapes
 
 
@@ -50,7 +51,6 @@ def test_checks_can_be_switched_off(unchecked_shapes):
 
 
 def test_the_library_is_checked():
-    from cdd.gradients.resetting import unimportant_channels
 
     with pytest.raises(TypeCheckError):
         unimportant_channels(torch.ones(2, 3), torch.ones(2, 4), torch.ones(5, 4))

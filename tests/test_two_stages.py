@@ -12,7 +12,8 @@ from cdd.methods.resrep import ResRep
 from cdd.methods.supervised import Supervised
 from cdd.models.deployed import load_deployed
 from cdd.recipe import Recipe, Schedule
-from cdd.run import Result, run
+from cdd.result import Result
+from cdd.run import run
 from cdd.training.environment import Machine
 from cdd.training.networks import build_student
 from tests.small import SCHEDULE, small_dataset, teacher_recipe

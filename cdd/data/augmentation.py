@@ -13,7 +13,7 @@ and masks of whole images 6 and as many megabytes on their way to the device (0.
 """
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import torch
@@ -21,7 +21,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from cdd.recipe import Augmentation
+if TYPE_CHECKING:
+    from cdd.recipe import Augmentation
+
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
@@ -70,7 +72,7 @@ class Views:
         return type(self)(*(values[positions] for values in drawn))
 
 
-def draw_views(shape: tuple[int, ...], settings: Augmentation, generator: np.random.Generator) -> Views:
+def draw_views(shape: tuple[int, ...], settings: "Augmentation", generator: np.random.Generator) -> Views:
     """One random view of every image of a batch of this shape."""
     flips = generator.random(shape[0]) < settings.flip
     corners = [generator.integers(0, 2 * settings.padding + 1, shape[0]) for _ in range(2)]
@@ -79,7 +81,7 @@ def draw_views(shape: tuple[int, ...], settings: Augmentation, generator: np.ran
 
 def augment(
     images: Images,
-    settings: Augmentation,
+    settings: "Augmentation",
     generator: np.random.Generator,
     *,
     erasing_fill: Literal["mean", "zero"],
@@ -120,7 +122,7 @@ def _flipped_crops(images: Images, views: Views, padding: int) -> Images:
 
 
 def erased(
-    shape: tuple[int, ...], settings: Augmentation, generator: np.random.Generator
+    shape: tuple[int, ...], settings: "Augmentation", generator: np.random.Generator
 ) -> tuple[Bool[np.ndarray, "batch height"], Bool[np.ndarray, "batch width"]]:
     """The rows and the columns of the box that random erasing covers; one at most per image.
 

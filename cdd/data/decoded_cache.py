@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -27,7 +28,10 @@ from cdd.data.image_files import ImageFiles
 from cdd.data.listing import Listing, first_of
 from cdd.data.records import Pixels
 from cdd.errors import DataError
-from cdd.recipe import Data
+
+if TYPE_CHECKING:
+    from cdd.recipe import Data
+
 
 FOLDER, INDEX, PIXELS = ".cdd", "index.json", "pixels.npy"
 FORMAT = 2
@@ -40,7 +44,9 @@ Stamps = list[tuple[str, tuple[int, ...]]]
 """Size in bytes and time of the last change in nanoseconds of every image that is used."""
 
 
-def prepare(data: Data, data_root: Path, listing: Listing, report: Report = lambda done, total: None) -> Path:
+def prepare(
+    data: "Data", data_root: Path, listing: Listing, report: Report = lambda done, total: None
+) -> Path:
     """Decodes every image at the recipe's size and writes index and pixels atomically.
 
     Returns:
@@ -66,12 +72,12 @@ def prepare(data: Data, data_root: Path, listing: Listing, report: Report = lamb
     return folder
 
 
-def disk_need(data: Data, images: int) -> int:
+def disk_need(data: "Data", images: int) -> int:
     """Bytes of a cache of this many images."""
     return images * 3 * data.height * data.width
 
 
-def read(data: Data, data_root: Path, listing: Listing) -> Pixels | None:
+def read(data: "Data", data_root: Path, listing: Listing) -> Pixels | None:
     """The cached pixels of these images; None if they are not cached at this size.
 
     Reads size and time of every image file: on a local disk about half a second for 100,000.
@@ -123,12 +129,12 @@ class _Prepared:
         return torch.from_numpy(batch)
 
 
-def _folder(data: Data, data_root: Path) -> Path:
+def _folder(data: "Data", data_root: Path) -> Path:
     own = real_dataset(data.name).settings_of(data).values()
     return data_root / FOLDER / "-".join((data.name, *own, f"{data.height}x{data.width}"))
 
 
-def _again(data: Data, data_root: Path) -> str:
+def _again(data: "Data", data_root: Path) -> str:
     own = real_dataset(data.name).settings_of(data).items()
     options = "".join(f" --{name.replace('_', '-')} {value}" for name, value in own)
     return (
@@ -137,7 +143,7 @@ def _again(data: Data, data_root: Path) -> str:
     )
 
 
-def _write(folder: Path, data: Data, listing: Listing, report: Report) -> None:
+def _write(folder: Path, data: "Data", listing: Listing, report: Report) -> None:
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -163,7 +169,7 @@ def _require_space(folder: Path, needed: int) -> None:
         )
 
 
-def _write_pixels(path: Path, data: Data, listing: Listing, report: Report) -> list[str]:
+def _write_pixels(path: Path, data: "Data", listing: Listing, report: Report) -> list[str]:
     """Digests of the images, after they have been written."""
     paths = tuple(record.path for record in listing.records)
     files = ImageFiles(listing.name, listing.folder, paths, data.height, data.width)

@@ -7,9 +7,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cdd.data.records import ImageRecord, Split
 from cdd.errors import DataError, DataMissingError
+
+if TYPE_CHECKING:
+    from cdd.data.records import ImageRecord, Split
+
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -36,7 +40,7 @@ class Listing:
     name: str
     folder: Path
     layout: str
-    records: tuple[ImageRecord, ...]
+    records: "tuple[ImageRecord, ...]"
     sources: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
@@ -151,7 +155,7 @@ def matched(paths: Sequence[str], pattern: NamePattern, folder: Path) -> list[re
     return [match for _, match in matches if match is not None]
 
 
-def with_validation(records: Iterable[ImageRecord], name: str) -> tuple[ImageRecord, ...]:
+def with_validation(records: "Iterable[ImageRecord]", name: str) -> "tuple[ImageRecord, ...]":
     """The records with a fifth of the training identities set aside for validation.
 
     Which ones depends on the data set's name and the identity alone, not on order or layout.
@@ -219,7 +223,7 @@ def readable(text: str) -> str:
     return UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
-def split_of(folder: Path, parts: dict[str, Split]) -> dict[Split, list[str]] | None:
+def split_of(folder: Path, parts: "dict[str, Split]") -> "dict[Split, list[str]] | None":
     """The images of each part; None where a part is missing."""
     if not all((folder / part).is_dir() for part in parts):
         return None

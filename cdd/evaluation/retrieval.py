@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,14 +17,17 @@ from cdd.data.records import Dataset, RetrievalProtocol, Selection, evaluated
 from cdd.evaluation.metrics import RetrievalMetrics, evaluate_retrieval
 from cdd.evaluation.nearest import Nearest, nearest
 from cdd.evaluation.score_blocks import Side
-from cdd.models.deployed import Embedder
 from cdd.recipe import Use
+
+if TYPE_CHECKING:
+    from cdd.models.deployed import Embedder
+
 
 IMAGES_AT_ONCE = 256
 
 
 def embed_all(
-    embed: Embedder, dataset: Dataset, indices: NDArray[np.int64], device: torch.device
+    embed: "Embedder", dataset: Dataset, indices: NDArray[np.int64], device: torch.device
 ) -> Float[Tensor, "images embedding"]:
     """Float32 embeddings of the records at `indices`, in this order, without augmentation."""
     starts = range(0, len(indices), IMAGES_AT_ONCE)

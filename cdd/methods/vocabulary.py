@@ -5,6 +5,7 @@ Source: Jain et al., "QuEST: Quantized Embedding Space for Transferring Knowledg
 
 from collections.abc import Callable
 
+import faiss
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -75,7 +76,6 @@ def learn_vocabulary(
         raise ValueError(
             f"{len(vectors)} positions cannot make {words} words: use fewer words or more training images"
         )
-    import faiss
 
     limits = {"min_points_per_centroid": 1, "max_points_per_centroid": -(-len(vectors) // words)}
     clustering = faiss.Kmeans(vectors.shape[1], words, niter=iterations, seed=seed, **limits)

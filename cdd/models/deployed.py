@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from cdd.architecture import Network
 from cdd.errors import DataError
 from cdd.files import first_problem
+from cdd.models.maps import Images
 from cdd.models.network import RetrievalNetwork
-from cdd.models.resnet import EXPANSION, Images
+from cdd.models.resnet import EXPANSION
 from cdd.tensor_files import check_state, read_tensors, some, write_tensors
 from cdd.values import Channels, Count
 

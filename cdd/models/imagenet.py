@@ -58,7 +58,7 @@ def torchvision_name(backbone: Network) -> str:
 
 def _downloaded(name: str) -> dict[str, Tensor]:
     install()
-    from torchvision.models import get_model_weights
+    from torchvision.models import get_model_weights  # noqa: PLC0415  (behind its guard)
 
     try:
         stored: dict[str, Tensor] = get_model_weights(name)[VERSION].get_state_dict(

@@ -8,7 +8,8 @@ from torch import nn
 from cdd.architecture import Network
 from cdd.contract import RetrievalOutput
 from cdd.models.family import BackboneModule, family_of
-from cdd.models.resnet import Bottleneck, Images
+from cdd.models.maps import Images
+from cdd.models.resnet import Bottleneck
 
 
 class RetrievalNetwork(nn.Module):

@@ -5,7 +5,6 @@ Parameters carry torchvision's names, so that its weights load as they are.
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -13,18 +12,9 @@ from torch import Tensor, nn
 
 from cdd.architecture import Backbone
 from cdd.models.family import BackboneModule, Family
+from cdd.models.maps import Images, Maps, Taps
 
-Images = Float[Tensor, "batch 3 height width"]
-Taps = tuple[Tensor, Tensor]
 Widths = tuple[int, int]
-
-
-class Maps(NamedTuple):
-    """Outputs of a backbone: the map of each stage, the last one before its ReLU, the taps."""
-
-    stages: tuple[Tensor, ...]
-    before_last_relu: Tensor
-    taps: list[Taps]
 
 
 EXPANSION = {"bottleneck": 4, "basic": 1}
@@ -132,7 +122,7 @@ class ResNet(BackboneModule):
 
     def __init__(
         self,
-        backbone: Backbone,
+        backbone: "Backbone",
         *,
         channels: Sequence[int] | None = None,
         folded: bool = False,
@@ -155,7 +145,9 @@ class ResNet(BackboneModule):
         self.stage_channels = inputs[1:]
         self.outputs = inputs[-1]
 
-    def _stage(self, backbone: Backbone, number: int, inputs: int, widths: Iterator[Widths]) -> nn.ModuleList:
+    def _stage(
+        self, backbone: "Backbone", number: int, inputs: int, widths: Iterator[Widths]
+    ) -> nn.ModuleList:
         planes, stage = backbone.planes[number], nn.ModuleList()
         for index in range(backbone.blocks[number]):
             stride = 2 if index == 0 and number in (1, 2) else 1
@@ -191,7 +183,7 @@ class ResNet(BackboneModule):
         return Maps(tuple(stages), before_relu, taps)
 
 
-def full_channels(backbone: Backbone) -> list[int]:
+def full_channels(backbone: "Backbone") -> list[int]:
     """Channels of the 3x3 convolution of every bottleneck before any pruning; empty for basic blocks."""
     if backbone.block == "basic":
         return []
@@ -200,7 +192,7 @@ def full_channels(backbone: Backbone) -> list[int]:
     ]
 
 
-def block_widths(backbone: Backbone, channels: Sequence[int] | None = None) -> list[Widths]:
+def block_widths(backbone: "Backbone", channels: Sequence[int] | None = None) -> list[Widths]:
     """Per bottleneck, the channels that its first and its 3x3 convolution keep.
 
     Args:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
+from safetensors.torch import load
 from torch import Tensor
 
 from cdd.architecture import Network
@@ -59,8 +60,6 @@ def tiny_imagenet_weights(network: Network, folder: Path | None = None) -> dict[
     Raises:
         DataError: for a network without weights, or a file that is missing or damaged.
     """
-    from safetensors.torch import load
-
     known = cards(folder)
     card = next((card for card in known.values() if card.fits(network)), None)
     if card is None:

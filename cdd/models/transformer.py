@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cdd.architecture import VisionTransformer
 from cdd.models.family import BackboneModule, Family, Weights, draw_by_fan_out
-from cdd.models.resnet import Images, Maps
+from cdd.models.maps import Images, Maps
 from cdd.torchvision_guard import install
 
 
@@ -21,7 +21,7 @@ class TransformerBackbone(BackboneModule):
     def __init__(self, settings: VisionTransformer):
         super().__init__()
         install()
-        from torchvision.models import VisionTransformer as Torchvision
+        from torchvision.models import VisionTransformer as Torchvision  # noqa: PLC0415  (behind its guard)
 
         self.vit = Torchvision(
             image_size=settings.image,
@@ -63,7 +63,7 @@ def initialise_transformer(backbone: TransformerBackbone, generator: torch.Gener
 def _resized(weights: Weights, settings: VisionTransformer) -> Weights:
     """Position embeddings interpolated to the size of our images; names as in our backbone."""
     install()
-    from torchvision.models.vision_transformer import interpolate_embeddings
+    from torchvision.models.vision_transformer import interpolate_embeddings  # noqa: PLC0415  (behind its guard)
 
     if "encoder.pos_embedding" in weights:
         weights = {**interpolate_embeddings(settings.image, settings.patch, OrderedDict(weights))}

@@ -3,15 +3,12 @@
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 
 from cdd.data.augmentation import normalise
@@ -22,6 +19,7 @@ from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Batch, RandomBatch, Recipe
 from cdd.tensor_files import write_tensors
 from cdd.training.environment import Machine, autocast_dtype, prepare
+from cdd.training.pace import Pace
 from cdd.training.trainer import Training
 
 WARM_UP, MEASURED = 2, 3
@@ -30,24 +28,6 @@ RANDOM_CLASSES = 4
 SMALL_BATCH = Batch(identities=4, images=2)
 LARGEST_STEP = 1e11
 """Multiply-adds of a batch's forward pass above which a small batch is measured on a CPU."""
-
-
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-@dataclass(frozen=True)
-class Pace:
-    """Measured time and memory of a few steps.
-
-    Attributes:
-        seconds_per_step: time of one training step with the recipe's whole batch.
-        seconds_per_image: time to embed one image in evaluation.
-        peak_memory: peak device memory in bytes; None where torch does not measure it.
-    """
-
-    seconds_per_step: Seconds
-    seconds_per_image: Seconds
-    peak_memory: Annotated[int, Field(ge=0)] | None
 
 
 def measure_pace(recipe: Recipe, machine: Machine) -> Pace:

@@ -11,19 +11,16 @@ from cdd.data.records import CLASSIFICATION, Dataset, evaluated, labels_of_evalu
 from cdd.errors import RunError
 from cdd.evaluation.classification import classification_metrics, correct_images
 from cdd.evaluation.cost import cost
+from cdd.evaluation.queries import CLASSES, chance_precision, query_identities
 from cdd.evaluation.retrieval import (
-    chance_of_valid_queries,
     embed_all,
-    identities_of_valid_queries,
     named_metrics,
     retrieval_metrics,
 )
 from cdd.models.deployed import Embedder, channels_of
 from cdd.models.network import RetrievalNetwork
-from cdd.recipe import Recipe, Use
+from cdd.recipe import Recipe
 
-CLASSES = "classification"
-"""Name of top-1 accuracy where retrieval has the name of a protocol."""
 DEPLOYMENT_TOLERANCE = 1e-3
 """Largest difference of embeddings before and after folding and pruning, relative to the largest value."""
 
@@ -94,27 +91,6 @@ class Appraiser:
             for network in (student, teacher.student)
         )
         return {"reduction": 1 - student_parameters / teacher_parameters}
-
-
-def query_identities(dataset: Dataset, use: Use) -> dict[str, list[int]]:
-    """Identity of each valid query, per protocol; for classification, the label of each image."""
-    if use in CLASSIFICATION:
-        return {CLASSES: labels_of_evaluated(dataset, use).tolist()}
-    return {
-        protocol.name: identities_of_valid_queries(dataset, use, protocol).tolist()
-        for protocol in dataset.protocols
-    }
-
-
-def chance_precision(dataset: Dataset, use: Use) -> dict[str, list[float]]:
-    """Expected average precision of each valid query over random rankings; 1 / classes in classification."""
-    if use in CLASSIFICATION:
-        labels = labels_of_evaluated(dataset, use)
-        return {CLASSES: [1 / len(set(labels.tolist()))] * len(labels)}
-    return {
-        protocol.name: chance_of_valid_queries(dataset, use, protocol).tolist()
-        for protocol in dataset.protocols
-    }
 
 
 def require_equal(found: Tensor, wanted: Tensor) -> None:

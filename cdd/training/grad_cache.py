@@ -12,23 +12,20 @@ RepL4NLP 2021 (gradient cache).
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import torch
+from lightning_fabric.plugins.precision import Precision
 from torch import Tensor, nn
 
 from cdd.contract import RetrievalOutput
-from cdd.models.resnet import Images
+from cdd.models.maps import Images
 from cdd.training.distributed.process_group import ALONE, Ranks
-
-if TYPE_CHECKING:
-    from lightning_fabric.plugins.precision import Precision
 
 Forward = Callable[[Images], RetrievalOutput]
 
 
 def forward_pass(
-    network: nn.Module, precision: "Precision", *, compiled: bool, tapped: bool, mapped: bool
+    network: nn.Module, precision: Precision, *, compiled: bool, tapped: bool, mapped: bool
 ) -> Forward:
     """The network's forward pass in this precision, with taps and feature maps on request."""
     callable_network = torch.compile(network) if compiled else network
@@ -44,7 +41,7 @@ def forward_pass(
 class WholeBatch:
     """One forward and one backward pass for all images of this rank."""
 
-    def __init__(self, forward: Forward, precision: "Precision", ranks: Ranks = ALONE):
+    def __init__(self, forward: Forward, precision: Precision, ranks: Ranks = ALONE):
         self.forward, self.precision, self.ranks = forward, precision, ranks
 
     def outputs(self, images: Images) -> RetrievalOutput:
@@ -62,7 +59,7 @@ class InParts(WholeBatch):
     def __init__(
         self,
         forward: Forward,
-        precision: "Precision",
+        precision: Precision,
         network: nn.Module,
         size: int,
         ranks: Ranks = ALONE,

@@ -11,7 +11,7 @@ from cdd.contract import Fidelity
 from cdd.methods.quantised_embedding import QuEST
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Augmentation, Data, Objective, RandomBatch, Recipe, Schedule
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 
 
 def small(family: str, depth: int | None = None, width: float = 1.0) -> SmallNetwork:

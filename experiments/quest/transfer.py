@@ -10,7 +10,8 @@ from experiments.common.recipes import pretraining
 from experiments.common.settings import PAPER_BACKBONES, SETTINGS, SMALL_BACKBONES
 from experiments.quest.columns import STUDENT, TEACHER, TOP_1, group
 from experiments.quest.recipes import AS_TEXT, CLASSIFICATION, small, steps
-from experiments.schema.table import Entry, Row, Scale, Table
+from experiments.schema.scale import Scale
+from experiments.schema.table import Entry, Row, Table
 
 WORDS = group("QuEST", TOP_1)
 PIXELS: dict[Scale, int] = {"mini": 32, "bench": 64, "paper": 64}

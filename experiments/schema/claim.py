@@ -5,9 +5,11 @@ Data only: nothing here trains, reads files or judges.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from experiments.schema.table import Column
+if TYPE_CHECKING:
+    from experiments.schema.table import Column
+
 
 Relation = Literal["more", "no less", "same"]
 """more: the first is above the second. no less: not below it by more than the margin. same: within it."""
@@ -49,14 +51,14 @@ class Pair:
 class Final:
     """A figure of the deployed network: accuracies by their difference, costs by the percentage saved."""
 
-    column: Column
+    column: "Column"
 
 
 @dataclass(frozen=True)
 class EarlyMean:
     """Mean of an accuracy over the first epochs, by their share of all."""
 
-    column: Column
+    column: "Column"
     share: float
 
 
@@ -64,7 +66,7 @@ class EarlyMean:
 class Dip:
     """How far an accuracy falls, on average over this share of all epochs, when the resetting starts."""
 
-    column: Column
+    column: "Column"
     share: float
 
 
@@ -72,7 +74,7 @@ class Dip:
 class Recovery:
     """How far an accuracy rises from there to the last epoch."""
 
-    column: Column
+    column: "Column"
     share: float
 
 

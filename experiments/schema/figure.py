@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cdd.recipe import Recipe
-from experiments.schema.table import Column, Group, RecipeMaker, Scale, Table
+from experiments.schema.scale import Scale
+from experiments.schema.table import Column, Group, RecipeMaker, Table
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from cdd.recipe import Recipe
-
-Scale = Literal["mini", "bench", "paper"]
-SCALES: tuple[Scale, ...] = ("mini", "bench", "paper")
+from experiments.schema.scale import Scale
 
 BEYOND = "beyond the paper"
 """Source of an artifact that the paper does not have."""

@@ -6,9 +6,8 @@ from experiments.schema.table import Column
 from reproduce.claims.measures import PERCENT
 from reproduce.evidence.run_lookup import RunEvidence
 from reproduce.statistics.intervals import Difference, interval_of
+from reproduce.statistics.verdicts import LEAST_SHARE
 
-LEAST_SHARE = 0.05
-"""Of the way from random to perfect rankings: one epoch gives any network a share of this."""
 PRECISION = Column(
     name="mAP", unit="%", metric="{protocol}/mAP", factor=PERCENT, better="higher", relative="difference"
 )

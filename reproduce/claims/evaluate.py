@@ -30,9 +30,15 @@ from reproduce.claims.seed_variance import Spreads, is_cost
 from reproduce.evidence.run_lookup import Evidence, RunEvidence, runs_of
 from reproduce.statistics.intervals import Interval, interval_of
 from reproduce.statistics.judged_claim import JudgedClaim, JudgedPair, row_of
-from reproduce.statistics.verdicts import CONTRADICTED, DIRECTION, INCONCLUSIVE, NOT_TESTED, REPRODUCED
+from reproduce.statistics.verdicts import (
+    CONTRADICTED,
+    DIRECTION,
+    INCONCLUSIVE,
+    NOT_TESTED,
+    REPRODUCED,
+    SIZE_TOLERANCE,
+)
 
-SIZE_TOLERANCE = 0.1
 MOST_SEEDS_NAMED = 10
 SEEDS = range(10)
 Sides = tuple[RunEvidence, RunEvidence | None]

@@ -3,11 +3,15 @@
 from collections.abc import Container
 from dataclasses import replace
 from math import log, sqrt
+from typing import TYPE_CHECKING
 
 from experiments.schema.claim import Final, Measure
 from reproduce.claims.measures import PERCENT, figure
-from reproduce.evidence.run_lookup import Evidence, RunEvidence
 from reproduce.statistics.intervals import Spread, pooled
+
+if TYPE_CHECKING:
+    from reproduce.evidence.run_lookup import Evidence, RunEvidence
+
 
 ALL_SEEDS = range(2**63)
 
@@ -20,11 +24,11 @@ class Spreads:
     this is rather too much than too little.
     """
 
-    def __init__(self, evidence: Evidence, seeds: Container[int] = ALL_SEEDS):
+    def __init__(self, evidence: "Evidence", seeds: Container[int] = ALL_SEEDS):
         self._evidence, self._seeds = evidence, seeds
         self._pooled: dict[tuple[str, ...], Spread | None] = {}
 
-    def of(self, measure: Measure, of: RunEvidence, than: RunEvidence | None) -> Spread | None:
+    def of(self, measure: Measure, of: "RunEvidence", than: "RunEvidence | None") -> Spread | None:
         """The spread of a difference, or of one run's figure; None where no such run has several seeds."""
         spread = self.of_run(measure, of)
         if spread is None:
@@ -37,7 +41,7 @@ class Spreads:
             return None
         return Spread(PERCENT * first / second * spread.deviation * sqrt(len(pruned)), spread.freedom)
 
-    def of_run(self, measure: Measure, run: RunEvidence) -> Spread | None:
+    def of_run(self, measure: Measure, run: "RunEvidence") -> Spread | None:
         """The spread of one run's figure; of a cost, of its logarithm, which is relative to the cost."""
         data = run.recipe.data
         key = (repr(measure), run.protocol, data.name, data.use, run.digest)
@@ -48,7 +52,7 @@ class Spreads:
             self._pooled[key] = pooled(varying)
         return self._pooled[key]
 
-    def _values(self, measure: Measure, like: RunEvidence, runs: list[RunEvidence]) -> list[float]:
+    def _values(self, measure: Measure, like: "RunEvidence", runs: "list[RunEvidence]") -> list[float]:
         values = (
             figure(measure, replace(run, protocol=like.protocol))
             for run in runs
@@ -63,6 +67,6 @@ def is_cost(measure: Measure) -> bool:
     return isinstance(measure, Final) and measure.column.relative == "percent"
 
 
-def _same_images(one: RunEvidence, other: RunEvidence) -> bool:
+def _same_images(one: "RunEvidence", other: "RunEvidence") -> bool:
     data = one.recipe.data
     return (data.name, data.use, one.digest) == (other.recipe.data.name, other.recipe.data.use, other.digest)

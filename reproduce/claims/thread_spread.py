@@ -1,19 +1,23 @@
 """How far one run's accuracy moves with the number of threads, from runs that were made with several."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from cdd.files import atomic_write
 from reproduce.claims.measures import PERCENT
 from reproduce.statistics.intervals import Spread, pooled
-from reproduce.storage.run_record import Record
+
+if TYPE_CHECKING:
+    from reproduce.storage.run_record import Record
+
 
 FILE = "threads.csv"
 COLUMNS = ["run_id", "threads", "metric", "value"]
 
 
-def remember(folder: Path, *records: Record) -> None:
+def remember(folder: Path, *records: "Record") -> None:
     """Adds what these records of one run, made with different numbers of threads, say of its accuracy."""
     lines = [
         (record.run_id, record.environment["threads"], name, value)

@@ -1,18 +1,19 @@
 """`claims`: whether the sources' claims hold, judged by what was measured."""
 
 import json
-from typing import Annotated
 
 import typer
 
-from reproduce.cli.options import RESULTS, OutputFormat, Results, ScaleOption, seeds_of
-
-Seeds = Annotated[str | None, typer.Option(help="By default those of 0..9 that have results.")]
+from reproduce.cli.options import RESULTS, OutputFormat, Results, ScaleOption, SeedsShown, seeds_of
+from reproduce.cli.printing import show_sheet, show_verdicts
+from reproduce.cli.progress import Display
+from reproduce.pipeline.ledger import draw_ledger
+from reproduce.tables.ledger_table import as_plain
 
 
 def claims(
     scale: ScaleOption = "mini",
-    seeds: Seeds = None,
+    seeds: SeedsShown = None,
     results: Results = RESULTS,
     output: OutputFormat = "text",
 ) -> None:
@@ -20,13 +21,10 @@ def claims(
 
     python -m reproduce claims --scale bench --format json
     """
-    from reproduce.cli.printing import Display, show_sheet
-    from reproduce.pipeline.ledger import draw_ledger
-    from reproduce.tables.ledger_table import as_plain
-
     with Display() as display:
         found = draw_ledger(scale, None if seeds is None else seeds_of(seeds), results, display)
     if output == "json":
         typer.echo(json.dumps(as_plain(found.claims, scale, found.reference), indent=2))
     else:
         show_sheet(found.sheet, found.files)
+        show_verdicts(found.claims)

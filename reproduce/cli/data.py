@@ -3,20 +3,23 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from cdd.data.dataset_facts import real_datasets
+from cdd.data.decoded_cache import disk_need
+from cdd.data.decoded_cache import prepare as prepared
+from cdd.data.registry import listed, read_copy
+from cdd.data.verify import Verification
+from cdd.data.verify import verify as verified
+from cdd.recipe import Data
 from reproduce.cli.group import FAILURE, say
-from reproduce.cli.options import OutputFormat, size_of
-
-if TYPE_CHECKING:
-    from cdd.data.verify import Verification
+from reproduce.cli.options import ImageSize, OutputFormat, size_of
+from reproduce.cli.progress import counted
 
 
 def _known(name: str) -> str:
-    from cdd.data.dataset_facts import real_datasets
-
     if name not in real_datasets():
         raise typer.BadParameter(f"{name!r} is none of {', '.join(real_datasets())}.")
     return name
@@ -59,19 +62,13 @@ def verify(
 def prepare(
     name: Name,
     data_root: DataRoot,
-    image_size: Annotated[str, typer.Option(metavar="HEIGHTxWIDTH")] = "256x256",
+    image_size: ImageSize = "256x256",
     lists: Lists = "train+val",
 ) -> None:
     """Decodes every image at a size and keeps it beside the data, where all later runs read it.
 
     python -m reproduce data prepare msmt17 --data-root /data --image-size 320x160
     """
-    from cdd.data.decoded_cache import disk_need
-    from cdd.data.decoded_cache import prepare as prepared
-    from cdd.data.registry import listed
-    from cdd.recipe import Data
-    from reproduce.cli.printing import counted
-
     height, width = size_of(image_size)
     data = Data(name=name, height=height, width=width, msmt17_lists=lists)
     listing = listed(data, data_root)
@@ -82,18 +79,13 @@ def prepare(
     typer.echo(f"{len(listing.records)} images at {height}x{width} are in {folder}")
 
 
-def _verified(name: str, data_root: Path, lists: Lists) -> "Verification":
-    from cdd.data.registry import read_copy
-    from cdd.data.verify import verify
-    from cdd.recipe import Data
-    from reproduce.cli.printing import counted
-
+def _verified(name: str, data_root: Path, lists: Lists) -> Verification:
     copy = read_copy(Data(name=name, msmt17_lists=lists), data_root)
     with counted("images read") as report:
-        return verify(copy, report)
+        return verified(copy, report)
 
 
-def _show(found: "Verification") -> None:
+def _show(found: Verification) -> None:
     typer.echo(f"{found.name} in {found.folder}, layout: {found.layout}")
     typer.echo(f"digest of the data: {found.digest[:16]}")
     for split in found.splits:

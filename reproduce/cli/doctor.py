@@ -1,15 +1,24 @@
-"""Examines an installation: what a run would need, checked one by one."""
+"""The verb `doctor`: what a run would need, checked one by one."""
 
+import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
 
 from cdd.data.dataset_facts import real_datasets
 from cdd.data.registry import EMBEDDED, read_copy
 from cdd.errors import DataMissingError, RunError
 from cdd.recipe import Data
+from cdd.torchvision_guard import install
+from cdd.training.environment import has_native_bfloat16, select_device
+from reproduce.cli.group import FAILURE
+from reproduce.cli.options import RESULTS, OutputFormat, Results
 from reproduce.errors import UsageError
 from reproduce.storage.provenance import source, versions
 from reproduce.storage.results_folder import Workspace
@@ -28,6 +37,25 @@ class Check:
     name: str
     ok: bool
     detail: str
+
+
+def doctor(
+    data_root: Annotated[Path | None, typer.Option(help="Also look for the real data sets here.")] = None,
+    results: Results = RESULTS,
+    output: OutputFormat = "text",
+) -> None:
+    """Checks versions, device, store, results folder, disk, git and data sets.
+
+    python -m reproduce doctor --data-root /data --format json
+    """
+    checks = examine(results, data_root)
+    if output == "json":
+        typer.echo(json.dumps([asdict(check) for check in checks], indent=2))
+    else:
+        for check in checks:
+            typer.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<14} {check.detail}")
+    if not all(check.ok for check in checks):
+        raise typer.Exit(FAILURE)
 
 
 def examine(results: Path, data_root: Path | None = None) -> list[Check]:
@@ -56,13 +84,13 @@ def _checked(name: str, look: Callable[[], str]) -> Check:
 
 
 def _torch() -> str:
-    import torch
 
     return f"{torch.__version__}, {torch.get_num_threads()} threads"
 
 
 def _torchvision() -> str:
-    from cdd.models import imagenet  # noqa: F401  (its guard must load torchvision beside this torch)
+    install()
+    import torchvision  # noqa: F401, PLC0415  (whether it loads beside this torch, behind its guard)
 
     found = versions()
     torch_minor, vision_minor = (int(found[name].split(".")[1]) for name in ("torch", "torchvision"))
@@ -76,9 +104,6 @@ def _torchvision() -> str:
 
 
 def _device() -> str:
-    import torch
-
-    from cdd.training.environment import has_native_bfloat16, select_device
 
     device = select_device("auto")
     number = f" (GPUs: {torch.cuda.device_count()})" if device.type == "cuda" else ""

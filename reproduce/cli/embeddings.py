@@ -5,16 +5,15 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cdd.evaluation import evaluate_retrieval
+from cdd.evaluation.metrics import RetrievalMetrics
+from cdd.evaluation.similarity import Distance
 from reproduce.errors import UsageError
-
-if TYPE_CHECKING:
-    from cdd.evaluation.metrics import RetrievalMetrics
-    from cdd.evaluation.similarity import Distance
 
 MARKET_JUNK = -1
 NEEDED, OPTIONAL = ("embeddings", "identities"), ("cameras",)
@@ -42,7 +41,7 @@ class Accuracy:
         notes: what a reader of the numbers should know.
     """
 
-    metrics: "RetrievalMetrics"
+    metrics: RetrievalMetrics
     leave_one_out: bool
     junk: int
     notes: tuple[str, ...]
@@ -61,14 +60,12 @@ class Accuracy:
         }
 
 
-def accuracy(query: Path, gallery: Path | None, distance: "Distance", junk: Sequence[int]) -> Accuracy:
+def accuracy(query: Path, gallery: Path | None, distance: Distance, junk: Sequence[int]) -> Accuracy:
     """Accuracy of the queries; one set against itself where no other gallery is given.
 
     Raises:
         UsageError: for files that cannot be read or do not suit each other.
     """
-    from cdd.evaluation import evaluate_retrieval
-
     ours = read_embeddings(query)
     alone = gallery is None or query.samefile(_existing(gallery))
     theirs = ours if alone or gallery is None else read_embeddings(gallery)

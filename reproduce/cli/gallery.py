@@ -5,12 +5,16 @@ from typing import Annotated
 
 import typer
 
-from reproduce.cli.options import LARGEST_SEED, RESULTS, DataRoot, Device, OutputFormat, Results
+from cdd.training.environment import Machine
+from reproduce.cli.options import RESULTS, DataRoot, Device, OutputFormat, Results, RunId, Seed
+from reproduce.cli.printing import drawn_as_plain, show_sheet
+from reproduce.cli.progress import counted
+from reproduce.gallery.draw import GalleryRequest, draw_gallery
+from reproduce.gallery.rows import Choice
+from reproduce.pipeline.drawer import Drawn
 
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run id, or the first of its digits.")]
 Queries = Annotated[int, typer.Option(min=1, max=50, help="Rows of the picture.")]
 Top = Annotated[int, typer.Option(min=1, max=20, help="Images of each ranking.")]
-Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the sampled queries.")]
 Worst = Annotated[bool, typer.Option("--worst", help="The queries of lowest average precision instead.")]
 Protocol = Annotated[str | None, typer.Option(help="By default the data set's first.")]
 
@@ -31,12 +35,6 @@ def gallery(
 
     python -m reproduce gallery 24551216cafe --queries 8 --worst
     """
-    from cdd.training.environment import Machine
-    from reproduce.cli.printing import counted, drawn_as_plain, show_sheet
-    from reproduce.gallery.draw import GalleryRequest, draw_gallery
-    from reproduce.gallery.rows import Choice
-    from reproduce.pipeline.drawer import Drawn
-
     request = GalleryRequest(
         run=run,
         choice=Choice(queries=queries, top=top, seed=seed, worst=worst),

@@ -5,16 +5,21 @@ import io
 import sys
 import traceback
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 import typer
-from typer.core import TyperGroup
 
+from experiments import registry
+from reproduce.cli.lazy_group import LazyGroup
 from reproduce.errors import ProcessesLostError, UsageError
-from reproduce.execution.torchrun import follows
+from reproduce.execution.torchrun_environment import follows
 
 DEFAULT = "run"
 DEBUG = "--debug"
+OWN = (DEBUG, "--help", "--version")
+"""Options of the command line itself."""
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
 LEGIBLE = "reproduce.legible"
 ASCII = {
@@ -31,39 +36,48 @@ ASCII = {
 """What stands for characters that a terminal cannot show and that have no letters in them."""
 
 
-class ArtifactGroup(TyperGroup):
+class ArtifactGroup(LazyGroup):
     """A first word that is no verb is an artifact; expected errors end with one message."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Puts the default verb in front of an artifact, and `--debug` before everything."""
         make_legible(sys.stdout, sys.stderr)
-        own = {"--help", DEBUG, "--install-completion", "--show-completion"}
-        rest = [word for word in args if word != DEBUG]
-        if rest and rest[0] not in self.commands and rest[0] not in own:
+        debug, rest = DEBUG in args, [word for word in args if word != DEBUG]
+        if rest and rest[0] not in (*self.verbs, *OWN):
+            with _messages(debug=debug):
+                if not rest[0].startswith("-"):
+                    registry.check_names([rest[0]], verbs=list(self.verbs))
             rest = [DEFAULT, *rest]
-        return super().parse_args(ctx, [*([DEBUG] if DEBUG in args else []), *rest])
+        return super().parse_args(ctx, [*([DEBUG] if debug else []), *rest])
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the verb; every expected error becomes a message and an exit code."""
-        try:
+        with _messages(debug=bool(ctx.params.get("debug"))):
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort):
-            raise  # Typer's own, though they are RuntimeErrors.
-        except KeyboardInterrupt:
-            if not follows():
-                say(
-                    "\nInterrupted. Nothing that was finished is lost: "
-                    "give the same command (without --fresh) to go on."
-                )
-            raise typer.Exit(INTERRUPTED) from None
-        except (ValueError, RuntimeError, OSError, ImportError, ProcessesLostError) as error:
-            if ctx.params.get("debug"):
-                traceback.print_exc()
-            wrong_use = isinstance(error, UsageError)
-            # What is wrong with the command, all processes see, and the first one says.
-            if not (wrong_use and follows()):
-                say(f"Error: {error}")
-            raise typer.Exit(USAGE if wrong_use else FAILURE) from None
+
+
+@contextmanager
+def _messages(*, debug: bool) -> Iterator[None]:
+    """Turns expected errors into one message and an exit code."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise  # Typer's own, though they are RuntimeErrors.
+    except KeyboardInterrupt:
+        if not follows():
+            say(
+                "\nInterrupted. Nothing that was finished is lost: "
+                "give the same command (without --fresh) to go on."
+            )
+        raise typer.Exit(INTERRUPTED) from None
+    except (ValueError, RuntimeError, OSError, ImportError, ProcessesLostError) as error:
+        if debug:
+            traceback.print_exc()
+        wrong_use = isinstance(error, UsageError)
+        # What is wrong with the command, all processes see, and the first one says.
+        if not (wrong_use and follows()):
+            say(f"Error: {error}")
+        raise typer.Exit(USAGE if wrong_use else FAILURE) from None
 
 
 def say(text: str) -> None:

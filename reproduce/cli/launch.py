@@ -2,33 +2,29 @@
 
 import re
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
 
 from reproduce.cli.options import Launcher
-from reproduce.execution.torchrun import are_several
-
-if TYPE_CHECKING:
-    from reproduce.execution.executor import Launch
+from reproduce.errors import UsageError
+from reproduce.execution import multi_student as side_by_side
+from reproduce.execution.cluster.launcher import ray_launcher
+from reproduce.execution.executor import Launch
+from reproduce.execution.torchrun_environment import are_several
 
 ADDRESS = re.compile(r"auto|(ray://)?[A-Za-z0-9._\[\]:-]{1,255}:[0-9]{1,5}")
 
 
-def launching(launcher: Launcher, address: str | None, together: int) -> "AbstractContextManager[Launch]":
+def launching(launcher: Launcher, address: str | None, together: int) -> AbstractContextManager[Launch]:
     """What does a plan: this process, or a Ray cluster.
 
     Raises:
         UsageError: for options that do not go together, or an address that is none.
     """
-    from reproduce.errors import UsageError
-    from reproduce.execution import multi_student as side_by_side
-
     if launcher == "local":
         if address:
             raise UsageError(f"--address {address} is that of a Ray cluster: give --launcher ray as well")
         return nullcontext(side_by_side.launcher(together))
     if address is not None and not ADDRESS.fullmatch(address):
         raise UsageError(f"--address {address[:80]}: expected auto or HOST:PORT, for example 10.0.0.1:6379")
-    from reproduce.execution.cluster.launcher import ray_launcher
 
     if together > 1:
         raise UsageError(f"--together {together} is for one process: leave it out with --launcher ray")

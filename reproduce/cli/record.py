@@ -1,6 +1,10 @@
 """The verb `record`: finished runs become the committed reference; for maintainers."""
 
+import typer
+
 from reproduce.cli.options import RESULTS, Results, ScaleOption
+from reproduce.cli.progress import Display
+from reproduce.reference.record import record as take
 
 
 def record(scale: ScaleOption = "mini", results: Results = RESULTS) -> None:
@@ -8,11 +12,6 @@ def record(scale: ScaleOption = "mini", results: Results = RESULTS) -> None:
 
     python -m reproduce record --scale mini
     """
-    import typer
-
-    from reproduce.cli.printing import Display
-    from reproduce.reference.record import record as take
-
     with Display() as display:
         found = take(scale, results, display)
     counted = ", ".join(f"{count} {state}" for state, count in sorted(found.runs.items())) or "none"

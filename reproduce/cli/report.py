@@ -7,6 +7,9 @@ from typing import Annotated
 import typer
 
 from reproduce.cli.options import RESULTS, OutputFormat, Results, ScaleOption
+from reproduce.cli.progress import Display
+from reproduce.report.build import ReportRequest, make_report
+from reproduce.tables.ledger_table import counts_text
 
 
 def report(
@@ -23,10 +26,6 @@ def report(
 
     python -m reproduce report --scale mini --out report.html
     """
-    from reproduce.cli.printing import Display
-    from reproduce.report.build import ReportRequest, make_report
-    from reproduce.tables.ledger_table import counts_text
-
     request = ReportRequest(scale=scale, results=results, out=out, text=text)
     with Display() as display:
         found = make_report(request, display)

@@ -1,16 +1,21 @@
 """The verbs that carry a finished run from one results folder to another."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from reproduce.cli.options import RESULTS, OutputFormat, Results
+from reproduce.cli.options import RESULTS, OutputFormat, Results, RunId
+from reproduce.errors import UsageError
+from reproduce.transfer.export import ExportRequest
+from reproduce.transfer.export import export_run as export
+from reproduce.transfer.importing import import_run as take_in
 
 
 def export_run(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run id, or the first of its digits.")],
+    run: RunId,
     out: Annotated[Path | None, typer.Option(help="By default run-RUN.zip here.")] = None,
     weights: Annotated[
         bool, typer.Option("--weights/--without-weights", help="Numbers alone are some hundred kB.")
@@ -22,9 +27,6 @@ def export_run(
 
     python -m reproduce export-run 24551216cafe --out student.zip
     """
-    from reproduce.transfer.export import ExportRequest
-    from reproduce.transfer.export import export_run as export
-
     found = export(ExportRequest(run=run, out=out, with_weights=weights, results=results))
     members = found.manifest.members
     if output == "json":
@@ -51,12 +53,7 @@ def import_run(
     python -m reproduce import-run run-24551216cafe.zip
     """
     if not file.is_file():
-        from reproduce.errors import UsageError
-
         raise UsageError(f"{file} is no file: name one that `python -m reproduce export-run` wrote")
-    from dataclasses import asdict
-
-    from reproduce.transfer.importing import import_run as take_in
 
     found = take_in(file, results)
     if output == "json":

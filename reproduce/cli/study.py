@@ -1,14 +1,19 @@
 """`study`: settings tuned with Optuna on validation identities."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from reproduce.cli.options import LARGEST_SEED, RESULTS, DataRoot, Device, Results, ScaleOption
-from reproduce.execution.torchrun import follow, follows, led
-
-if TYPE_CHECKING:
-    from reproduce.studies.target import StudyRequest
+from cdd.run import run
+from cdd.training.environment import Machine
+from reproduce.cli.options import RESULTS, DataRoot, Device, Results, ScaleOption, Seed
+from reproduce.cli.printing import show_sheet
+from reproduce.cli.progress import Display
+from reproduce.errors import UsageError
+from reproduce.execution.torchrun import follow, led
+from reproduce.execution.torchrun_environment import follows
+from reproduce.studies.study import RowStudy
+from reproduce.studies.target import StudyRequest
 
 Name = Literal["alpha", "p", "k", "weight", "pareto"]
 Kind = Annotated[Name, typer.Argument(help="What is tuned; pareto: alpha and p for accuracy and cost.")]
@@ -16,7 +21,6 @@ MethodName = Annotated[str | None, typer.Option(help="With weight: of a row of t
 TableName = Annotated[str | None, typer.Option("--artifact", help="The table that has the row.")]
 Trials = Annotated[int, typer.Option(min=1, max=100_000, help="Finished trials that the study shall have.")]
 Prune = Annotated[bool, typer.Option(help="End trials early that fall behind (one objective).")]
-Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the runs and of the sampler.")]
 Storage = Annotated[
     str | None, typer.Option(help="Optuna's storage URL; by default a sqlite file in the results.")
 ]
@@ -48,8 +52,6 @@ def study(
     python -m reproduce study weight --method rkd --trials 20
     """
     _check(name, method)
-    from cdd.training.environment import Machine
-    from reproduce.studies.target import StudyRequest
 
     request = StudyRequest(
         space=name,
@@ -68,10 +70,7 @@ def study(
     _run(request)
 
 
-def _run(request: "StudyRequest") -> None:
-    from cdd.run import run
-    from reproduce.cli.printing import Display, show_sheet
-    from reproduce.studies.study import RowStudy
+def _run(request: StudyRequest) -> None:
 
     if follows():
         follow(request.machine)
@@ -82,7 +81,6 @@ def _run(request: "StudyRequest") -> None:
 
 
 def _check(name: str, method: str | None) -> None:
-    from reproduce.errors import UsageError
 
     if (method is None) == (name == "weight"):
         wanted = "needs --method, for example --method rkd" if method is None else "takes no --method"

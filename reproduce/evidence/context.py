@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cdd.training.environment import Machine
-from experiments.schema.table import Scale
-from reproduce.execution.executor import Outcome
-from reproduce.planning.plan import Wish
+from experiments.schema.scale import Scale
 from reproduce.storage.run_record import Record, RecordFolder
 
 if TYPE_CHECKING:
+    from reproduce.execution.outcome import Outcome
+    from reproduce.planning.wish import Wish
     from reproduce.statistics.judged_claim import JudgedClaim
     from reproduce.tracking.finished_runs import FinishedRuns
 
@@ -26,8 +26,8 @@ Origin = Literal["yours", "reference"]
 class ReferenceRuns:
     """The committed runs behind an artifact, for all seeds that have them; attributes as of `Material`."""
 
-    wishes: list[Wish]
-    outcomes: Mapping[str, Outcome]
+    wishes: "list[Wish]"
+    outcomes: "Mapping[str, Outcome]"
     folder: Path
     judged: "tuple[JudgedClaim, ...]" = ()
 
@@ -52,8 +52,8 @@ class Material:
     """
 
     scale: Scale
-    wishes: list[Wish]
-    outcomes: Mapping[str, Outcome]
+    wishes: "list[Wish]"
+    outcomes: "Mapping[str, Outcome]"
     records: Mapping[str, Record] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
     origin: Origin = "yours"

@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from reproduce.evidence.context import Material
+if TYPE_CHECKING:
+    from reproduce.evidence.context import Material
+
 
 History = Mapping[str, list[float | None]]
 """Per metric one value for each epoch, None where it was not measured; `epoch` has their numbers."""
@@ -17,7 +20,7 @@ def measured(history: History, key: str) -> list[tuple[int, float]]:
     return [(int(epoch), value) for epoch, value in values if epoch is not None and value is not None]
 
 
-def numbered(material: Material, metric: str, part: str) -> pd.DataFrame:
+def numbered(material: "Material", metric: str, part: str) -> pd.DataFrame:
     """Metrics that are numbered, as `masked/block_01`: one line per run, seed, number and epoch.
 
     Args:

@@ -12,12 +12,13 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from cdd.data.registry import EMBEDDED, load
+from cdd.evaluation.queries import chance_precision, query_identities
 from cdd.recipe import Data, Recipe
-from cdd.training.evaluator import chance_precision, query_identities
 from experiments import registry
 from experiments.schema.claim import PublishedClaim, RunOf
 from experiments.schema.figure import Artifact, Sweep
-from experiments.schema.table import Column, Scale, Table
+from experiments.schema.scale import Scale
+from experiments.schema.table import Column, Table
 from reproduce.evidence.context import FIGURES
 from reproduce.planning.overrides import Overrides
 from reproduce.storage.query_results import Answers, read_answers, read_chance, read_identities

@@ -3,17 +3,18 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from filelock import Timeout
 
 from cdd.errors import DataError
 from cdd.recipe import Recipe
-from cdd.run import WEIGHTS, Observer, Result, load_result
+from cdd.result import WEIGHTS, Result, load_result
 from cdd.training.environment import Machine
+from cdd.training.observer import Observer
 from reproduce.errors import PrunedError, StoreError
 from reproduce.execution.listener import Listener
 from reproduce.execution.metric_upload import Delivery
+from reproduce.execution.outcome import Outcome, RunCounter, reused
 from reproduce.planning.plan import Item, Plan, current
 from reproduce.storage.results_folder import Workspace
 from reproduce.storage.run_record import full_environment, note_source, write_record
@@ -25,43 +26,6 @@ Train = Callable[..., Result]
 
 PRUNED = "pruned"
 TRAINING_ERRORS = (RuntimeError, ValueError, OSError)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of a run: finished, reused, failed, skipped, undelivered or pruned, and why."""
-
-    state: str
-    message: str = ""
-    metrics: dict[str, float] = field(default_factory=dict)
-    environment: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def usable(self) -> bool:
-        """Whether the run has numbers and weights."""
-        return self.state in ("finished", "reused", "undelivered")
-
-    @property
-    def words(self) -> str:
-        """The state, and why."""
-        return f"{self.state}: {self.message}" if self.message else self.state
-
-
-@dataclass
-class RunCounter:
-    """Numbers runs in the order in which they begin; a run that begins again keeps its number.
-
-    Attributes:
-        runs: how many are expected to begin; that more do is no error.
-    """
-
-    runs: int = 0
-    _numbers: dict[str, int] = field(default_factory=dict)
-
-    def place(self, run_id: str) -> tuple[int, int]:
-        """The run's number from 1, and how many there are."""
-        number = self._numbers.setdefault(run_id, len(self._numbers) + 1)
-        return number, max(self.runs, number)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,11 +80,6 @@ def skipped(item: Item, before: Mapping[str, Outcome]) -> Outcome | None:
         return None
     names = ", ".join(needed.run_id for needed in lost)
     return Outcome(state="skipped", message=f"it needs {names}, which failed")
-
-
-def reused(stored: StoredRun) -> Outcome:
-    """The outcome of a run that was finished before."""
-    return Outcome(state="reused", metrics=dict(stored.metrics), environment=dict(stored.environment))
 
 
 def placement(item: Item, job: Job) -> Placement:

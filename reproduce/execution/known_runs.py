@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from cdd.recipe import Recipe
-from cdd.run import RESULT, Result, load_result
-from reproduce.execution.executor import Outcome, reused
+from cdd.result import RESULT, Result, load_result
 from reproduce.execution.listener import Listener
+from reproduce.execution.outcome import Outcome
 from reproduce.storage.results_folder import Workspace
 from reproduce.storage.run_record import Record, read_record, write_record
-from reproduce.tracking.store import FAILED, FINISHED, Store
+from reproduce.tracking.store import FINISHED, Store
 
 TOLERANCE = 1e-5
 """Relative difference of one number in the store and in a record, which has six digits."""
@@ -90,18 +90,6 @@ class KnownRuns:
                 path.unlink()
                 return fetched
         return None
-
-
-def stored_outcomes(store: Store | None) -> dict[str, Outcome]:
-    """What the store knows of every run: finished, or failed."""
-    found: dict[str, Outcome] = {}
-    for run_id, runs in (store.trainings() if store else {}).items():
-        finished = next((run for run in runs if run.status == FINISHED), None)
-        if finished:
-            found[run_id] = reused(finished)
-        elif runs[0].status == FAILED:
-            found[run_id] = Outcome(state="failed", message=runs[0].tags.get("cdd.message", ""))
-    return found
 
 
 def differing(first: Mapping[str, float], second: Mapping[str, float]) -> list[str]:

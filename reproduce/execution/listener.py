@@ -1,9 +1,12 @@
 """What is told about the work while it goes on; the command line shows it."""
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from cdd.run import Epoch, Progress
-from reproduce.planning.plan import Item
+from cdd.result import Epoch
+from cdd.training.observer import Progress
+
+if TYPE_CHECKING:
+    from reproduce.planning.plan import Item
 
 
 class Listener:
@@ -13,7 +16,10 @@ class Listener:
         """Who hears about one run where several go on at once."""
         return self
 
-    def run_started(self, item: Item, number: int, runs: int) -> None:
+    def planned(self, items: "list[Item]") -> None:
+        """Before the first run, with all that a command has to do."""
+
+    def run_started(self, item: "Item", number: int, runs: int) -> None:
         """Before a run is trained, continued or delivered."""
 
     def stepped(self, progress: Progress) -> None:
@@ -22,7 +28,7 @@ class Listener:
     def epoch_finished(self, epoch: Epoch, epochs: int) -> None:
         """After every epoch that was trained now."""
 
-    def run_ended(self, item: Item, outcome: str) -> None:
+    def run_ended(self, item: "Item", outcome: str) -> None:
         """After a run, with what became of it in words."""
 
     def noted(self, text: str) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from cdd.data.records import EMBEDDED, Dataset
 from cdd.recipe import Recipe
-from cdd.run import Epoch, Observer, Progress
+from cdd.result import Epoch
+from cdd.training.observer import Observer, Progress
 from reproduce.errors import StoreError
 from reproduce.execution.listener import Listener
 from reproduce.tracking.training_run import TrackedRun

@@ -6,9 +6,10 @@ from dataclasses import replace
 from cdd.training.batches import subject
 from cdd.training.multi_student import Classroom
 from reproduce.errors import UsageError
-from reproduce.execution.executor import Execution, Job, Launch, Outcome, execute, outcome_of, reused, skipped
+from reproduce.execution.executor import Execution, Job, Launch, execute, outcome_of, skipped
 from reproduce.execution.listener import Listener
-from reproduce.execution.torchrun import are_several
+from reproduce.execution.outcome import Outcome, reused
+from reproduce.execution.torchrun_environment import are_several
 from reproduce.planning.plan import Item, Plan
 
 

@@ -1,30 +1,22 @@
 """Several processes under one command: the first plans, draws and logs; the others train what it trains."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+from cdd.training.distributed.launch import join
+from cdd.training.environment import select_device
 from reproduce.errors import ProcessesLostError, UsageError
 
 if TYPE_CHECKING:
-    from cdd.run import Observer, Result
+    from cdd.result import Result
     from cdd.training.distributed.process_group import Ranks
     from cdd.training.environment import Machine
+    from cdd.training.observer import Observer
     from reproduce.execution.executor import Train
 
 SECONDS_TO_MEET = 60.0
 """Within which all processes must have left a training that has failed in one of them."""
-
-
-def are_several() -> bool:
-    """Whether torchrun started this process and others."""
-    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ["WORLD_SIZE"] != "1"
-
-
-def follows() -> bool:
-    """Whether torchrun started this process as another than the first."""
-    return are_several() and os.environ["RANK"] != "0"
 
 
 @contextmanager
@@ -83,8 +75,6 @@ def follow(machine: "Machine") -> None:
 
 
 def _joined(machine: "Machine") -> "Ranks":
-    from cdd.training.distributed.launch import join
-    from cdd.training.environment import select_device
 
     try:
         device = select_device(machine.device)

@@ -1,9 +1,10 @@
 """A figure of a fraction per residual block over the epochs: one panel of colours per run."""
 
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 
 from experiments.schema.figure import BlockMap
 from reproduce.evidence.context import Material
@@ -12,10 +13,6 @@ from reproduce.figures.output import DrawnPicture, picture_sheet, with_caption
 from reproduce.figures.style import files, panels, say, whole_numbers
 from reproduce.tables.cells import NOT_MEASURED
 from reproduce.tables.sheet import Block
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.collections import QuadMesh
 
 COLOURS = "cividis"
 """Rises evenly in lightness, for the colour-blind and in print as well."""
@@ -36,7 +33,7 @@ def draw_block_map(figure: BlockMap, material: Material) -> DrawnPicture:
     return with_caption(sheet, drawn)
 
 
-def _panel(axes: "Axes", label: str, numbers: pd.DataFrame) -> "QuadMesh | None":
+def _panel(axes: Axes, label: str, numbers: pd.DataFrame) -> QuadMesh | None:
     """Blocks from the first at the bottom to the last; mean of the seeds."""
     axes.set_title(label)
     axes.set_xlabel("epoch")

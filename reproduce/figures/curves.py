@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from matplotlib.axes import Axes
 
 from experiments.schema.figure import Curve, Figure
 from experiments.schema.table import Column
@@ -15,9 +15,6 @@ from reproduce.figures.style import OWN, STYLES, canvas, files, legend_below, pa
 from reproduce.tables.build import decimals_for
 from reproduce.tables.cells import NOT_MEASURED
 from reproduce.tables.sheet import Block, number_text
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 def draw_figure(figure: Figure, material: Material) -> DrawnPicture:
@@ -79,7 +76,7 @@ def _marks(figure: Figure, material: Material) -> list[tuple[int, str]]:
 
 
 def _trace(
-    axes: "Axes",
+    axes: Axes,
     figure: Figure,
     numbers: pd.DataFrame,
     marks: list[tuple[int, str]],

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
 
 from reproduce.figures.style import COLOURS, OWN, files, panels, say
 from reproduce.statistics.intervals import Interval
 from reproduce.tables.cells import NOT_RUN
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 MARGINS, LINE = 0.9, 0.21
 """Inches: what stands above and below the lines, and the height of one."""
@@ -54,7 +52,7 @@ def draw_panels(
         return files(page)
 
 
-def _dot(axes: "Axes", place: int, interval: Interval) -> None:
+def _dot(axes: Axes, place: int, interval: Interval) -> None:
     """The difference; a thin line for its whole interval, a thick one for the part of other queries alone."""
     colour = COLOURS[0]
     axes.plot([interval.low, interval.high], [place, place], color=colour, linewidth=0.9, zorder=3)

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
+from PIL import Image
 
 from reproduce.figures.style import PIXELS_PER_INCH, WIDTH, files, pixel_page
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 Frame = Literal["right", "wrong", "own"]
 LOOKS: dict[Frame, tuple[str, Any]] = {
@@ -130,8 +130,7 @@ def _shown_size(width: int, height: int, room: int) -> tuple[int, int]:
     return (width * factor, height * factor) if factor else (room, max(1, round(height * room / width)))
 
 
-def _place(axes: "Axes", tile: Tile, layout: _Layout, corner: tuple[int, int]) -> None:
-    from matplotlib.patches import Rectangle
+def _place(axes: Axes, tile: Tile, layout: _Layout, corner: tuple[int, int]) -> None:
 
     left, top = corner
     width, height = layout.width, layout.height
@@ -150,7 +149,7 @@ def _place(axes: "Axes", tile: Tile, layout: _Layout, corner: tuple[int, int]) -
     _write(axes, tile.text, left + width / 2, top + height + SPACE // 2)
 
 
-def _write(axes: "Axes", text: str, middle: float, top: int) -> None:
+def _write(axes: Axes, text: str, middle: float, top: int) -> None:
     """Centred lines below each other."""
     for number, line in enumerate(text.splitlines()):
         baseline = top + (number + BASELINE) * LINE
@@ -161,6 +160,5 @@ def _resized(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.u
     if width >= pixels.shape[1]:
         factor = width // pixels.shape[1]
         return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
-    from PIL import Image
 
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))

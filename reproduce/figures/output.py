@@ -12,6 +12,7 @@ from reproduce.evidence.context import Material
 from reproduce.tables.caption import caption, title
 from reproduce.tables.ledger_table import verdict_blocks, verdict_notes
 from reproduce.tables.sheet import Block, Sheet
+from reproduce.tables.text import markdown
 
 REFERENCE = "-reference"
 TEXTS = (".csv", ".md")
@@ -67,8 +68,6 @@ def with_caption(sheet: Sheet, drawn: Mapping[str, bytes], more: Sequence[str] =
         drawn: the pages by suffix.
         more: further pictures, in Markdown.
     """
-    from reproduce.tables.text import markdown
-
     image = f"![{sheet.title}]({sheet.name}.png)"
     images = "\n\n".join(["**Yours**", image, *more] if more else [image])
     text = markdown(sheet).replace("\n\n", f"\n\n{images}\n\n", 1)

@@ -1,8 +1,8 @@
 """A figure of how a quantity is distributed over the epochs: bands of quantiles, one panel per run."""
 
-from typing import TYPE_CHECKING
-
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from experiments.schema.figure import Distribution
 from reproduce.evidence.context import Material
@@ -11,9 +11,6 @@ from reproduce.figures.output import DrawnPicture, picture_sheet, with_caption
 from reproduce.figures.style import COLOURS, files, legend_below, panels, say, whole_numbers
 from reproduce.tables.cells import NOT_MEASURED
 from reproduce.tables.sheet import Block
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 LEAST = 1e-9
 """What is smaller, zero included, is drawn here."""
@@ -43,7 +40,7 @@ def draw_distribution(figure: Distribution, material: Material) -> DrawnPicture:
     return with_caption(sheet, drawn)
 
 
-def _bands(axes: "Axes", numbers: pd.DataFrame) -> None:
+def _bands(axes: Axes, numbers: pd.DataFrame) -> None:
     """Bands between opposite quantiles and the median; geometric mean of the seeds."""
     axes.set_yscale("log")
     grid = _grid(numbers)
@@ -63,8 +60,6 @@ def _bands(axes: "Axes", numbers: pd.DataFrame) -> None:
 
 def _grid(numbers: pd.DataFrame) -> pd.DataFrame:
     """Epochs by quantiles."""
-    import numpy as np
-
     logarithms = numbers.assign(value=np.log(numbers.value.clip(lower=LEAST)))
     means = logarithms.pivot_table(index="epoch", columns="quantile", values="value", aggfunc="mean")
     return means.apply(np.exp)

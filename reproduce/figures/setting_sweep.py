@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
 
 from experiments.schema.figure import Sweep
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 from reproduce.evidence.context import Material
 from reproduce.figures.output import DrawnPicture, with_caption
 from reproduce.figures.style import STYLES, files, legend_below, panels, say
 from reproduce.tables.build import draw
 from reproduce.tables.cells import NOT_RUN, Cell, CellKey, measure
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 SAME_RUNS = "At this scale both data sets are stood in for by the same runs, so their costs coincide."
 MARKERS = ("o", "s", "^", "D")
@@ -44,7 +42,7 @@ def draw_sweep(sweep: Sweep, material: Material) -> DrawnPicture:
     return with_caption(sheet, drawn)
 
 
-def _panel(axes: "Axes", sweep: Sweep, name: str, cells: Mapping[CellKey, Cell], scale: Scale) -> None:
+def _panel(axes: Axes, sweep: Sweep, name: str, cells: Mapping[CellKey, Cell], scale: Scale) -> None:
     shown = False
     for number, group in enumerate(sweep.table.groups):
         for column in (column for column in group.columns if column.name == name):
@@ -62,7 +60,7 @@ def _panel(axes: "Axes", sweep: Sweep, name: str, cells: Mapping[CellKey, Cell],
 
 
 def _line(
-    axes: "Axes", sweep: Sweep, place: tuple[str, str], look: Look, cells: Mapping[CellKey, Cell]
+    axes: Axes, sweep: Sweep, place: tuple[str, str], look: Look, cells: Mapping[CellKey, Cell]
 ) -> bool:
     points = [(sweep.values[label], cells[label, *place]) for label in sweep.values]
     mine = [(x, cell.mean, cell.deviation or 0.0) for x, cell in points if cell.mean is not None]

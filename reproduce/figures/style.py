@@ -4,12 +4,14 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
-    from matplotlib.figure import Figure
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 WIDTH, HEIGHT = 7.0, 3.6
 """Inches: the text width of a two-column paper."""
@@ -48,41 +50,33 @@ STYLES = tuple((colour, dash) for dash, colour in product(DASHES, COLOURS))
 
 
 @contextmanager
-def canvas() -> Iterator[tuple["Figure", "Axes"]]:
+def canvas() -> Iterator[tuple[Figure, Axes]]:
     """A figure with one pair of axes, in the house style."""
     with panels(1, HEIGHT) as (figure, (axes,)):
         yield figure, axes
 
 
 @contextmanager
-def panels(
-    count: int, height: float = 2.2, *, share_y: bool = False
-) -> Iterator[tuple["Figure", list["Axes"]]]:
+def panels(count: int, height: float = 2.2, *, share_y: bool = False) -> Iterator[tuple[Figure, list[Axes]]]:
     """A figure with so many pairs of axes beside each other, in the house style."""
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         FigureCanvasAgg(figure)
         yield figure, list(figure.subplots(1, count, squeeze=False, sharey=share_y)[0])
 
 
-def say(axes: "Axes", text: str) -> None:
+def say(axes: Axes, text: str) -> None:
     """Writes in the middle of empty axes why they are."""
     axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
 
 
-def whole_numbers(*axes: "Axis") -> None:
+def whole_numbers(*axes: Axis) -> None:
     """Puts the ticks of an axis at whole numbers."""
-    from matplotlib.ticker import MaxNLocator
-
     for axis in axes:
         axis.set_major_locator(MaxNLocator(integer=True))
 
 
-def legend_below(figure: "Figure", axes: "Axes") -> None:
+def legend_below(figure: Figure, axes: Axes) -> None:
     """What is drawn in these axes, named in one line below all panels."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
@@ -90,15 +84,11 @@ def legend_below(figure: "Figure", axes: "Axes") -> None:
 
 
 @contextmanager
-def pixel_page(width: int, height: int) -> Iterator[tuple["Figure", "Axes"]]:
+def pixel_page(width: int, height: int) -> Iterator[tuple[Figure, Axes]]:
     """A figure of so many pixels; its axes count them from the top left corner and show no lines.
 
     What is drawn with its corners on whole numbers keeps its pixels in the png.
     """
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     own: Any = {"savefig.dpi": PIXELS_PER_INCH, "image.interpolation": "none"}
     with matplotlib.rc_context({**SETTINGS, **own}):
         figure = Figure(figsize=(width / PIXELS_PER_INCH, height / PIXELS_PER_INCH), dpi=PIXELS_PER_INCH)
@@ -110,7 +100,7 @@ def pixel_page(width: int, height: int) -> Iterator[tuple["Figure", "Axes"]]:
         yield figure, axes
 
 
-def files(figure: "Figure", *, tight: bool = False) -> dict[str, bytes]:
+def files(figure: Figure, *, tight: bool = False) -> dict[str, bytes]:
     """The figure as pdf, png and svg; the same bytes for the same drawing. Call it where it was made."""
     found = {}
     for suffix, metadata in METADATA.items():

@@ -1,9 +1,9 @@
 """A figure of two metrics of many runs: one panel per group, one mark per run, with the Pareto front."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from matplotlib.axes import Axes
 
 from experiments.schema.figure import Cloud
 from reproduce.evidence.context import Material
@@ -13,9 +13,6 @@ from reproduce.statistics.pareto import pareto_front
 from reproduce.tables.build import decimals_for
 from reproduce.tables.cells import NOT_RUN
 from reproduce.tables.sheet import Block, number_text
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 MARKERS = "osD^vPX*"
 COLUMNS = ["group", "family", "run", "seed", "run_id", "cost", "accuracy", "on_front"]
@@ -76,7 +73,7 @@ def _numbers(figure: Cloud, material: Material) -> pd.DataFrame:
     return frame.round({"cost": 6, "accuracy": 4})
 
 
-def _panel(axes: "Axes", families: list[str], numbers: pd.DataFrame) -> None:
+def _panel(axes: Axes, families: list[str], numbers: pd.DataFrame) -> None:
     if numbers.empty:
         say(axes, NOT_RUN)
         return

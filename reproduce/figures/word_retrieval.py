@@ -19,7 +19,7 @@ from cdd.methods.quantised_embedding import QuantisedDistiller
 from cdd.methods.word_retrieval import assignment_map, common_size, nearest_by_words
 from cdd.models.deployed import AGAIN
 from cdd.recipe import Data, Recipe
-from cdd.run import DISTILLER, WEIGHTS
+from cdd.result import DISTILLER, WEIGHTS
 from cdd.tensor_files import read_state
 from cdd.training.environment import select_device
 from cdd.training.networks import load_teacher, placed

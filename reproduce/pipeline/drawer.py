@@ -8,17 +8,17 @@ from pathlib import Path
 from cdd.recipe import Recipe
 from cdd.training.environment import Machine
 from experiments.schema.figure import Artifact, Cloud
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 from reproduce.claims.evaluate import judged_rows
 from reproduce.errors import StoreError
 from reproduce.evidence.context import Material, Origin, ReferenceRuns
 from reproduce.evidence.run_lookup import Evidence, evidence_of
-from reproduce.execution.executor import Outcome
-from reproduce.execution.known_runs import KnownRuns, stored_outcomes
+from reproduce.execution.known_runs import KnownRuns
 from reproduce.execution.listener import Listener
+from reproduce.execution.outcome import Outcome, stored_outcomes
 from reproduce.figures.render import draw_artifact
 from reproduce.planning.overrides import Overrides
-from reproduce.planning.plan import Wish, wishes
+from reproduce.planning.wish import Wish, wishes
 from reproduce.statistics.judged_claim import JudgedClaim
 from reproduce.storage.provenance import Source
 from reproduce.storage.results_folder import Workspace
@@ -37,6 +37,7 @@ class Drawn:
     Attributes:
         known: the outcomes of those runs and of all that they needed.
         origin: whose runs these are.
+        judged: the claims about the artifact.
     """
 
     sheet: Sheet
@@ -46,6 +47,7 @@ class Drawn:
     wishes: tuple[Wish, ...] = ()
     known: Mapping[str, Outcome] = field(default_factory=dict)
     origin: Origin = "yours"
+    judged: tuple[JudgedClaim, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -65,10 +67,10 @@ class Drawer:
     workspace: Workspace
     scale: Scale
     seeds: list[int] | None
-    overrides: Overrides
-    machine: Machine
     code: Source
     listener: Listener
+    overrides: Overrides = Overrides()
+    machine: Machine = Machine()
     origin: Origin = "yours"
 
     @property
@@ -182,7 +184,13 @@ class Drawer:
 def _drawn(artifact: Artifact, material: Material, known: Mapping[str, Outcome]) -> Drawn:
     sheet, files = draw_artifact(artifact, material)
     return Drawn(
-        sheet, files, material.outcomes, wishes=tuple(material.wishes), known=known, origin=material.origin
+        sheet,
+        files,
+        material.outcomes,
+        wishes=tuple(material.wishes),
+        known=known,
+        origin=material.origin,
+        judged=material.judged,
     )
 
 

@@ -6,13 +6,15 @@ from pathlib import Path
 
 from cdd.recipe import Recipe
 from experiments import registry
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 from reproduce.claims.evaluate import SEEDS, judged
 from reproduce.evidence.context import Origin
 from reproduce.evidence.run_lookup import evidence_of, runs_of
 from reproduce.execution.listener import Listener
-from reproduce.pipeline.session import Request, Session
+from reproduce.pipeline.drawer import Drawer
 from reproduce.statistics.judged_claim import JudgedClaim
+from reproduce.storage.provenance import source
+from reproduce.storage.results_folder import Workspace
 from reproduce.tables import ledger_table
 from reproduce.tables.build import write
 from reproduce.tables.sheet import Sheet
@@ -55,8 +57,14 @@ def draw_ledger(
     Raises:
         ValueError: for a damaged record.
     """
-    request = Request(names=[], scale=scale, seeds=None, results=results, origin=origin)
-    drawer = Session(request, listener).drawer
+    drawer = Drawer(
+        workspace=Workspace(results.resolve()),
+        scale=scale,
+        seeds=None,
+        code=source(),
+        listener=listener,
+        origin=origin,
+    )
     declared, used = registry.claims(), list(SEEDS if seeds is None else seeds)
     known = drawer.known(claimed_recipes(scale, used))
     reference = evidence_of(drawer.reference_folder, scale)

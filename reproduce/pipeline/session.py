@@ -6,17 +6,20 @@ from pathlib import Path
 from cdd.training.environment import Machine, device_name
 from experiments import registry
 from experiments.schema.figure import Artifact
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 from reproduce.evidence.context import Origin
-from reproduce.execution.executor import Job, Launch, RunCounter, Train, execute
+from reproduce.execution.executor import Job, Launch, Train, execute
 from reproduce.execution.invocation import Invocation
 from reproduce.execution.listener import Listener
+from reproduce.execution.outcome import RunCounter
 from reproduce.pipeline.drawer import Drawer, Drawn
 from reproduce.planning.duration import Measure, calibrate
 from reproduce.planning.overrides import Overrides, parse
-from reproduce.planning.plan import Plan, Wish, make_plan
+from reproduce.planning.plan import Plan, make_plan
 from reproduce.planning.preflight import remarks_on, require_ready, require_trainable, usable_device
+from reproduce.planning.wish import Wish
 from reproduce.storage.provenance import source
+from reproduce.storage.requested_runs import note_requested
 from reproduce.storage.results_folder import Workspace
 from reproduce.tables.text import markdown
 from reproduce.tracking.store import ARTIFACT, SCALE, Store, existing_store, open_store
@@ -106,6 +109,7 @@ class Session:
         for artifact in self.artifacts:  # One that was deleted stops the command before any training.
             store.experiment(self._experiment(artifact))
         self._counter = RunCounter(len(plan.work))
+        self.listener.planned(plan.work)
         return [
             self._run_artifact(artifact, wanted[artifact.name], store, train) for artifact in self.artifacts
         ]
@@ -129,6 +133,8 @@ class Session:
     def _run_artifact(self, artifact: Artifact, wanted: list[Wish], store: Store, train: Train) -> Drawn:
         plan = self._plan(wanted, store)
         scale = self.request.scale
+        if not self.overrides:
+            note_requested(self.workspace, scale, artifact.name, (wish.recipe.run_id for wish in wanted))
         name = "-".join([artifact.name, scale, *([self.overrides.digest] if self.overrides else [])])
         with Invocation(store, self.listener, self._experiment(artifact), name) as own:
             tags = self._tags(artifact)

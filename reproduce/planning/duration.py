@@ -10,7 +10,7 @@ from statistics import median
 from cdd.data.extent import extent
 from cdd.files import atomic_write, read_json
 from cdd.recipe import Recipe
-from cdd.training.calibration import Pace
+from cdd.training.pace import Pace
 from reproduce.storage.run_record import read_record, record_files
 from reproduce.tracking.recipe_keys import shape
 from reproduce.tracking.store import FINISHED, IMPORTED, StoredRun

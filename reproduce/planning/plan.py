@@ -10,34 +10,15 @@ from cdd.data.extent import extent
 from cdd.data.registry import EMBEDDED
 from cdd.errors import DataError
 from cdd.recipe import Recipe
-from cdd.run import RESULT, WEIGHTS, load_result
+from cdd.result import RESULT, WEIGHTS, load_result
 from cdd.training.environment import device_name
 from cdd.training.footprint import Footprint, footprint
-from experiments.schema.figure import Artifact
-from experiments.schema.table import Scale
 from reproduce.planning.duration import Estimate, Speed, calibrated, estimate
-from reproduce.planning.overrides import Overrides
+from reproduce.planning.wish import Wish
 from reproduce.storage.results_folder import Workspace
 from reproduce.tracking.store import FAILED, FINISHED, IMPORTED, Store, StoredRun
 
 State = Literal["run", "resume", "reuse", "deliver"]
-
-
-@dataclass(frozen=True)
-class Wish:
-    """A run that an artifact shows.
-
-    Attributes:
-        label: of its row or curve.
-        group: title of its group.
-        name: for people, where a row shows several kinds of runs; otherwise empty.
-    """
-
-    artifact: str
-    label: str
-    group: str
-    recipe: Recipe
-    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,17 +94,6 @@ class Plan:
     def work(self) -> list[Item]:
         """What is not merely reused."""
         return [item for item in self.items if item.state != "reuse"]
-
-
-def wishes(artifact: Artifact, scale: Scale, seeds: list[int], overrides: Overrides) -> list[Wish]:
-    """The runs that an artifact shows, with the overrides made."""
-    entries = [entry for seed in seeds for entry in artifact.recipes(scale, seed)]
-    changed = overrides.apply([recipe for _, _, recipe in entries])
-    kinds = {group.title for group in artifact.groups if not group.is_dataset}
-    return [
-        Wish(artifact.name, label, group, recipe, f"{label}: {group}" if group in kinds else "")
-        for (label, group, _), recipe in zip(entries, changed, strict=True)
-    ]
 
 
 def make_plan(

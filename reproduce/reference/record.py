@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments import registry
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 from reproduce.claims.thread_spread import remember
 from reproduce.errors import UsageError
 from reproduce.evidence.context import FIGURES

@@ -8,7 +8,7 @@ from typing import Any
 
 from cdd.files import atomic_write
 from experiments import registry
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 from reproduce.evidence.context import Origin
 from reproduce.execution.listener import Listener
 from reproduce.pipeline.drawer import Drawn

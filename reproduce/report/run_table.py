@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdd.recipe import Recipe
-from reproduce.execution.executor import Outcome
+from reproduce.execution.outcome import Outcome
 from reproduce.pipeline.drawer import Drawn
 from reproduce.planning.plan import role
 from reproduce.tables.caption import COMMIT_LENGTH, VERSIONS

@@ -6,7 +6,8 @@ from itertools import groupby
 
 from experiments import registry
 from experiments.schema.figure import Artifact, Forest
-from experiments.schema.table import BEYOND, Scale, Table
+from experiments.schema.scale import Scale
+from experiments.schema.table import BEYOND, Table
 from reproduce.figures.output import reference_of
 from reproduce.pipeline.drawer import Drawn
 from reproduce.report.html_table import HtmlGrid, html_grid

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from experiments.schema.claim import Pair, PublishedClaim, RunOf
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 from reproduce.statistics.intervals import Interval, seeds_needed
 from reproduce.statistics.verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTED, REPRODUCED
 

@@ -1,6 +1,11 @@
-"""The five words of every verdict, and what they mean wherever they are printed."""
+"""The five words of every verdict, what they mean wherever they are printed, and the limits behind them."""
 
 from collections.abc import Mapping
+
+SIZE_TOLERANCE = 0.1
+"""By which a cost may differ from the paper's, as a share of it."""
+LEAST_SHARE = 0.05
+"""Of the way from random to perfect rankings: one epoch gives any network a share of this."""
 
 REPRODUCED = "reproduced"
 DIRECTION = "direction confirmed, size differs"

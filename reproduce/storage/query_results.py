@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -19,8 +19,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cdd.files import atomic_write, inside, parse_json
-from cdd.recipe import Data
 from cdd.result import Integer, Result, Share
+
+if TYPE_CHECKING:
+    from cdd.recipe import Data
+
 
 DECIMALS = 4
 PRECISION, FIRST = "average_precision", "first_is_right"
@@ -97,7 +100,7 @@ def read_answers(record: Path) -> Answers | None:
         ) from error
 
 
-def write_identities(folder: Path, data: Data, digest: str, identities: Mapping[str, list[int]]) -> None:
+def write_identities(folder: Path, data: "Data", digest: str, identities: Mapping[str, list[int]]) -> None:
     """Writes what each valid query shows, by protocol, where it is not written yet.
 
     Args:
@@ -109,7 +112,7 @@ def write_identities(folder: Path, data: Data, digest: str, identities: Mapping[
     _write_once(_identity_file(folder, data, digest), identities)
 
 
-def read_identities(folder: Path, data: Data, digest: str) -> dict[str, Int[np.ndarray, " queries"]] | None:
+def read_identities(folder: Path, data: "Data", digest: str) -> dict[str, Int[np.ndarray, " queries"]] | None:
     """What each valid query shows, by protocol; None where it was not written.
 
     Raises:
@@ -118,13 +121,13 @@ def read_identities(folder: Path, data: Data, digest: str) -> dict[str, Int[np.n
     return _read_by_protocol(_identity_file(folder, data, digest), Integer, np.int64)
 
 
-def write_chance(folder: Path, data: Data, digest: str, precision: Mapping[str, list[float]]) -> None:
+def write_chance(folder: Path, data: "Data", digest: str, precision: Mapping[str, list[float]]) -> None:
     """Writes the precision of each valid query under random rankings, as `write_identities` does."""
     rounded = {name: [round(value, CHANCE_DECIMALS) for value in found] for name, found in precision.items()}
     _write_once(_chance_file(folder, data, digest), rounded)
 
 
-def read_chance(folder: Path, data: Data, digest: str) -> dict[str, Float[np.ndarray, " queries"]] | None:
+def read_chance(folder: Path, data: "Data", digest: str) -> dict[str, Float[np.ndarray, " queries"]] | None:
     """Precision of each valid query under random rankings, by protocol; None where it was not written.
 
     Raises:
@@ -152,11 +155,11 @@ def _read_by_protocol(path: Path, kind: Any, dtype: type[Any]) -> dict[str, NDAr
         raise ValueError(f"{path} is damaged: {error}. Restore it with git, or delete it.") from error
 
 
-def _chance_file(folder: Path, data: Data, digest: str) -> Path:
+def _chance_file(folder: Path, data: "Data", digest: str) -> Path:
     return _identity_file(folder, data, digest).with_suffix(".chance.json")
 
 
-def _identity_file(folder: Path, data: Data, digest: str) -> Path:
+def _identity_file(folder: Path, data: "Data", digest: str) -> Path:
     return inside(folder / QUERIES, f"{data.name}-{data.use}-{digest[:DIGEST_LENGTH]}.json")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from cdd.files import Finite, atomic_write, parse_json, read_json
 from cdd.recipe import Recipe
 from cdd.result import Environment, Epoch, Result
-from experiments.schema.table import SCALES
+from experiments.schema.scale import SCALES
 from reproduce.storage import query_results
 from reproduce.storage.provenance import Source, versions
 

@@ -3,14 +3,17 @@
 import warnings
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import matplotlib
+import optuna
+from matplotlib import pyplot
+from optuna import Study
+from optuna.trial import FrozenTrial
+from optuna.visualization import matplotlib as draw
 
 from reproduce.figures.style import COLOURS, OWN, SETTINGS, canvas, files
 from reproduce.statistics.pareto import pareto_front
-
-if TYPE_CHECKING:
-    from optuna import Study
-    from optuna.trial import FrozenTrial
 
 FACTORS = (100.0, 1e-9)
 """From the values of a trial to the units of the objectives' names."""
@@ -18,7 +21,7 @@ FEWEST = 2
 """Trials with different values that a plot of a setting's influence needs."""
 
 
-def plots(study: "Study", names: list[str], objectives: list[str]) -> dict[str, bytes]:
+def plots(study: Study, names: list[str], objectives: list[str]) -> dict[str, bytes]:
     """Files by kind and suffix: history or Pareto front; slices, importance, contour where trials suffice.
 
     Args:
@@ -26,9 +29,6 @@ def plots(study: "Study", names: list[str], objectives: list[str]) -> dict[str, 
         names: of its settings.
         objectives: what its values are, in words; plots of several are named by the first word of each.
     """
-    import optuna
-    from optuna.visualization import matplotlib as draw
-
     done = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
     if not done:
         return {}
@@ -57,12 +57,12 @@ def plots(study: "Study", names: list[str], objectives: list[str]) -> dict[str, 
     return {**pareto, **drawn}
 
 
-def _value(place: int, trial: "FrozenTrial") -> float:
+def _value(place: int, trial: FrozenTrial) -> float:
     """In the unit of the objective's name."""
     return float(trial.values[place]) * FACTORS[place]
 
 
-def _front(trials: Sequence["FrozenTrial"], objectives: list[str]) -> dict[str, bytes]:
+def _front(trials: Sequence[FrozenTrial], objectives: list[str]) -> dict[str, bytes]:
     """Accuracy against cost of every trial, with the front; the row's own setting was tried first."""
     points = [(_value(1, trial), _value(0, trial)) for trial in trials]
     front = [points[place] for place in pareto_front(points)]
@@ -84,9 +84,6 @@ def _front(trials: Sequence["FrozenTrial"], objectives: list[str]) -> dict[str, 
 
 def _files(axes: Any) -> dict[str, bytes]:
     """As pdf and png; the figure is closed."""
-    import matplotlib
-    from matplotlib import pyplot
-
     first = axes if hasattr(axes, "get_figure") else axes.flat[0]
     figure = first.get_figure()
     with matplotlib.rc_context(SETTINGS):

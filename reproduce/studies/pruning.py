@@ -1,15 +1,13 @@
 """Tells a trial how its training goes and ends the training where the trial falls behind."""
 
-from typing import TYPE_CHECKING
+from optuna import Trial
 
-from cdd.run import Epoch, Progress
+from cdd.result import Epoch
+from cdd.training.observer import Progress
 from reproduce.errors import PrunedError
 from reproduce.execution.listener import Listener
 from reproduce.planning.plan import Item
 from reproduce.studies.trials import RUN
-
-if TYPE_CHECKING:
-    from optuna import Trial
 
 PRUNED_AFTER = "pruned_after"
 """Attribute of Optuna's trial: the epoch after which it was given up; it may be interrupted just then."""
@@ -23,7 +21,7 @@ def pruned_after(epoch: int) -> str:
 class Watcher(Listener):
     """Passes everything on, reports every epoch to the trial and ends it where it falls behind."""
 
-    def __init__(self, listener: Listener, trial: "Trial", metric: str):
+    def __init__(self, listener: Listener, trial: Trial, metric: str):
         self.listener, self.trial, self.metric = listener, trial, metric
         own = trial.study.get_trials(deepcopy=False)[trial.number]
         self._reported = max(own.intermediate_values, default=0)

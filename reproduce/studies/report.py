@@ -3,19 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
+from optuna import Study
+from optuna.trial import FrozenTrial, TrialState
 
 from cdd.files import atomic_write
 from reproduce.studies.plots import FACTORS, plots
 from reproduce.studies.trials import RUN, SETTINGS
 from reproduce.tables.sheet import Block, Sheet, number_text
 from reproduce.tables.text import markdown
-
-if TYPE_CHECKING:
-    from optuna import Study
-    from optuna.trial import FrozenTrial
 
 DECIMALS = (2, 5)
 
@@ -67,7 +65,7 @@ def left_out(foreign: Sequence[int]) -> str:
 
 def report(
     name: str,
-    study: "Study",
+    study: Study,
     paths: list[str],
     texts: Callable[[Mapping[str, float]], tuple[str, ...]],
     words: Words,
@@ -105,19 +103,18 @@ def report(
     return Report(sheet, lines[0] if lines else (), plots(study, paths, list(objectives)))
 
 
-def _complete(trials: list["FrozenTrial"]) -> list["FrozenTrial"]:
-    from optuna.trial import TrialState
+def _complete(trials: list[FrozenTrial]) -> list[FrozenTrial]:
 
     done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     return sorted(done, key=lambda trial: -trial.values[0])
 
 
-def _values(trial: "FrozenTrial") -> list[str]:
+def _values(trial: FrozenTrial) -> list[str]:
     found = zip(trial.values, FACTORS, DECIMALS, strict=False)
     return [number_text(value * factor, decimals) for value, factor, decimals in found]
 
 
-def _notes(words: Words, trials: list["FrozenTrial"], lines: list[tuple[str, ...]]) -> list[str]:
+def _notes(words: Words, trials: list[FrozenTrial], lines: list[tuple[str, ...]]) -> list[str]:
     notes = [
         words.seen,
         f"Seed {words.seed}. The row's own: {', '.join(words.defaults)}.",
@@ -136,7 +133,7 @@ def _notes(words: Words, trials: list["FrozenTrial"], lines: list[tuple[str, ...
     return notes
 
 
-def _line(trial: "FrozenTrial", paths: list[str], accuracy: str) -> dict[str, Any]:
+def _line(trial: FrozenTrial, paths: list[str], accuracy: str) -> dict[str, Any]:
     settings = trial.user_attrs[SETTINGS]
     values = trial.values or []
     return {

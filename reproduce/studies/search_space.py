@@ -3,14 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING
+
+from optuna import Trial
+from optuna.distributions import FloatDistribution, IntDistribution
 
 from cdd.contract import Method
 from reproduce.errors import UsageError
-
-if TYPE_CHECKING:
-    from optuna import Trial
-    from optuna.distributions import FloatDistribution, IntDistribution
 
 SIGNIFICANT_DIGITS = 3
 WEIGHT_SPREAD, PENALTY_SPREAD = 30.0, 4.0
@@ -35,10 +33,8 @@ class Knob:
     whole: bool = False
 
     @property
-    def distribution(self) -> "FloatDistribution | IntDistribution":
+    def distribution(self) -> FloatDistribution | IntDistribution:
         """The range as Optuna keeps it."""
-        from optuna.distributions import FloatDistribution, IntDistribution
-
         if self.whole:
             return IntDistribution(round(self.low), round(self.high))
         return FloatDistribution(self.low, self.high, log=self.log)
@@ -49,7 +45,7 @@ class Knob:
             return False
         return self.low <= value <= self.high and (not self.whole or value == round(value))
 
-    def suggested(self, trial: "Trial") -> float:
+    def suggested(self, trial: Trial) -> float:
         """The value of a trial, short enough to be typed again."""
         if self.whole:
             return trial.suggest_int(self.path, round(self.low), round(self.high))

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+
+import sqlalchemy
+from optuna.exceptions import OptunaError
+from optuna.storages import RDBStorage
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from reproduce.errors import StoreError, UsageError
 from reproduce.tracking.connection import shown
-
-if TYPE_CHECKING:
-    from optuna.storages import RDBStorage
 
 SECONDS_LOCKED = 20
 """How long somebody else may write to a sqlite file."""
@@ -34,14 +36,12 @@ ADDRESSES = (
 )
 
 
-def open_storage(url: str) -> "RDBStorage":
+def open_storage(url: str) -> RDBStorage:
     """The database of this URL; its tables are made where they do not exist, by one process at a time.
 
     Raises:
         StoreError: for one that is damaged, locked, or another version's.
     """
-    from optuna.storages import RDBStorage
-
     with usable(url):
         arguments = {"timeout": SECONDS_LOCKED} if url.startswith("sqlite") else {}
         return RDBStorage(url, engine_kwargs={"connect_args": arguments})
@@ -55,8 +55,6 @@ def check_url(url: str) -> None:
             is MLflow's or something else's.
         StoreError: for a database that cannot be read.
     """
-    from sqlalchemy import make_url
-
     with usable(url):
         found = make_url(url)
         found.get_dialect().import_dbapi()
@@ -75,8 +73,6 @@ def usable(url: str) -> Iterator[None]:
         UsageError: naming a URL that is none.
         StoreError: naming what is wrong with the database, and what to do.
     """
-    from sqlalchemy.exc import ArgumentError
-
     try:
         yield
     except (StoreError, UsageError):
@@ -94,9 +90,6 @@ def answering(url: str) -> Iterator[None]:
     Raises:
         StoreError: naming the storage, the cause and what to do.
     """
-    from optuna.exceptions import OptunaError
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
         yield
     except (OptunaError, SQLAlchemyError) as error:
@@ -110,7 +103,6 @@ def _said(url: str, state: str, error: BaseException) -> str:
 
 
 def _check_tables(url: str) -> None:
-    import sqlalchemy
 
     engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
     tables = set(sqlalchemy.inspect(engine).get_table_names()) - {"alembic_version"}

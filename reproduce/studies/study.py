@@ -9,22 +9,30 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+import optuna
+from optuna import Study
+from optuna.pruners import HyperbandPruner, NopPruner
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from cdd.recipe import Recipe
 from experiments import registry
 from experiments.schema.table import Table
 from reproduce.errors import UsageError
-from reproduce.execution.executor import PRUNED, Job, Outcome, RunCounter, Train, execute
+from reproduce.execution.executor import PRUNED, Job, Train, execute
 from reproduce.execution.invocation import Invocation
 from reproduce.execution.listener import Listener
+from reproduce.execution.outcome import Outcome, RunCounter
 from reproduce.planning.overrides import parse
-from reproduce.planning.plan import Wish, make_plan
+from reproduce.planning.plan import make_plan
 from reproduce.planning.preflight import require_ready, require_trainable, usable_device, with_dependencies
+from reproduce.planning.wish import Wish
 from reproduce.storage.provenance import source
 from reproduce.storage.results_folder import Workspace
 from reproduce.studies.pruning import PRUNED_AFTER, Watcher, pruned_after
 from reproduce.studies.report import Words, left_out, report
+from reproduce.studies.sampler import Proposals
 from reproduce.studies.search_space import SPACES
 from reproduce.studies.storage import answering, check_url, open_storage, usable
 from reproduce.studies.target import COST, StudyRequest, find_row, judgement_of
@@ -45,10 +53,6 @@ from reproduce.tables.sheet import Sheet
 from reproduce.tables.text import markdown
 from reproduce.tracking.store import SCALE, Store, open_store
 from reproduce.tracking.training_run import Placement
-
-if TYPE_CHECKING:
-    from optuna import Study, Trial
-    from optuna.trial import FrozenTrial
 
 POLL_SECONDS = 2.0
 DIRECTIONS: tuple[Literal["maximize", "minimize"], ...] = ("maximize", "minimize")
@@ -123,7 +127,7 @@ class RowStudy:
                 own.end(complete=True, files=tuned.files, description=markdown(tuned.sheet))
             return tuned
 
-    def _name_foreign(self, study: "Study") -> None:
+    def _name_foreign(self, study: Study) -> None:
         check_trials(study, self.space.knobs, DIRECTIONS[: len(self.metrics)])
         numbers = foreign(study, self.space.knobs)
         if numbers:
@@ -138,7 +142,7 @@ class RowStudy:
         if self.request.storage is not None:
             check_url(self.request.storage)
 
-    def _next(self, study: "Study") -> "tuple[Trial, Turn] | None":
+    def _next(self, study: Study) -> tuple[Trial, Turn] | None:
         """A trial for this process, alone on it; waits while others work on the last ones.
 
         The turn to start stays with it until the trial is known to run, so that two processes do not both
@@ -168,13 +172,11 @@ class RowStudy:
             f"{self._turns.place})."
         )
 
-    def _is_own(self, trial: "FrozenTrial") -> bool:
+    def _is_own(self, trial: FrozenTrial) -> bool:
         return is_own(trial, self.space.knobs)
 
-    def _dead(self, study: "Study", own: "list[FrozenTrial]") -> "tuple[Trial, Turn] | None":
+    def _dead(self, study: Study, own: list[FrozenTrial]) -> tuple[Trial, Turn] | None:
         """A trial that was interrupted, to go on with; its number, settings and epochs stay its own."""
-        from optuna.trial import Trial, TrialState
-
         for trial in own:
             if trial.state == TrialState.RUNNING:
                 turn = self._turns.trial(trial.number)
@@ -184,10 +186,8 @@ class RowStudy:
                     turn.release()  # It has ended a moment ago.
         return None
 
-    def _new(self, study: "Study") -> "tuple[Trial, Turn]":
+    def _new(self, study: Study) -> tuple[Trial, Turn]:
         """One that waits or is new; what somebody has added for something else is set aside."""
-        from optuna.trial import TrialState
-
         while True:
             trial = study.ask()
             if self._is_own(study.get_trials(deepcopy=False)[trial.number]):
@@ -197,7 +197,7 @@ class RowStudy:
             trial.set_user_attr(FOREIGN, True)
             study.tell(trial, state=TrialState.FAIL)
 
-    def _job(self, store: Store, own: Invocation, train: Train, trial: "Trial") -> Job:
+    def _job(self, store: Store, own: Invocation, train: Train, trial: Trial) -> Job:
         return Job(
             store=store,
             workspace=self.workspace,
@@ -210,11 +210,11 @@ class RowStudy:
             tags=self._tags,
         )
 
-    def _listener(self, trial: "Trial") -> Listener:
+    def _listener(self, trial: Trial) -> Listener:
         prunes = self.request.prunes and not self.space.with_cost
         return Watcher(self.listener, trial, self.metrics[0]) if prunes else self.listener
 
-    def _study(self, url: str) -> "Study":
+    def _study(self, url: str) -> Study:
         """The study in this storage; one process makes it and asks for the defaults as its first trial."""
         with usable(url):
             self._turns.start.acquire(self._waits)
@@ -223,11 +223,7 @@ class RowStudy:
             finally:
                 self._turns.start.release()
 
-    def _made(self, url: str) -> "Study":
-        import optuna
-        from optuna.pruners import HyperbandPruner, NopPruner
-
-        from reproduce.studies.sampler import Proposals
+    def _made(self, url: str) -> Study:
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         epochs = self.recipe.schedule.epochs
@@ -245,10 +241,8 @@ class RowStudy:
         study.sampler = Proposals(study, self.space.knobs, self.request.seed)
         return study
 
-    def _try(self, trial: "Trial", job: Job) -> None:
+    def _try(self, trial: Trial, job: Job) -> None:
         """Trains and tells; a trial that is interrupted stays a running one, which nobody holds."""
-        from optuna.trial import TrialState
-
         values = {knob.path: knob.suggested(trial) for knob in self.space.knobs}
         trial.set_user_attr(SETTINGS, values)
         recipe = self.trial_recipe(values)
@@ -269,7 +263,7 @@ class RowStudy:
         ended = {COMPLETE: TrialState.COMPLETE, PRUNED: TrialState.PRUNED, FAIL: TrialState.FAIL}[state]
         trial.study.tell(trial, list(found.values()) if state == COMPLETE else None, ended)
 
-    def _outcome(self, label: str, recipe: Recipe, job: Job, trial: "Trial") -> Outcome:
+    def _outcome(self, label: str, recipe: Recipe, job: Job, trial: Trial) -> Outcome:
         if PRUNED_AFTER in trial.user_attrs:  # It was interrupted just then.
             return Outcome(state=PRUNED, message=pruned_after(trial.user_attrs[PRUNED_AFTER]))
         wish = Wish(self.name, label, self.group.title, recipe)
@@ -277,7 +271,7 @@ class RowStudy:
         plan = make_plan([wish], job.store, self.workspace, device)
         return execute(plan, replace(job, counter=RunCounter(len(plan.work))))[recipe.run_id]
 
-    def _tuned(self, study: "Study") -> Tuned:
+    def _tuned(self, study: Study) -> Tuned:
         words = Words(
             title=f"Study {self.request.space} of {self.label}: {self.request.artifact}, "
             f"{self.request.scale} scale",

@@ -6,7 +6,8 @@ from pathlib import Path
 from cdd.data.records import CLASSIFICATION
 from cdd.recipe import Recipe, Use
 from cdd.training.environment import Machine
-from experiments.schema.table import Group, Scale, Table
+from experiments.schema.scale import Scale
+from experiments.schema.table import Group, Table
 from reproduce.errors import UsageError
 
 COST = "multiply_adds"

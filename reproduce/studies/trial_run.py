@@ -5,7 +5,10 @@ again goes on in the run that it had.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+
+from mlflow.entities import Param
+from mlflow.exceptions import MlflowException
+from optuna import Trial
 
 from reproduce.errors import StoreError
 from reproduce.execution.executor import PRUNED
@@ -13,9 +16,6 @@ from reproduce.execution.listener import Listener
 from reproduce.tracking.connection import reachable
 from reproduce.tracking.store import ACTIVE, FAILED, FINISHED, KILLED, RUNNING, Store
 from reproduce.tracking.training_run import Placement
-
-if TYPE_CHECKING:
-    from optuna import Trial
 
 TRIAL = "trial"
 COMPLETE, FAIL, INTERRUPTED = "complete", "fail", "interrupted"
@@ -30,7 +30,7 @@ OWN_RUN, TRAINING_RUN = "mlflow_trial", "mlflow_run"
 class TrackedTrial:
     """A trial's MLflow run."""
 
-    def __init__(self, store: Store, mlflow_id: str, trial: "Trial", study: str):
+    def __init__(self, store: Store, mlflow_id: str, trial: Trial, study: str):
         self.store, self.mlflow_id, self.trial, self.study = store, mlflow_id, trial, study
 
     def close(self, state: str, run_id: str, values: Mapping[str, float], listener: Listener) -> None:
@@ -66,7 +66,7 @@ class TrackedTrial:
 def open_trial(
     store: Store,
     place: Placement,
-    trial: "Trial",
+    trial: Trial,
     study: Mapping[str, str],
     settings: Mapping[str, float],
 ) -> TrackedTrial:
@@ -78,8 +78,6 @@ def open_trial(
     Raises:
         StoreError: if the store does not answer.
     """
-    from mlflow.entities import Param
-
     tags = {**study, "cdd.kind": TRIAL, "cdd.trial": str(trial.number)}
     tags |= {"mlflow.parentRunId": place.parent} if place.parent else {}
     client = store.client
@@ -98,10 +96,8 @@ def open_trial(
     return TrackedTrial(store, mlflow_id, trial, study["cdd.study"])
 
 
-def _before(store: Store, trial: "Trial") -> str | None:
+def _before(store: Store, trial: Trial) -> str | None:
     """The run that the trial had; None where it had none in this store, or somebody has deleted it."""
-    from mlflow.exceptions import MlflowException
-
     known = trial.user_attrs.get(OWN_RUN)
     if known is None:
         return None

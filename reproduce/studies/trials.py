@@ -5,20 +5,21 @@ own. One whose settings are this study's is tried like any other; the rest is na
 """
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import optuna
+from optuna import Study
+from optuna.distributions import check_distribution_compatibility
+from optuna.trial import FrozenTrial, TrialState
 
 from reproduce.errors import UsageError
 from reproduce.studies.search_space import Knob, is_number
-
-if TYPE_CHECKING:
-    from optuna import Study
-    from optuna.trial import FrozenTrial
 
 RUN, SETTINGS, FAILURE, FOREIGN = "run_id", "settings", "failure", "foreign"
 """Attributes of Optuna's trial: its run, its settings, why it failed, that it is not the study's."""
 
 
-def is_own(trial: "FrozenTrial", knobs: Sequence[Knob]) -> bool:
+def is_own(trial: FrozenTrial, knobs: Sequence[Knob]) -> bool:
     """Whether the trial has, or was asked for, settings of this study and no others."""
     ranges = {knob.path: knob for knob in knobs}
     if trial.state.is_finished():
@@ -31,14 +32,12 @@ def is_own(trial: "FrozenTrial", knobs: Sequence[Knob]) -> bool:
     return all(path in ranges and ranges[path].holds(value) for path, value in asked.items())
 
 
-def check_trials(study: "Study", knobs: Sequence[Knob], directions: Sequence[str]) -> None:
+def check_trials(study: Study, knobs: Sequence[Knob], directions: Sequence[str]) -> None:
     """Refuses a study in which no trial of this one can be kept.
 
     Raises:
         UsageError: naming what is in the way.
     """
-    from optuna.distributions import check_distribution_compatibility
-
     found = [direction.name.lower() for direction in study.directions]
     if found != list(directions):
         raise UsageError(
@@ -58,7 +57,7 @@ def check_trials(study: "Study", knobs: Sequence[Knob], directions: Sequence[str
                 ) from error
 
 
-def foreign(study: "Study", knobs: Sequence[Knob]) -> list[int]:
+def foreign(study: Study, knobs: Sequence[Knob]) -> list[int]:
     """Numbers of the trials that are not the study's own; of failed ones only those set aside as such."""
     return [
         trial.number
@@ -67,15 +66,12 @@ def foreign(study: "Study", knobs: Sequence[Knob]) -> list[int]:
     ]
 
 
-def alone(study: "Study", knobs: Sequence[Knob], before: int | None = None) -> "Study":
+def alone(study: Study, knobs: Sequence[Knob], before: int | None = None) -> Study:
     """A copy in memory with the study's own trials; in the place of each other one is a failed one.
 
     Args:
         before: number of the first trial that is left out; None for all.
     """
-    import optuna
-    from optuna.trial import TrialState
-
     copy = optuna.create_study(study_name=study.study_name, directions=study.directions)
     for trial in study.get_trials(deepcopy=False)[:before]:
         own = is_own(trial, knobs)
@@ -83,7 +79,7 @@ def alone(study: "Study", knobs: Sequence[Knob], before: int | None = None) -> "
     return copy
 
 
-def progress(trials: "Iterable[FrozenTrial]") -> tuple[int, int]:
+def progress(trials: Iterable[FrozenTrial]) -> tuple[int, int]:
     """How many trials are over and how many run, all seen at one moment.
 
     A failed one is over. One that only died is neither.
@@ -92,11 +88,11 @@ def progress(trials: "Iterable[FrozenTrial]") -> tuple[int, int]:
     return sum(name in ("COMPLETE", "PRUNED", "FAIL") for name in names), names.count("RUNNING")
 
 
-def _failed(trial: "FrozenTrial") -> Any:
+def _failed(trial: FrozenTrial) -> Any:
     return trial.user_attrs.get(FAILURE) is not None
 
 
-def _other(study: "Study") -> str:
+def _other(study: Study) -> str:
     return (
         "give another --storage, or delete it in Python with "
         f"optuna.delete_study(study_name={study.study_name!r}, storage=URL)"

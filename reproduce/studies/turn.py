@@ -10,12 +10,9 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
+from sqlalchemy import Connection, NullPool, create_engine, func, make_url, select
 
 KEY = 0x63_64_64_73_74_75_64_79
 """Of the lock in a database; one for all studies there, whose tables are made only once."""
@@ -72,7 +69,6 @@ class DatabaseTurn(Turn):
     """A turn that PostgreSQL gives to one process of all hosts."""
 
     def __init__(self, url: str, key: int = KEY):
-        from sqlalchemy import NullPool, create_engine
 
         # Without a transaction the database has nothing to keep for as long as somebody waits.
         self._engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
@@ -81,8 +77,6 @@ class DatabaseTurn(Turn):
 
     def taken(self) -> bool:
         """Takes it where nobody has it; whether it did."""
-        from sqlalchemy import func, select
-
         connection = self._connection or self._engine.connect()
         if connection.execute(select(func.pg_try_advisory_lock(self._key))).scalar():
             self._connection = connection
@@ -106,7 +100,6 @@ class Turns:
     """
 
     def __init__(self, url: str, study: str):
-        from sqlalchemy import make_url
 
         database = make_url(url).database or ""
         self._url, self._study = url, study

@@ -3,17 +3,21 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import sqrt
+from typing import TYPE_CHECKING
 
 from scipy.special import stdtrit
 
-from experiments.schema.figure import Artifact
-from experiments.schema.table import Column
-from reproduce.evidence.context import Material
-from reproduce.execution.executor import Outcome
-from reproduce.planning.plan import Wish
 from reproduce.statistics.intervals import CONFIDENCE, Spread, pooled
 from reproduce.tables.cells import Cell, CellKey, values_by_seed
 from reproduce.tables.sheet import number_text
+
+if TYPE_CHECKING:
+    from experiments.schema.figure import Artifact
+    from experiments.schema.table import Column
+    from reproduce.evidence.context import Material
+    from reproduce.execution.outcome import Outcome
+    from reproduce.planning.wish import Wish
+
 
 NAMED = 4
 """Numbers outside that a note names."""
@@ -39,7 +43,7 @@ class Compared:
         return abs(self.difference) <= self.bound
 
 
-def note(artifact: Artifact, material: Material) -> list[str]:
+def note(artifact: "Artifact", material: "Material") -> list[str]:
     """One line of the user's numbers against the reference's spread; none without numbers of both."""
     if material.reference is None:
         return []
@@ -65,7 +69,7 @@ def note(artifact: Artifact, material: Material) -> list[str]:
 
 
 def _cells(
-    artifact: Artifact, wishes: Iterable[Wish], outcomes: Mapping[str, Outcome]
+    artifact: "Artifact", wishes: "Iterable[Wish]", outcomes: "Mapping[str, Outcome]"
 ) -> dict[CellKey, Cell]:
     runs: dict[tuple[str, str], list[Wish]] = {}
     for wish in wishes:
@@ -83,7 +87,7 @@ def _cells(
 def _compared(
     own: Mapping[CellKey, Cell],
     reference: Mapping[CellKey, Cell],
-    columns: Mapping[tuple[str, str], Column],
+    columns: "Mapping[tuple[str, str], Column]",
 ) -> Iterable[Compared]:
     """Numbers that both have and of which the reference's spread is known."""
     for key, cell in own.items():

@@ -11,11 +11,13 @@ import pandas as pd
 from cdd.files import atomic_write
 from experiments.schema.table import Column, Table
 from reproduce.evidence.context import Material, Origin
+from reproduce.tables import pdf
 from reproduce.tables.caption import caption, letters, row_notes, title
 from reproduce.tables.cells import Cell, CellKey, measure, relative
 from reproduce.tables.ledger_table import verdict_blocks, verdict_notes
 from reproduce.tables.sheet import Block, Sheet, number_text
 from reproduce.tables.side_by_side import side_by_side
+from reproduce.tables.text import latex, markdown
 
 MOST_DECIMALS = 5
 SIGNIFICANT_DIGITS = 4
@@ -45,14 +47,11 @@ def draw(table: Table, material: Material) -> Sheet:
 
 def write(sheet: Sheet, folder: Path) -> list[Path]:
     """Writes the sheet as md, csv, tex and pdf into the folder; returns the files."""
-    from reproduce.tables.pdf import page
-    from reproduce.tables.text import latex, markdown
-
     files = {
         ".md": markdown(sheet).encode(),
         ".csv": sheet.numbers.to_csv(index=False, lineterminator="\n").encode(),
         ".tex": latex(sheet).encode(),
-        ".pdf": page(sheet),
+        ".pdf": pdf.page(sheet),
     }
     for suffix, content in files.items():
         atomic_write(folder / f"{sheet.name}{suffix}", content)

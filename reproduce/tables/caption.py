@@ -2,17 +2,21 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from string import ascii_lowercase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cdd.data.registry import EMBEDDED
-from experiments.schema.figure import Artifact
-from experiments.schema.table import BEYOND, Scale, Table
+from experiments.schema.scale import Scale
+from experiments.schema.table import BEYOND, Table
 from reproduce.claims.thread_spread import thread_spread
-from reproduce.evidence.context import Material
-from reproduce.execution.executor import Outcome
-from reproduce.planning.plan import Wish
 from reproduce.statistics.judged_claim import PUBLICATION_PARTS
 from reproduce.tables.against_reference import note as compared_with_reference
+
+if TYPE_CHECKING:
+    from experiments.schema.figure import Artifact
+    from reproduce.evidence.context import Material
+    from reproduce.execution.outcome import Outcome
+    from reproduce.planning.wish import Wish
+
 
 SCALE_TEXTS = {
     "mini": "small networks on small embedded images, for two CPU cores: compare directions, not numbers",
@@ -33,13 +37,13 @@ DIGEST_LENGTH = 12
 COMMIT_LENGTH = 10
 
 
-def heading(artifact: Artifact) -> str:
+def heading(artifact: "Artifact") -> str:
     """The paper's number and caption; the caption alone where the paper has no such artifact."""
     number = ", ".join(artifact.source.split(", ")[PUBLICATION_PARTS:])
     return artifact.title if artifact.source == BEYOND else f"{number}. {artifact.title}"
 
 
-def title(artifact: Artifact, scale: Scale, wishes: list[Wish]) -> str:
+def title(artifact: "Artifact", scale: Scale, wishes: "list[Wish]") -> str:
     """The paper's caption, and what ours is where it is not the paper's setting."""
     text = heading(artifact)
     if scale == "paper":
@@ -64,7 +68,7 @@ def scale_text(scale: Scale, names: Iterable[str]) -> str:
     return text.replace("small embedded images", "small images").replace("embedded data", _data_sets(found))
 
 
-def row_notes(table: Table, wishes: list[Wish], overrides: tuple[str, ...]) -> dict[str, list[str]]:
+def row_notes(table: Table, wishes: "list[Wish]", overrides: tuple[str, ...]) -> dict[str, list[str]]:
     """By label what is to be said of a row: its own note, and settings that this command gave its method."""
     notes = {row.label: [row.note] if row.note else [] for row in table.rows}
     for wish in wishes:
@@ -81,7 +85,7 @@ def letters(notes: Mapping[str, list[str]]) -> dict[str, str]:
     return {text: ascii_lowercase[place] for place, text in enumerate(texts)}
 
 
-def caption(artifact: Artifact, material: Material) -> list[str]:
+def caption(artifact: "Artifact", material: "Material") -> list[str]:
     """The notes, one sentence group each."""
     scale, wishes, outcomes, overrides = (
         material.scale,
@@ -117,12 +121,12 @@ def caption(artifact: Artifact, material: Material) -> list[str]:
     ]
 
 
-def _environments(wishes: Iterable[Wish], outcomes: Mapping[str, Outcome]) -> list[Mapping[str, Any]]:
+def _environments(wishes: "Iterable[Wish]", outcomes: "Mapping[str, Outcome]") -> list[Mapping[str, Any]]:
     found = (outcomes[wish.recipe.run_id].environment for wish in wishes if wish.recipe.run_id in outcomes)
     return [environment for environment in found if environment]
 
 
-def _reference(artifact: Artifact, material: Material) -> list[str]:
+def _reference(artifact: "Artifact", material: "Material") -> list[str]:
     """What the reference beside the user's numbers is, and whether those lie within its spread."""
     if material.reference is None:
         return []
@@ -132,7 +136,7 @@ def _reference(artifact: Artifact, material: Material) -> list[str]:
     return [*compared_with_reference(artifact, material), f"{REFERENCE}Seeds: {_listed(seeds)}. {made}"]
 
 
-def _threads(material: Material) -> list[str]:
+def _threads(material: "Material") -> list[str]:
     """What another number of threads may have done to the runs that are compared; none where all have one."""
     made = _environments(material.wishes, material.outcomes)
     folder = material.records_folder
@@ -151,13 +155,13 @@ def _threads(material: Material) -> list[str]:
     ]
 
 
-def _origin(artifact: Artifact) -> str:
+def _origin(artifact: "Artifact") -> str:
     if artifact.source == BEYOND:
         return "The paper has no such figure."
     return f"Paper: {artifact.source}."
 
 
-def _of_rows(artifact: Artifact, wishes: list[Wish], overrides: tuple[str, ...]) -> list[str]:
+def _of_rows(artifact: "Artifact", wishes: "list[Wish]", overrides: tuple[str, ...]) -> list[str]:
     if not isinstance(artifact, Table):
         return []
     reported = "Reported: copied by the paper from a publication, never trained here, in no comparison."
@@ -170,19 +174,19 @@ def _counts(table: Table) -> bool:
     return any(column.metric == "multiply_adds" for group in table.groups for column in group.columns)
 
 
-def _protocols(artifact: Artifact) -> str:
+def _protocols(artifact: "Artifact") -> str:
     titles: dict[str, list[str]] = {}
     for group in artifact.groups:
         titles.setdefault(group.protocol_text, []).append(group.title)
     return "Protocols: " + "; ".join(f"{' and '.join(found)}, {text}" for text, found in titles.items()) + "."
 
 
-def _networks(wishes: list[Wish]) -> str:
+def _networks(wishes: "list[Wish]") -> str:
     students = sorted({wish.recipe.student.description for wish in wishes})
     return f"Networks named in the rows are the paper's; ours at this scale: {'; '.join(students)}."
 
 
-def _data(wish: Wish, environment: Mapping[str, Any]) -> str:
+def _data(wish: "Wish", environment: Mapping[str, Any]) -> str:
     data = wish.recipe.data
     digest = str(environment.get("data_digest", "unknown"))[:DIGEST_LENGTH]
     return f"{data.name} at {data.height}x{data.width} (digest {digest})"

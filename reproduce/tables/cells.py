@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
+from typing import TYPE_CHECKING
 
-from experiments.schema.table import Column, Group, Row, Table
-from reproduce.execution.executor import Outcome
-from reproduce.planning.plan import Wish
+if TYPE_CHECKING:
+    from experiments.schema.table import Column, Group, Row, Table
+    from reproduce.execution.outcome import Outcome
+    from reproduce.planning.wish import Wish
+
 
 NOT_RUN, FAILED, REPORTED, MEASURED = "not run", "failed", "reported", ""
 NOT_MEASURED = "not measured"
@@ -46,7 +49,7 @@ CellKey = tuple[str, str, str]
 """Row label, group title, column name."""
 
 
-def measure(table: Table, wishes: list[Wish], outcomes: Mapping[str, Outcome]) -> dict[CellKey, Cell]:
+def measure(table: "Table", wishes: "list[Wish]", outcomes: "Mapping[str, Outcome]") -> dict[CellKey, Cell]:
     """Every cell of the table, in reading order; a run without an outcome was not run."""
     runs: dict[tuple[str, str], list[Wish]] = {}
     for wish in wishes:
@@ -61,7 +64,7 @@ def measure(table: Table, wishes: list[Wish], outcomes: Mapping[str, Outcome]) -
     }
 
 
-def relative(table: Table, cells: Mapping[CellKey, Cell]) -> dict[CellKey, Cell]:
+def relative(table: "Table", cells: Mapping[CellKey, Cell]) -> dict[CellKey, Cell]:
     """The cells compared with the table's reference row, seed by seed and for the paper's numbers."""
     if table.reference is None:
         return {}
@@ -75,7 +78,7 @@ def relative(table: Table, cells: Mapping[CellKey, Cell]) -> dict[CellKey, Cell]
 
 
 def values_by_seed(
-    group: Group, column: Column, wishes: Iterable[Wish], outcomes: Mapping[str, Outcome]
+    group: "Group", column: "Column", wishes: "Iterable[Wish]", outcomes: "Mapping[str, Outcome]"
 ) -> dict[int, float]:
     """One figure of these runs by seed, in the column's unit, where it was measured."""
     key = group.metric(column)
@@ -88,7 +91,7 @@ def values_by_seed(
 
 
 def _cell(
-    row: Row, group: Group, column: Column, wishes: list[Wish], outcomes: Mapping[str, Outcome]
+    row: "Row", group: "Group", column: "Column", wishes: "list[Wish]", outcomes: "Mapping[str, Outcome]"
 ) -> Cell:
     entry = row.entries.get(group.title)
     paper = entry.paper.get(column.name) if entry else None
@@ -102,7 +105,7 @@ def _cell(
     return Cell(values, paper, MEASURED if values else FAILED if failed else NOT_RUN)
 
 
-def _compared(column: Column, cell: Cell, reference: Cell) -> Cell:
+def _compared(column: "Column", cell: Cell, reference: Cell) -> Cell:
     values = {
         seed: compare(column, value, reference.values[seed])
         for seed, value in cell.values.items()
@@ -115,6 +118,6 @@ def _compared(column: Column, cell: Cell, reference: Cell) -> Cell:
     return Cell(values, paper, state)
 
 
-def compare(column: Column, value: float, reference: float) -> float:
+def compare(column: "Column", value: float, reference: float) -> float:
     """A value relative to the reference: percent of it, or the difference from it."""
     return 100 * value / reference if column.relative == "percent" else value - reference

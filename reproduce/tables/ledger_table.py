@@ -7,12 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.schema.table import Scale
-from reproduce.claims.chance import LEAST_SHARE
-from reproduce.claims.evaluate import SIZE_TOLERANCE
+from experiments.schema.scale import Scale
 from reproduce.statistics.intervals import CONFIDENCE
 from reproduce.statistics.judged_claim import JudgedClaim
-from reproduce.statistics.verdicts import EXPLANATION, INCONCLUSIVE, NOT_TESTED, VERDICTS
+from reproduce.statistics.verdicts import (
+    EXPLANATION,
+    INCONCLUSIVE,
+    LEAST_SHARE,
+    NOT_TESTED,
+    SIZE_TOLERANCE,
+    VERDICTS,
+)
 from reproduce.tables.caption import SCALE_TEXTS
 from reproduce.tables.sheet import Block, Sheet, number_text
 

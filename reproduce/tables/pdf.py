@@ -7,9 +7,13 @@ from functools import cache
 from itertools import groupby
 from typing import Any
 
+import matplotlib
 import pandas as pd
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import FT2Font, LoadFlags
+from matplotlib.lines import Line2D
 
 from reproduce.tables.sheet import Block, Sheet
 from reproduce.tables.text import headings, sparse
@@ -158,10 +162,6 @@ def _font() -> FT2Font:
 
 
 def _pdf(canvas: _Canvas, width: float, height: float) -> bytes:
-    import matplotlib
-    from matplotlib.backends.backend_pdf import FigureCanvasPdf
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(width / POINTS_PER_INCH, height / POINTS_PER_INCH))

@@ -12,6 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from alembic.util import CommandError
+from google.protobuf.json_format import Error as ProtobufError  # type: ignore[import-untyped]
+from mlflow.exceptions import MlflowException
+from requests.exceptions import RequestException
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from yaml import YAMLError
+
 from reproduce.errors import StoreError, UsageError
 
 VARIABLE = "MLFLOW_TRACKING_URI"
@@ -176,7 +184,6 @@ def sqlite_file(uri: str) -> Path | None:
     """
     if uri.partition(":")[0].partition("+")[0] != "sqlite":
         return None
-    from sqlalchemy import make_url
 
     with reachable(uri):
         url = make_url(uri)
@@ -237,13 +244,6 @@ def said(uri: str, text: str) -> str:
 
 def _library_errors() -> tuple[type[Exception], ...]:
     """What MLflow lets through of its own and of the libraries below it."""
-    from alembic.util import CommandError
-    from google.protobuf.json_format import Error as ProtobufError  # type: ignore[import-untyped]
-    from mlflow.exceptions import MlflowException
-    from requests.exceptions import RequestException
-    from sqlalchemy.exc import SQLAlchemyError
-    from yaml import YAMLError
-
     return (
         MlflowException,
         RequestException,

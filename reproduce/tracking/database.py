@@ -14,15 +14,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import mlflow
+from alembic.script import ScriptDirectory
 from filelock import FileLock, Timeout
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from sqlalchemy import NullPool, create_engine, inspect, text
 
 from reproduce.errors import StoreError
 from reproduce.tracking.connection import OF_A_FILE, is_database, reachable, said, shown, sqlite_file
-
-if TYPE_CHECKING:
-    from alembic.script import ScriptDirectory
 
 LOCKED_SECONDS = 10.0
 """How long somebody else may write to a sqlite file."""
@@ -88,8 +88,6 @@ def check_database(uri: str) -> None:
 
 def contents(uri: str) -> Contents:
     """What a database that exists has, as any of the libraries' errors if it cannot be read."""
-    from sqlalchemy import NullPool, create_engine, inspect, text
-
     with create_engine(uri, poolclass=NullPool).connect() as connection:
         tables = set(inspect(connection).get_table_names())
 
@@ -165,8 +163,6 @@ def _set_aside(path: Path) -> None:
 
 def _make(path: Path) -> None:
     """Makes the tables in a folder beside the place, so that a half-made file never is at the place."""
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
     folder = path.with_name(f"{path.name}.making")
     shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
     folder.mkdir()
@@ -201,9 +197,6 @@ def _is_current(found: Contents) -> bool:
 
 
 @cache
-def _migrations() -> "ScriptDirectory":
+def _migrations() -> ScriptDirectory:
     """This MLflow's."""
-    import mlflow
-    from alembic.script import ScriptDirectory
-
     return ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))

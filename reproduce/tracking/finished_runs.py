@@ -12,9 +12,10 @@ from cdd.errors import DataError, RunError
 from cdd.files import read_json
 from cdd.models.deployed import Embedder, load_deployed_network
 from cdd.recipe import Recipe
-from cdd.run import DEPLOYED, RESULT
+from cdd.result import DEPLOYED, RESULT
 from experiments import registry
-from experiments.schema.table import SCALES, Scale, Table
+from experiments.schema.scale import SCALES, Scale
+from experiments.schema.table import Table
 from reproduce.errors import UsageError
 from reproduce.storage.provenance import Source
 from reproduce.storage.results_folder import Workspace

@@ -6,6 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import mlflow.pytorch
+import torch
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric
+from mlflow.models import Model, infer_signature
+
+from cdd.models.deployed import load_deployed
 from cdd.recipe import Recipe
 from reproduce.errors import StoreError
 from reproduce.storage.provenance import versions
@@ -13,7 +19,6 @@ from reproduce.tracking.connection import reachable, said
 from reproduce.tracking.store import DEPLOYED, DESCRIPTION, HEADLINE, Store
 
 if TYPE_CHECKING:
-    import torch
     from mlflow.entities import LoggedModel, Run
 
 TOLERANCE = 1e-4
@@ -33,11 +38,6 @@ def log_deployed(store: Store, mlflow_id: str, recipe: Recipe, path: Path) -> st
     Raises:
         StoreError: if the store does not answer, or gives back a model that computes something else.
     """
-    import mlflow.pytorch
-    import torch
-
-    from cdd.models.deployed import load_deployed
-
     network = load_deployed(path).eval()
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(EXAMPLES, 3, recipe.data.height, recipe.data.width, generator=generator)
@@ -63,8 +63,6 @@ def traced(network: "torch.nn.Module") -> "torch.fx.GraphModule":
 
     MLflow's other format, `torch.export`'s, gives back a module that raises on `eval()` and `train()`.
     """
-    import torch
-
     module = torch.fx.symbolic_trace(network)
     for node in module.graph.nodes:
         node.type = None  # Annotations of this project, which pickle does not find.
@@ -80,10 +78,6 @@ def _log(
     example: "tuple[torch.Tensor, torch.Tensor]",
 ) -> "LoggedModel":
     """The written model; `mlflow.pytorch.log_model` needs `start_run`, which would end the run."""
-    import mlflow.pytorch
-    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
-    from mlflow.models import Model, infer_signature
-
     client, images, embeddings = store.client, *example
     model = client.create_logged_model(
         run.info.experiment_id,
@@ -119,8 +113,6 @@ def _description(recipe: Recipe) -> str:
 
 def _log_metrics_of(store: Store, run: "Run", model: "LoggedModel") -> None:
     """Links the run's final metrics to the model and the data set; the points of the run stay as they are."""
-    from mlflow.entities import Metric
-
     inputs = run.inputs.dataset_inputs if run.inputs else []
     name, digest = next(((each.dataset.name, each.dataset.digest) for each in inputs), (None, None))
     points = [

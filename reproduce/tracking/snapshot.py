@@ -5,8 +5,9 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+from mlflow.entities import Metric
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from cdd.files import atomic_write, parse_json
@@ -25,9 +26,6 @@ from reproduce.tracking.store import (
     recipe_digest,
 )
 from reproduce.tracking.training_run import BATCH, TrackedRun
-
-if TYPE_CHECKING:
-    from mlflow.entities import Metric
 
 TRACKING = "tracking.json"
 CARRIED = ("cdd.", "mlflow.source.")
@@ -175,8 +173,7 @@ def same_numbers(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
     return first == second
 
 
-def _points(copy: Snapshot) -> "Iterator[Metric]":
-    from mlflow.entities import Metric
+def _points(copy: Snapshot) -> Iterator[Metric]:
 
     for name, points in copy.metrics.items():
         for step, milliseconds, value in points:

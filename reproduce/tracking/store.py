@@ -14,7 +14,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Run
+from mlflow.exceptions import MlflowException
 
 from cdd.recipe import Recipe
 from reproduce.errors import StoreError
@@ -23,10 +28,6 @@ from reproduce.storage.results_folder import Workspace
 from reproduce.tracking import connection
 from reproduce.tracking.connection import OF_A_FILE, reachable
 from reproduce.tracking.database import check_database
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Run
 
 TRAINING, INVOCATION = "training", "invocation"
 DEPLOYED = "deployed/"
@@ -80,7 +81,6 @@ class Store:
         self.uri, self.workspace, self.code = uri, workspace, code
         connection.prepare()
         check_database(uri)
-        import mlflow
 
         with reachable(uri):
             mlflow.set_tracking_uri(uri)
@@ -93,8 +93,6 @@ class Store:
         Raises:
             StoreError: if the store does not answer, or has a training that this project did not write.
         """
-        import mlflow
-
         with reachable(self.uri):
             runs = mlflow.search_runs(
                 search_all_experiments=True,
@@ -130,7 +128,6 @@ class Store:
         return str(known.experiment_id) if known else None
 
     def _new_experiment(self, name: str) -> str:
-        from mlflow.exceptions import MlflowException
 
         location = connection.artifact_location(self.uri, self.workspace.results)
         tags = {"mlflow.experimentKind": "custom_model_development", DESCRIPTION: ABOUT}
@@ -170,8 +167,6 @@ class Store:
 
     def log_metrics(self, mlflow_id: str, metrics: Mapping[str, float]) -> None:
         """Adds numbers that belong to no step, under the nearest names that MLflow allows."""
-        from mlflow.entities import Metric
-
         now = int(time.time() * 1000)
         with reachable(self.uri):
             self.client.log_batch(
@@ -263,7 +258,7 @@ def recipe_digest(recipe: Recipe) -> str:
     return hashlib.sha256(json.dumps(recipe.to_json(), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _stored(run: "Run") -> StoredRun:
+def _stored(run: Run) -> StoredRun:
     tags, metrics = dict(run.data.tags), dict(run.data.metrics)
     try:
         return StoredRun(

@@ -8,12 +8,16 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.exceptions import MlflowException
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from cdd.contract import Method, Settings
 from cdd.recipe import Recipe
-from cdd.run import DEPLOYED as DEPLOYED_NETWORK
-from cdd.run import DISTILLER, RESULT, WEIGHTS, Epoch, Result
+from cdd.result import DEPLOYED as DEPLOYED_NETWORK
+from cdd.result import DISTILLER, RESULT, WEIGHTS, Epoch, Result
 from reproduce.storage.run_record import full_environment
 from reproduce.tracking.connection import reachable
 from reproduce.tracking.model_logging import log_deployed
@@ -28,9 +32,6 @@ from reproduce.tracking.store import (
     StoredRun,
     recipe_digest,
 )
-
-if TYPE_CHECKING:
-    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 BATCH = 1000  # points that MLflow accepts in one call
 SECONDS_BETWEEN_SYSTEM_METRICS = 10
@@ -70,8 +71,6 @@ class TrackedRun:
         Raises:
             StoreError: if the store does not answer.
         """
-        from mlflow.entities import Param
-
         client = self.store.client
         params = [Param(name, value) for name, value in parameters(recipe).items()]
         with reachable(self.store.uri):
@@ -82,8 +81,6 @@ class TrackedRun:
 
     def start_monitor(self) -> None:
         """Records processor, memory and network use until `stop_monitor`, after what is there already."""
-        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
         with reachable(self.store.uri):
             self._monitor = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
                 self.mlflow_id,
@@ -139,7 +136,6 @@ class TrackedRun:
             return dict(self.store.client.get_run(self.mlflow_id).data.tags)
 
     def _log_points(self, points: list[tuple[str, float, int]]) -> None:
-        from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
         known = self._known if self._known is not None else self._read_known()
@@ -167,8 +163,6 @@ class TrackedRun:
             }
 
     def _log_data(self, recipe: Recipe, result: Result) -> None:
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-        from mlflow.exceptions import MlflowException
 
         digest = str(result.environment.get("data_digest", "unknown"))
         size = {"height": recipe.data.height, "width": recipe.data.width, "use": recipe.data.use}

@@ -21,10 +21,10 @@ from cdd.errors import RunError, WriteError
 from cdd.files import inside, parse_json, replacing
 from cdd.models.deployed import AGAIN, load_deployed_network
 from cdd.recipe import Recipe
-from cdd.run import DEPLOYED, DISTILLER, RESULT, WEIGHTS
+from cdd.result import DEPLOYED, DISTILLER, RESULT, WEIGHTS
 from cdd.seals import check_file, seal_file
 from cdd.tensor_files import read_state
-from experiments.schema.table import SCALES
+from experiments.schema.scale import SCALES
 from reproduce.errors import UsageError
 from reproduce.storage.run_record import SOURCE
 from reproduce.tracking.snapshot import TRACKING, Line

@@ -10,8 +10,7 @@ from typing import Any
 from cdd.errors import DataError
 from cdd.files import parse_json
 from cdd.recipe import Recipe
-from cdd.result import Environment, Result, parse_result
-from cdd.run import RESULT
+from cdd.result import RESULT, Environment, Result, parse_result
 from reproduce.storage.run_record import SOURCE
 from reproduce.tracking.finished_runs import NO_RECIPE
 from reproduce.tracking.snapshot import TRACKING, MetricName, Snapshot

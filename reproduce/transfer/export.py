@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cdd.files import atomic_write, replacing
-from cdd.run import DEPLOYED, DISTILLER, RESULT, WEIGHTS, Result, load_result
+from cdd.result import DEPLOYED, DISTILLER, RESULT, WEIGHTS, Result, load_result
 from reproduce.errors import UsageError
 from reproduce.storage.provenance import source
 from reproduce.storage.results_folder import Workspace

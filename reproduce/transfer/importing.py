@@ -11,7 +11,7 @@ from typing import Literal
 
 from filelock import Timeout
 
-from cdd.run import RESULT, WEIGHTS, load_result
+from cdd.result import RESULT, WEIGHTS, load_result
 from reproduce.errors import UsageError
 from reproduce.storage.provenance import source
 from reproduce.storage.results_folder import Workspace

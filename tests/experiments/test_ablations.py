@@ -7,7 +7,8 @@ from cdd.methods.knowledge_distillation import KD
 from cdd.methods.resrep import ResRep
 from cdd.recipe import Recipe
 from experiments.registry import find
-from experiments.schema.table import SCALES, Table
+from experiments.schema.scale import SCALES
+from experiments.schema.table import Table
 
 # Xie et al., CVPR 2023, Table 5 and supplement: MP (M), FLOPs (G), mAP (%), R1 (%).
 PAPER = {

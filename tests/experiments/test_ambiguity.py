@@ -10,7 +10,7 @@ from cdd.recipe import Recipe
 from experiments.analysis.ambiguity import FIGURE
 from experiments.registry import find
 from experiments.schema.figure import Choice
-from experiments.schema.table import SCALES, Scale
+from experiments.schema.scale import SCALES, Scale
 
 DIFFERENCES = Path(__file__).parents[2] / "DIFFERENCES.md"
 RUN = [choice for choice in FIGURE.curves if choice.epoch == "last"]

@@ -14,7 +14,8 @@ from cdd.recipe import Batch, Recipe
 from experiments.common import recipes, settings
 from experiments.registry import find, summaries
 from experiments.schema.figure import Artifact
-from experiments.schema.table import SCALES, Scale, Table
+from experiments.schema.scale import SCALES, Scale
+from experiments.schema.table import Table
 from reproduce.errors import UsageError
 from tests.small import student_recipe, teacher_recipe
 

@@ -9,7 +9,7 @@ import pytest
 from experiments import registry
 from experiments.claims.every import CLAIMS
 from experiments.schema.claim import PublishedClaim
-from experiments.schema.table import SCALES, Scale
+from experiments.schema.scale import SCALES, Scale
 from reproduce.claims.published_effects import inconsistent, published_size
 from reproduce.evidence.run_lookup import Evidence, evidence_of
 

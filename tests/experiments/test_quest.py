@@ -11,9 +11,10 @@ from cdd.methods.supervised import Supervised
 from cdd.recipe import Augmentation, RandomBatch, Recipe
 from experiments.quest import recipes, table1
 from experiments.registry import find
-from experiments.schema.table import SCALES, Scale, Table
+from experiments.schema.scale import SCALES, Scale
+from experiments.schema.table import Table
 from reproduce.planning.overrides import parse
-from reproduce.planning.plan import wishes
+from reproduce.planning.wish import wishes
 
 NAMES = ("quest-table1", "quest-figure1", "quest-figure2", "quest-transfer")
 EMBEDDED: tuple[Scale, ...] = ("mini", "bench")

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
 DEBIANS = Path("/usr/lib/postgresql")
 PROGRAMS = ("initdb", "postgres")
@@ -56,7 +57,6 @@ class PostgreSQL:
 
     def create(self, database: str) -> str:
         """Makes an empty database; returns its address."""
-        import sqlalchemy
 
         engine = sqlalchemy.create_engine(
             self.url("postgres"), poolclass=sqlalchemy.NullPool, isolation_level="AUTOCOMMIT"

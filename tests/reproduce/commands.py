@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cdd.run import Result, load_result
+from cdd.result import Result, load_result
 from reproduce.storage.provenance import ROOT
 from tests.reproduce.two_rows import TINY
 

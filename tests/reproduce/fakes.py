@@ -10,9 +10,11 @@ import torch
 
 from cdd.errors import DataError
 from cdd.recipe import Recipe
-from cdd.run import DEPLOYED, WEIGHTS, Epoch, Observer, Result, load_result
+from cdd.result import DEPLOYED, WEIGHTS, Epoch, Result, load_result
 from cdd.training.environment import Machine
-from experiments.schema.table import Column, Entry, Group, Row, Scale, Table
+from cdd.training.observer import Observer
+from experiments.schema.scale import Scale
+from experiments.schema.table import Column, Entry, Group, Row, Table
 from reproduce.execution.listener import Listener
 from reproduce.planning.plan import Item
 from reproduce.storage.provenance import Source

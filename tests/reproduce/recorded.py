@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cdd.recipe import Recipe
-from cdd.run import Epoch, Result
+from cdd.result import Epoch, Result
 from experiments.schema.claim import Final, Measure, Pair, PublishedClaim, RunOf
 from reproduce.evidence.run_lookup import Evidence
 from reproduce.planning.overrides import Overrides

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from cdd.recipe import Recipe
-from cdd.run import Result
+from cdd.result import Result
 from tests.reproduce.fakes import FakeTraining
 
 MEMORY = 80 * 2**20
@@ -48,7 +48,7 @@ class TwoNodes:
 def two_nodes() -> Iterator[TwoNodes]:
     """Starts it; skips the test where Ray is not installed."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[cluster]'")
-    from ray.cluster_utils import Cluster
+    from ray.cluster_utils import Cluster  # noqa: PLC0415  (an optional extra)
 
     node = {"num_cpus": 1, "object_store_memory": MEMORY}
     with pytest.MonkeyPatch.context() as patch:

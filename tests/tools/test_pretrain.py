@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 
 from cdd.architecture import VisionTransformer
 from cdd.errors import DataError, DataMissingError
+from cdd.evaluation.cost import cost
 from cdd.models.tiny_imagenet import cards, tiny_imagenet_weights
 from cdd.recipe import Augmentation
 from tests.small import BACKBONE
 from tools.pretrain import __main__ as command
+from tools.pretrain.export import write_weights
 from tools.pretrain.images import images
 from tools.pretrain.networks import NETWORKS, pretraining
 from tools.pretrain.training import ClassTraining
@@ -125,7 +128,6 @@ def test_the_command_writes_weights_that_a_student_can_start_from(options, tmp_p
 
 
 def test_the_files_own_metadata_tell_what_it_is(options, tmp_path):
-    from safetensors import safe_open
 
     command.main(options)
     with safe_open(tmp_path / "tiny" / "tiny.safetensors", "pt") as file:
@@ -141,7 +143,6 @@ def test_a_folder_with_another_training_is_not_gone_on_with(options, capsys):
 
 
 def test_numbers_beyond_float16_are_not_written(tmp_path):
-    from tools.pretrain.export import write_weights
 
     layer = torch.nn.Linear(1, 1)
     torch.nn.init.constant_(layer.weight, 1e6)
@@ -151,7 +152,6 @@ def test_numbers_beyond_float16_are_not_written(tmp_path):
 
 
 def test_the_networks_stand_to_each_other_as_the_papers():
-    from cdd.evaluation.cost import cost
 
     heavy, medium, light = (
         cost(NETWORKS[f"mini-{size}"], 32, 32, identities=300) for size in ("heavy", "medium", "light")

@@ -20,10 +20,12 @@ from cdd.methods.knowledge_distillation import KD
 from cdd.methods.relational import RKD
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Recipe, Schedule
-from cdd.run import Observer, Progress, Result, load_result, run
+from cdd.result import Result, load_result
+from cdd.run import run
 from cdd.training.batches import Lessons, subject
 from cdd.training.environment import Machine
 from cdd.training.multi_student import Classroom
+from cdd.training.observer import Observer, Progress
 from tests.small import SCHEDULE, small_dataset, student_recipe, teacher_recipe
 
 CPU = Machine(device="cpu")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cdd.recipe import Schedule
 from cdd.training.schedule import learning_rate
+from experiments.common.settings import SETTINGS
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PAPER = Schedule()
@@ -49,7 +50,6 @@ def test_after_the_flat_part_the_rate_never_rises(first: float, second: float) -
 
 
 def test_the_last_iterations_are_small_enough_for_the_pruning_threshold() -> None:
-    from experiments.common.settings import SETTINGS
 
     setting = SETTINGS["veri776", "mini"]
     last = learning_rate(setting.schedule, setting.schedule.epochs - 1 / 80)
@@ -58,7 +58,6 @@ def test_the_last_iterations_are_small_enough_for_the_pruning_threshold() -> Non
 
 
 def test_the_shrinking_budget_of_mini_lets_rows_vanish() -> None:
-    from experiments.common.settings import SETTINGS
 
     setting = SETTINGS["veri776", "mini"]
     rates = [learning_rate(setting.schedule, step / 80) for step in range(80 * setting.schedule.epochs)]

@@ -136,7 +136,7 @@ class Renderer:
 def _context() -> Any:
     """A new OpenGL context without a window; its library is optional, so it is imported here."""
     try:
-        import moderngl
+        import moderngl  # noqa: PLC0415
 
         return moderngl.create_context(
             standalone=True, backend="egl", libgl="libGL.so.1", libegl="libEGL.so.1"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from cdd.files import atomic_write
@@ -28,7 +29,6 @@ def write_weights(backbone: nn.Module, card: dict[str, Any], folder: Path, name:
     Raises:
         OverflowError: for a number that float16 cannot hold.
     """
-    from safetensors.torch import save
 
     tensors = {key: _half(key, value) for key, value in backbone.state_dict().items()}
     # One entry: several would be written in an order that changes from run to run.

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cdd.data.dataset_facts import Count, DatasetSpec
 from cdd.data.listing import (
@@ -24,7 +25,10 @@ from cdd.data.protocols import separate_gallery
 from cdd.data.readers.list_files import distinct, lines_of, number_of, path_in
 from cdd.data.records import ImageRecord, Split
 from cdd.errors import DataError
-from cdd.recipe import Data
+
+if TYPE_CHECKING:
+    from cdd.recipe import Data
+
 
 NAME, ADDRESS = "in-shop", "https://mmlab.ie.cuhk.edu.hk/projects/DeepFashion.html"
 FOLDERS = ("inshop", "in-shop", "in_shop", "deepfashion", "In-shop Clothes Retrieval Benchmark")
@@ -43,7 +47,7 @@ Found = tuple[str, tuple[str, ...], list[Row], tuple[str, ...]]
 """Layout, lists that were followed, images and remarks."""
 
 
-def in_shop(root: Path, data: Data) -> Listing:
+def in_shop(root: Path, data: "Data") -> Listing:
     """The images below this data root; queries and training have camera 0, the gallery camera 1.
 
     Images of a validation identity are queries and gallery in turn, so that no query answers itself.

@@ -7,6 +7,7 @@ layouts as its authors (V1; V2 with masked faces) and the CDD release have them.
 import re
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cdd.data.dataset_facts import Count, DatasetSpec
 from cdd.data.listing import (
@@ -23,7 +24,10 @@ from cdd.data.protocols import camera_rule
 from cdd.data.readers.list_files import distinct, lines_of, number_of, path_in
 from cdd.data.records import ImageRecord, Split
 from cdd.errors import DataError
-from cdd.recipe import Data
+
+if TYPE_CHECKING:
+    from cdd.recipe import Data
+
 
 NAME, ADDRESS = "msmt17", "https://www.pkuvmc.com/dataset.html"
 FOLDERS = ("msmt17", "msmt17_v1", "msmt17_v2", "msmt-17")
@@ -36,7 +40,7 @@ CAMERA = NamePattern(re.compile(r"\d+_\d+_(\d{1,9})_"), "0000_000_01_0303morning
 FLAT_PATTERN = NamePattern(re.compile(r"(-?\d{1,9})_c(\d{1,9})"), "0000_c01_000.jpg")
 
 
-def msmt17(root: Path, data: Data) -> Listing:
+def msmt17(root: Path, data: "Data") -> Listing:
     """The images below this data root.
 
     `data.msmt17_lists` says whether list_val is trained on as well. Identities of the test lists,
@@ -67,7 +71,7 @@ def _is_official(folder: Path, version: str) -> bool:
     return (folder / "list_train.txt").is_file() and all((folder / part).is_dir() for part in PARTS[version])
 
 
-def _official(folder: Path, version: str, data: Data, remarks: tuple[str, ...]) -> Listing:
+def _official(folder: Path, version: str, data: "Data", remarks: tuple[str, ...]) -> Listing:
     training, test = PARTS[version]
     names = TRAINING_LISTS[data.msmt17_lists]
     rows: list[tuple[str, int, int, Split]] = [

@@ -6,6 +6,7 @@ Surveillance", ECCV 2016; layouts as its authors, fast-reid and the CDD release 
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cdd.data.dataset_facts import Count, DatasetSpec
 from cdd.data.listing import (
@@ -22,7 +23,10 @@ from cdd.data.protocols import camera_rule
 from cdd.data.readers.list_files import distinct, lines_of, path_in
 from cdd.data.records import ImageRecord, Split
 from cdd.errors import DataError
-from cdd.recipe import Data
+
+if TYPE_CHECKING:
+    from cdd.recipe import Data
+
 
 NAME, ADDRESS = "veri776", "https://github.com/JDAI-CV/VeRidataset"
 FOLDERS = ("veri", "veri776", "veri-776", "veri_776", "VeRi-776_dataset", "veri_dataset")
@@ -32,7 +36,7 @@ LISTS = {"image_train": "name_train.txt", "image_query": "name_query.txt", "imag
 PATTERN = NamePattern(re.compile(r"(-?\d{1,9})_c(\d{1,9})"), "0002_c002_00030600_0.jpg")
 
 
-def veri776(root: Path, data: Data) -> Listing:
+def veri776(root: Path, data: "Data") -> Listing:
     """The images below this data root.
 
     Raises:

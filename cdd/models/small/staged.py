@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from cdd.models.family import BackboneModule
-from cdd.models.resnet import Images, Maps
+from cdd.models.maps import Images, Maps
 from cdd.models.small.first_weights import FIRST_WEIGHTS, draw_first_weights
 
 

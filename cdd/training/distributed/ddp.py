@@ -6,19 +6,20 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning_fabric.strategies.ddp import DDPStrategy
+from lightning_fabric.strategies.strategy import Strategy
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from cdd.errors import OtherProcessError
 from cdd.training.distributed.process_group import Ranks
 from cdd.training.distributed.sync_batch_norm import synchronise
-
-if TYPE_CHECKING:
-    from lightning_fabric.strategies.strategy import Strategy
 
 T = TypeVar("T")
 
@@ -159,12 +160,8 @@ class _Gathered(torch.autograd.Function):
         return None, None, *(None if g is None else g[rows] * ctx.count for g in gradients)
 
 
-def _launched(device: str) -> "Strategy":
+def _launched(device: str) -> Strategy:
     """Fabric's DDP strategy, after all processes have joined the group."""
-    from lightning_fabric import Fabric
-    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-    from lightning_fabric.strategies.ddp import DDPStrategy
-
     # Fabric logs a banner in every process; the strides of 1x1 convolutions do not matter.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")

@@ -4,6 +4,7 @@ import os
 
 import torch
 
+from cdd.training.distributed.ddp import Several
 from cdd.training.distributed.process_group import ALONE, Ranks, enter, present
 
 
@@ -25,7 +26,6 @@ def join(device: torch.device, *, synchronised_batch_norm: bool = False) -> Rank
         return ALONE
     if present() is ALONE:
         _require_shareable(device)
-        from cdd.training.distributed.ddp import Several
 
         enter(Several(device.type))
     group = present()

@@ -11,8 +11,9 @@ from cdd.errors import RunError
 from reproduce.errors import StoreError
 from reproduce.execution.cluster import cluster
 from reproduce.execution.cluster.task import BEGAN, carry_out
-from reproduce.execution.executor import Job, Launch, Outcome, outcome_of, reused, skipped
+from reproduce.execution.executor import Job, Launch, outcome_of, skipped
 from reproduce.execution.listener import Listener
+from reproduce.execution.outcome import Outcome, reused
 from reproduce.planning.plan import Item, Plan
 from reproduce.tracking.store import FAILED, KILLED, RUNNING
 

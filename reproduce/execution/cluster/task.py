@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cdd.run import Epoch, Progress
+from cdd.result import Epoch
 from cdd.training.environment import Machine
+from cdd.training.observer import Progress
 from reproduce.errors import StoreError, UsageError
-from reproduce.execution.executor import Job, Outcome, Train, outcome_of
+from reproduce.execution.executor import Job, Train, outcome_of
 from reproduce.execution.listener import Listener
+from reproduce.execution.outcome import Outcome
 from reproduce.planning.plan import Item
 from reproduce.storage.provenance import source
 from reproduce.storage.results_folder import Workspace

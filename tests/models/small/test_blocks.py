@@ -31,7 +31,7 @@ def give(ours: nn.Module, theirs: nn.Module, generator: torch.Generator) -> None
 
 def test_inverted_residuals_are_torchvisions(generator: torch.Generator) -> None:
     install()
-    from torchvision.models.mobilenetv2 import InvertedResidual as Torchvision
+    from torchvision.models.mobilenetv2 import InvertedResidual as Torchvision  # noqa: PLC0415  (behind its guard)
 
     images = torch.randn(2, 8, 8, 8)
     for outputs, stride in ((8, 1), (8, 2), (12, 1)):
@@ -43,7 +43,7 @@ def test_inverted_residuals_are_torchvisions(generator: torch.Generator) -> None
 
 def test_blocks_of_shufflenet_v2_are_torchvisions(generator: torch.Generator) -> None:
     install()
-    from torchvision.models.shufflenetv2 import InvertedResidual as Torchvision
+    from torchvision.models.shufflenetv2 import InvertedResidual as Torchvision  # noqa: PLC0415  (behind its guard)
 
     images = torch.randn(2, 8, 8, 8).relu()
     pairs = (
@@ -57,7 +57,7 @@ def test_blocks_of_shufflenet_v2_are_torchvisions(generator: torch.Generator) ->
 
 def test_vgg_is_torchvisions_without_its_last_two_poolings(generator: torch.Generator) -> None:
     install()
-    from torchvision.models import vgg13_bn
+    from torchvision.models import vgg13_bn  # noqa: PLC0415  (behind its guard)
 
     theirs = vgg13_bn().features
     ours = vgg(13, 1.0)

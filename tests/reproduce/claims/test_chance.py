@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cdd.data.registry import load
 from experiments.schema.claim import Final
 from reproduce.claims.evaluate import judged
 from reproduce.statistics.verdicts import NOT_TESTED, REPRODUCED
@@ -49,7 +50,6 @@ def test_without_chance_there_is_nothing_to_compare_with(tmp_path: Path) -> None
 
 
 def test_chance_of_embedded_data_is_asked_of_the_data_and_nothing_is_written(tmp_path: Path) -> None:
-    from cdd.data.registry import load
 
     recipe = a_teacher("mini", 0)
     record(tmp_path, recipe, precision=answers(0.5, 0.1), digest=load(recipe.data).digest)

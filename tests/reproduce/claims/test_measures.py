@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cdd.data.registry import load
 from cdd.recipe import Recipe
 from experiments.schema.claim import ChannelsSaved, Dip, EarlyMean, FindsItself, Measure, Recovery
 from reproduce.claims.measures import difference, figure
@@ -118,6 +119,5 @@ def test_identities_of_other_data_than_ours_are_unknown(tmp_path: Path) -> None:
 
 
 def _digest(recipe: Recipe) -> str:
-    from cdd.data.registry import load
 
     return load(recipe.data).digest

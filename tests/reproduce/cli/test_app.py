@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
+from cdd import __version__
 from cdd.recipe import Recipe
+from experiments.registry import Summary
 from experiments.schema.table import Table
+from reproduce.cli.app import Suite
 from reproduce.cli.group import DEBUG
+from reproduce.cli.options import RUNS, WHERE
 from reproduce.storage.provenance import ROOT
 from tests.reproduce.fakes import FakeTraining
 from tests.reproduce.said import Said
 
-VERBS = ["run", "list", "plan", "show", "gallery", "cost", "evaluate", "ui", "doctor", "data"]
+VERBS = list(Suite.verbs)
 
 
 @pytest.fixture
@@ -23,9 +27,9 @@ def tiny(
     results: Path, tables: dict[str, Table], training: FakeTraining, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Said]:
     """A command on the fake table, with the fake training."""
-    monkeypatch.setattr("experiments.registry.check_names", lambda names: None)
+    monkeypatch.setattr("experiments.registry.check_names", lambda names, verbs=(): None)
     monkeypatch.setattr("reproduce.tables.pdf.page", lambda sheet: b"%PDF-left-out")
-    monkeypatch.setattr("cdd.run.run", training)
+    monkeypatch.setattr("reproduce.cli.artifacts.run", training)
     return lambda *words: Said(*words, "--results", str(results))
 
 
@@ -44,6 +48,30 @@ def test_the_first_help_names_every_verb_and_an_example() -> None:
     assert all(f" {verb} " in said.out for verb in VERBS)
 
 
+def test_every_verb_stands_in_its_panel_of_the_first_help() -> None:
+    out = Said("--help").out
+    for name, verb in Suite.verbs.items():
+        before = out[: out.index(f" {name} ")]
+        panels = {other.panel for other in Suite.verbs.values()}
+        assert max(panels, key=lambda panel: before.rfind(f" {panel} ")) == verb.panel
+
+
+def test_options_stand_in_panels() -> None:
+    out = Said("plan", "--help").out
+    assert out.index(RUNS) < out.index("--seeds") < out.index(WHERE) < out.index("--data-root")
+
+
+def test_the_version_is_the_librarys() -> None:
+    assert Said("--version").out.split()[-1] == __version__
+
+
+@pytest.mark.parametrize(("word", "meant"), [("plna", "plan"), ("lits", "list"), ("comapre", "compare")])
+def test_a_word_that_is_nearly_a_verb_is_answered_with_the_verb(word: str, meant: str) -> None:
+    said = Said(word, "table1")
+    assert said.code == 2
+    assert f"unknown verb {word!r}: did you mean {meant}" in said.err
+
+
 def test_help_of_an_artifact_is_help_of_running_it() -> None:
     assert "python -m reproduce table1 --seeds" in Said("table1", "--help").out
 
@@ -54,9 +82,11 @@ def test_list_has_every_artifact_with_its_source() -> None:
     assert entry["title"] in Said("list").out
 
 
-def test_list_is_quick_because_it_loads_no_heavy_library() -> None:
+@pytest.mark.parametrize("word", ["list", "--help", "--version"])
+def test_what_answers_quickly_loads_no_heavy_library(word: str) -> None:
     code = (
-        "import sys; from reproduce.cli.app import app; app(['list'], standalone_mode=False); "
+        "import sys; from reproduce.cli.app import app; "
+        f"app(['{word}'], standalone_mode=False); "
         "print(sorted({'torch', 'mlflow', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)))"
     )
     out = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
@@ -128,6 +158,37 @@ def test_a_command_trains_draws_and_says_where(tiny: Callable[..., Said], result
     assert str(results / "mini" / "tables" / "tiny.md") in said.out.replace("\n", "")
     assert "[1/2] Teacher at 16x16, seed 0: run (never run)" in said.err
     assert "[2/2] Student at 16x16, seed 0  epoch 3/3  loss" in said.err
+
+
+def test_list_tells_how_many_runs_there_are(
+    tiny: Callable[..., Said], training: FakeTraining, reference: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.registry.summaries", lambda: [Summary("tiny", "A title", "A source")])
+
+    def state() -> tuple[str, int, int]:
+        (entry,) = tiny("list", "--format", "json").json
+        return entry["state"], entry["finished"], entry["runs"]
+
+    assert state() == ("never run", 0, 0)
+    (reference / "mini" / "tables").mkdir(parents=True)
+    (reference / "mini" / "tables" / "tiny.md").write_text("")
+    assert state() == ("reference", 0, 0)
+
+    def fail(recipe: Recipe, number: int) -> None:
+        if recipe.teacher:
+            raise RuntimeError("the loss is total nan")
+
+    training.before_epoch = fail
+    tiny("tiny")
+    assert state() == ("partly", 1, 2)
+    assert "1 of 2 runs" in tiny("list").out
+    training.before_epoch = lambda recipe, number: None
+    tiny("tiny")
+    assert state() == ("complete", 2, 2)
+
+
+def test_a_table_ends_with_its_conclusion_in_one_line(tiny: Callable[..., Said]) -> None:
+    assert tiny("tiny").out.splitlines()[-1] == "2 of 2 runs of yours have numbers."
 
 
 def test_options_may_come_before_the_artifact(tiny: Callable[..., Said], training: FakeTraining) -> None:

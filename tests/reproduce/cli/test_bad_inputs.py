@@ -97,7 +97,8 @@ VERBS: dict[tuple[str, ...], Sequence[str]] = {
     ("show", "table1"): (*OF_RUNS, "--format"),
     ("claims",): ("--scale", "--seeds", "--results", "--format", "--nothing"),
     ("report",): ("--scale", "--results", "--format", "--nothing"),
-    ("list",): ("--format", "--nothing"),
+    ("list",): ("--scale", "--results", "--format", "--nothing"),
+    ("compare", "0123456789ab", "table1:CDD"): ("--scale", "--seed", "--results", "--format", "--nothing"),
     ("gallery", "0123456789ab"): ("--queries", "--top", "--seed", "--results", "--format", "--nothing"),
     ("export-run", "0123456789ab"): ("--results", "--format", "--nothing"),
     ("import-run", f"{FOLDER}/file"): ("--results", "--format", "--nothing"),
@@ -138,7 +139,7 @@ def commands(draw: st.DrawFn) -> list[str]:
         good = {"--data-root": f"{FOLDER}/folder"}
     if verb[0] == "evaluate":
         good = {"--query": f"{FOLDER}/file"}
-    if verb[0] in ("list", "cost"):
+    if verb[0] == "cost":
         good = {}
     return given + [f"{name}={value}" for name, value in good.items() if name != option]
 

@@ -23,7 +23,8 @@ from cdd.recipe import (
     Schedule,
 )
 from cdd.training.environment import select_device
-from reproduce.cli.options import LARGEST_IMAGE, LARGEST_SEED, LARGEST_WIDTH, seeds_of, size_of
+from cdd.values import LARGEST_SEED
+from reproduce.cli.options import LARGEST_IMAGE, LARGEST_WIDTH, seeds_of, size_of
 from reproduce.errors import UsageError
 from reproduce.planning.overrides import parse
 from tests.reproduce.said import Said

@@ -9,13 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
 from requests.exceptions import ConnectionError as NoConnection
 from sqlalchemy.exc import OperationalError
 
 from cdd.recipe import Recipe
-from cdd.run import Epoch, Progress
+from cdd.result import Epoch
+from cdd.training.observer import Progress
 from experiments.schema.table import Table
 from reproduce.errors import StoreError
 from reproduce.execution.metric_upload import Delivery
@@ -34,8 +36,6 @@ class Outage:
     """Makes calls to the store fail while it lasts."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch):
-        import mlflow
-
         self.lasts = False
         self.error: Exception = NoConnection("Connection refused")
         for name in ("log_batch", "create_run", "set_tag", "search_runs", "get_run", "log_artifact"):

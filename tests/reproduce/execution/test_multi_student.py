@@ -9,7 +9,8 @@ from cdd.errors import DivergenceError
 from cdd.methods.capacity_dynamic import CapacityDynamic
 from cdd.recipe import Recipe
 from cdd.training.multi_student import ALONE, seat_here
-from experiments.schema.table import Scale, Table
+from experiments.schema.scale import Scale
+from experiments.schema.table import Table
 from reproduce.errors import UsageError
 from reproduce.execution.multi_student import launcher
 from reproduce.pipeline.drawer import Drawn

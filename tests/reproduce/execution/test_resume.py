@@ -1,5 +1,6 @@
 """An interrupted command goes on where it stopped, in the same MLflow run, without a second point."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -122,7 +123,6 @@ def test_system_metrics_go_on_behind_the_earlier_ones(
 
 def wait_for_system_metrics(store: Store) -> None:
     """Returns when the store has one more point of the processor's use."""
-    import time
 
     name, run_id = "system/cpu_utilization_percentage", trained(store, RECIPE).info.run_id
     before = len(store.client.get_metric_history(run_id, name))

@@ -14,12 +14,13 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from cdd.run import load_result
+from cdd.result import load_result
 from cdd.training.distributed.process_group import Ranks
 from cdd.training.environment import Machine
 from reproduce.cli.app import app
 from reproduce.errors import ProcessesLostError, UsageError
 from reproduce.execution import torchrun as processes
+from reproduce.execution import torchrun_environment
 from reproduce.execution.torchrun import led
 from reproduce.storage.provenance import ROOT
 from tests.reproduce.commands import Moment, prepared
@@ -116,7 +117,7 @@ class Second(Ranks):
 
 
 def joined(ranks: Ranks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cdd.training.distributed.launch.join", lambda device, synchronised_batch_norm: ranks)
+    monkeypatch.setattr("reproduce.execution.torchrun.join", lambda device, synchronised_batch_norm: ranks)
 
 
 CPU = Machine(device="cpu")
@@ -187,9 +188,9 @@ def test_an_unusable_device_is_wrong_use(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_processes_other_than_the_first_follow(rank, expected, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", rank)
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert not processes.follows()
+    assert not torchrun_environment.follows()
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "run")
-    assert processes.follows() is expected
+    assert torchrun_environment.follows() is expected
 
 
 def test_ray_and_torchrun_are_not_mixed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,13 +13,13 @@ from PIL import Image
 from experiments.schema.figure import Curve, Figure, Mark
 from experiments.schema.table import Table
 from reproduce.evidence.context import Material
-from reproduce.execution.executor import Outcome
+from reproduce.execution.outcome import Outcome
 from reproduce.figures.curves import draw_figure
 from reproduce.figures.output import DrawnPicture
 from reproduce.figures.style import STYLES
 from reproduce.pipeline.session import Session
 from reproduce.planning.overrides import parse
-from reproduce.planning.plan import wishes
+from reproduce.planning.wish import wishes
 from reproduce.storage.results_folder import Workspace
 from reproduce.storage.run_record import Record
 from tests.reproduce.fakes import ACCURACY, GROUP, FakeTraining, a_student, a_teacher

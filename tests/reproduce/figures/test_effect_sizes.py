@@ -12,16 +12,17 @@ import pytest
 from cdd.recipe import Recipe
 from experiments.schema.claim import Final, Pair, RunOf
 from experiments.schema.figure import Choice, Curve, Forest
-from experiments.schema.table import BEYOND, Scale
+from experiments.schema.scale import Scale
+from experiments.schema.table import BEYOND
 from reproduce.claims.evaluate import judged
 from reproduce.evidence.context import Material
 from reproduce.evidence.run_lookup import Evidence
-from reproduce.execution.executor import Outcome
+from reproduce.execution.outcome import Outcome
 from reproduce.figures.effect_sizes import Comparison, best_and_last
 from reproduce.figures.forest_plot import draw_forest
 from reproduce.figures.output import DrawnPicture
 from reproduce.planning.overrides import parse
-from reproduce.planning.plan import wishes
+from reproduce.planning.wish import wishes
 from reproduce.storage.query_results import write_identities
 from reproduce.storage.run_record import read_records
 from tests.reproduce.fakes import ACCURACY, GROUP, PARAMETERS, a_student, a_teacher

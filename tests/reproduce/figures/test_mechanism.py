@@ -9,13 +9,13 @@ from experiments.schema.figure import Artifact, BlockMap, Cloud, Curve, Distribu
 from experiments.schema.table import BEYOND
 from reproduce.evidence.context import Material
 from reproduce.evidence.histories import numbered
-from reproduce.execution.executor import Outcome
+from reproduce.execution.outcome import Outcome
 from reproduce.figures.block_heatmap import draw_block_map
 from reproduce.figures.output import DrawnPicture
 from reproduce.figures.quantile_bands import draw_distribution
 from reproduce.figures.tradeoff_scatter import draw_cloud
 from reproduce.planning.overrides import parse
-from reproduce.planning.plan import wishes
+from reproduce.planning.wish import wishes
 from reproduce.storage.run_record import Record
 from tests.reproduce.fakes import ACCURACY, GROUP, PARAMETERS, STUDENT, TEACHER, a_student, a_teacher, table
 

@@ -7,14 +7,14 @@ import pytest
 
 from cdd.recipe import Recipe
 from experiments.schema.figure import Artifact, ChannelBars, Curve, Sweep
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 from reproduce.evidence.context import Material
-from reproduce.execution.executor import Outcome
+from reproduce.execution.outcome import Outcome
 from reproduce.figures.channel_bars import draw_bars
 from reproduce.figures.output import DrawnPicture
 from reproduce.figures.setting_sweep import draw_sweep
 from reproduce.planning.overrides import parse
-from reproduce.planning.plan import wishes
+from reproduce.planning.wish import wishes
 from reproduce.storage.run_record import Record
 from tests.reproduce.fakes import GROUP, a_student, a_teacher, row, table
 from tests.small import student_recipe

@@ -14,15 +14,15 @@ from cdd.methods.quantised_embedding import QuEST
 from cdd.methods.supervised import Supervised
 from cdd.models.network import RetrievalNetwork, initialise
 from cdd.recipe import Data, Objective, RandomBatch, Recipe
-from cdd.run import DISTILLER, WEIGHTS
+from cdd.result import DISTILLER, WEIGHTS
 from experiments.schema.figure import Curve, WordGallery
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 from reproduce.errors import UsageError
 from reproduce.evidence.context import FIGURES, Material
-from reproduce.execution.executor import Outcome
+from reproduce.execution.outcome import Outcome
 from reproduce.figures.word_retrieval import QUERIES, draw_word_gallery
 from reproduce.planning.overrides import parse
-from reproduce.planning.plan import wishes
+from reproduce.planning.wish import wishes
 from tests.reproduce.fakes import GROUP
 
 NETWORK = SmallNetwork(family="resnet", depth=8, width=0.25)

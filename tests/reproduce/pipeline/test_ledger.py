@@ -28,7 +28,7 @@ def two_claims(monkeypatch: pytest.MonkeyPatch, tables: object) -> None:
     """What the catalog finds: two claims about the tiny table."""
     declared = (claim(size=2.0), claim(COST, name="smaller", text="It is smaller"))
     monkeypatch.setattr("experiments.registry.claims", lambda: declared)
-    monkeypatch.setattr("reproduce.pipeline.session.source", lambda: CODE)
+    monkeypatch.setattr("reproduce.pipeline.ledger.source", lambda: CODE)
     monkeypatch.setattr("reproduce.tables.pdf.page", lambda sheet: b"%PDF-left-out")
 
 

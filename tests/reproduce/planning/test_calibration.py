@@ -8,7 +8,7 @@ import pytest
 from cdd.data.extent import extent
 from cdd.errors import DataError
 from cdd.recipe import Recipe
-from cdd.training.calibration import Pace
+from cdd.training.pace import Pace
 from reproduce.pipeline.session import Session
 from reproduce.planning.duration import CALIBRATION, Speed, calibrate, calibrated, estimate
 from reproduce.tracking.recipe_keys import shape

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from cdd.recipe import Recipe
-from cdd.run import WEIGHTS
-from experiments.schema.table import Scale, Table
+from cdd.result import WEIGHTS
+from experiments.schema.scale import Scale
+from experiments.schema.table import Table
 from reproduce.pipeline.drawer import Drawn
 from reproduce.pipeline.session import Session
 from reproduce.planning.plan import Plan

@@ -13,7 +13,7 @@ from experiments.quest.table1 import TABLE
 from reproduce.execution.listener import Listener
 from reproduce.pipeline.session import Request, Session
 from reproduce.planning.overrides import parse
-from reproduce.planning.plan import wishes
+from reproduce.planning.wish import wishes
 from tests.data.cifar_trees import cifar
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_model")]

@@ -76,7 +76,7 @@ def trained(
     found = {"tiny": table(TEACHER, STUDENT, row(NASTY, None, MP=3.5), name="tiny"), "curves": CURVES}
     monkeypatch.setattr("experiments.registry.find", found.__getitem__)
     monkeypatch.setattr("experiments.registry.summaries", lambda: [Summary(name, "", "") for name in found])
-    monkeypatch.setattr("experiments.registry.check_names", lambda names: None)
+    monkeypatch.setattr("experiments.registry.check_names", lambda names, verbs=(): None)
     monkeypatch.setattr("experiments.registry.claims", lambda: CLAIMS)
     run(seeds=[0, 1])
     for folder, stem, text in (

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from reproduce.pipeline.session import Session
+from reproduce.storage.query_results import read_answers
 from tests.reproduce.carried import imported, states, store_of
 from tests.reproduce.fakes import CODE, FakeTraining, a_student
 from tests.reproduce.said import Said
@@ -173,7 +174,6 @@ ANSWERS: dict[str, Callable[[dict[str, Any]], object]] = {
 
 
 def test_answers_of_other_types_are_named(tmp_path: Path) -> None:
-    from reproduce.storage.query_results import read_answers
 
     path = tmp_path / "0123456789ab.json"
     for damage in ANSWERS.values():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cdd.recipe import Recipe
-from cdd.run import Epoch, Result
+from cdd.result import Epoch, Result
 from experiments.schema.table import Table
 from reproduce.pipeline.session import Session
 from reproduce.storage.query_results import read_answers, read_identities

@@ -12,14 +12,16 @@ import pandas as pd
 import pytest
 
 from cdd.architecture import SmallNetwork
-from experiments.schema.table import Scale, Table
+from experiments.schema.scale import Scale
+from experiments.schema.table import Table
 from reproduce.evidence.context import Material
-from reproduce.execution.executor import Outcome
+from reproduce.execution.outcome import Outcome
 from reproduce.planning.overrides import parse
-from reproduce.planning.plan import wishes
+from reproduce.planning.wish import wishes
 from reproduce.statistics.verdicts import EXPLANATION, REPRODUCED
 from reproduce.tables import ledger_table
 from reproduce.tables.build import draw, write
+from reproduce.tables.pdf import page
 from reproduce.tables.sheet import MINUS, Sheet
 from reproduce.tables.text import latex, markdown
 from tests.reproduce.fakes import GROUP, STUDENT, TEACHER, row, table
@@ -221,7 +223,6 @@ def test_latex_compiles(tmp_path: Path) -> None:
 
 
 def test_a_page_has_the_same_bytes_when_drawn_again() -> None:
-    from reproduce.tables.pdf import page
 
     first = page(drawn())
     assert first == page(drawn())

@@ -3,9 +3,9 @@
 import pytest
 
 from cdd.recipe import Recipe
-from experiments.schema.table import Scale
+from experiments.schema.scale import Scale
 from reproduce.evidence.context import Material
-from reproduce.planning.plan import Wish
+from reproduce.planning.wish import Wish
 from reproduce.tables.caption import caption, scale_text, title
 from tests.reproduce.fakes import GROUP, STUDENT, TEACHER, a_teacher, table
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from experiments.schema.table import Row, Table
-from reproduce.execution.executor import Outcome
+from reproduce.execution.outcome import Outcome
 from reproduce.planning.overrides import Overrides
-from reproduce.planning.plan import Wish, wishes
+from reproduce.planning.wish import Wish, wishes
 from reproduce.tables.cells import FAILED, MEASURED, NOT_RUN, REPORTED, measure, relative
 from tests.reproduce.fakes import ACCURACY, GROUP, PARAMETERS, STUDENT, TEACHER, a_student, row, table
 

@@ -204,7 +204,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, empty_database: Path) -> None:
         def __init__(self, uri: str, artifacts: str):
             shutil.copy(empty_database, uri.removeprefix("sqlite:///"))
 
-    monkeypatch.setattr("mlflow.store.tracking.sqlalchemy_store.SqlAlchemyStore", Made)
+    monkeypatch.setattr("reproduce.tracking.database.SqlAlchemyStore", Made)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ import pytest
 from optuna.trial import TrialState
 
 from cdd.recipe import Recipe
-from experiments.schema.table import Scale, Table
+from experiments.schema.scale import Scale
+from experiments.schema.table import Table
 from reproduce.errors import StoreError
 from reproduce.pipeline.drawer import Drawn
 from reproduce.storage.results_folder import Workspace

@@ -10,7 +10,8 @@ import torch
 from cdd.contract import CODE
 from cdd.errors import CheckpointError, RunError
 from cdd.recipe import Batch
-from cdd.run import Result, run
+from cdd.result import Result
+from cdd.run import run
 from cdd.training.batches import Lessons
 from cdd.training.distributed.launch import join
 from cdd.training.distributed.process_group import ALONE, Ranks, reunite

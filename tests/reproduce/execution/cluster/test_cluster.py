@@ -13,7 +13,8 @@ from cdd.training.environment import Machine
 from reproduce.errors import UsageError
 from reproduce.execution.cluster import cluster as ray_cluster
 from reproduce.execution.cluster.launcher import launch, ray_launcher
-from reproduce.execution.executor import Job, Launch, Outcome, execute
+from reproduce.execution.executor import Job, Launch, execute
+from reproduce.execution.outcome import Outcome
 from reproduce.pipeline.drawer import Drawn
 from reproduce.planning.plan import Plan
 from reproduce.tracking.store import Store

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from cdd.recipe import Recipe
-from cdd.run import Epoch, Progress
+from cdd.result import Epoch
+from cdd.training.observer import Progress
 from reproduce.errors import UsageError
 from reproduce.execution.cluster.task import BEGAN, Mailbox, Order, Sender, carry_out
-from reproduce.execution.executor import Outcome
+from reproduce.execution.outcome import Outcome
 from reproduce.pipeline.session import Session
 from reproduce.planning.plan import Item
 from reproduce.storage.results_folder import Workspace

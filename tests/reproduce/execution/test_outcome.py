@@ -1,6 +1,6 @@
 """The numbers under which runs are announced."""
 
-from reproduce.execution.executor import RunCounter
+from reproduce.execution.outcome import RunCounter
 
 
 def test_runs_are_numbered_as_they_begin_and_keep_their_numbers():
