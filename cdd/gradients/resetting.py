@@ -34,7 +34,7 @@ def unimportant_channels(
 ) -> Bool[Tensor, " dim"]:
     """True for each channel that every (query, neighbour) pair ranks among its smallest.
 
-    A pair's value of a channel is |student feature * neighbour's teacher feature|; its smallest
+    A pair's value of a channel is `|student feature * neighbour's teacher feature|`; its smallest
     int(dim * ratio) channels, cut off towards zero, are its list. Of equal values at the end of the
     list the channels with lower indices belong to it, so that every list has exactly that length.
     The result is the intersection of all lists; without places in the lists it is empty.
