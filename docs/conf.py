@@ -30,6 +30,7 @@ html_show_copyright = False
 
 myst_heading_anchors = 3
 default_role = "code"  # Docstrings quote code as Markdown does.
+autodoc_class_signature = "separated"  # The fields of models are in the reference of the recipe.
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "exclude-members": "model_config, key"}
 maximum_signature_line_length = 80

@@ -27,8 +27,6 @@ NEEDS = {"a GPU", "a browser", "a cluster", "network", "the paper's data", "your
 """What a block may say that it needs, which a test has not."""
 EXAMPLES = {"method", "row", "law"}
 """Blocks that `test_readme_method.py` runs."""
-GIVEN = {"test", "check", "lint", "docs", "help"}
-"""Targets that are no commands of the suite: `make` is asked what it would do."""
 OUTPUT = "output"
 
 
@@ -68,7 +66,7 @@ def shell(results: Path, training: FakeTraining, monkeypatch: pytest.MonkeyPatch
 def _execute(command: str) -> str:
     words = command.split()
     if words[0] == "make":
-        return _make(words[1])
+        return _process(["make", "--dry-run", words[1]])  # What it would do; `.ci/run` does it.
     assert words[:2] == ["python", "-m"], f"no test knows how to run this: {command}"
     if words[2] != "reproduce":
         assert words[3:] == ["--help"], f"only the help of another module is run: {command}"
@@ -76,12 +74,6 @@ def _execute(command: str) -> str:
     said = Said(*words[3:])
     assert said.code == 0, f"{command}\n{said.err}\n{said.out}"
     return said.out
-
-
-def _make(target: str) -> str:
-    """The commands of a target; those of the suite are run."""
-    planned = _process(["make", "--dry-run", "--assume-old=.venv/.ready", target]).strip()
-    return planned if target in GIVEN else _execute(planned.replace(".venv/bin/", "").splitlines()[-1])
 
 
 def _process(words: list[str]) -> str:
