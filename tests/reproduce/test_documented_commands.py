@@ -1,4 +1,4 @@
-"""Every block of code in README and documentation runs, with trainings of one epoch that learn nothing.
+"""Every block of code in README and documentation runs, with trainings that learn nothing.
 
 What a block before leaves in the folder, the next one of its page finds there.
 """
@@ -13,12 +13,12 @@ import pytest
 from cdd.models.deployed import save_deployed
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Recipe
-from cdd.result import Epoch, Result
+from cdd.result import Result
 from cdd.run import DEPLOYED, Observer
 from cdd.training.environment import Machine
 from reproduce.storage.provenance import ROOT
 from tests.documents import PAGES, Block, blocks, name_of
-from tests.reproduce.fakes import FakeTraining, epoch
+from tests.reproduce.fakes import FakeTraining
 from tests.reproduce.said import Said
 
 pytestmark = [pytest.mark.committed, pytest.mark.slow]
@@ -30,8 +30,8 @@ EXAMPLES = {"method", "row", "law"}
 OUTPUT = "output"
 
 
-class OneEpoch(FakeTraining):
-    """Ends after one epoch, with a small network of the recipe's own kind."""
+class OwnNetwork(FakeTraining):
+    """Ends with a network of the recipe's own kind."""
 
     def __call__(
         self,
@@ -47,10 +47,6 @@ class OneEpoch(FakeTraining):
         save_deployed(network, recipe.student, folder / DEPLOYED)
         return result
 
-    def _history(self, recipe: Recipe, folder: Path, observer: Observer) -> list[Epoch]:
-        observer.epoch_finished(epoch(recipe, 1))
-        return [epoch(recipe, 1)]
-
 
 Shell = Callable[[str], str]
 
@@ -58,7 +54,7 @@ Shell = Callable[[str], str]
 @pytest.fixture
 def shell(results: Path, training: FakeTraining, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """Runs one command in a folder of its own; returns what it printed."""
-    monkeypatch.setattr("cdd.run.run", OneEpoch(training.deployed))
+    monkeypatch.setattr("cdd.run.run", OwnNetwork(training.deployed))
     monkeypatch.chdir(results.parent)
     return _execute
 
