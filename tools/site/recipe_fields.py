@@ -50,9 +50,8 @@ def _kinds() -> dict[str, type[Settings]]:
 
 
 def _section(model: type[Settings], schema: Mapping[str, Any]) -> str:
-    is_method = issubclass(model, Method)
-    key = f"Key: `{key_of(model)}`. " if is_method else ""
-    text = f"{'###' if is_method else '##'} {model.__name__}\n\n{key}{_first_paragraph(model)}"
+    key = f"Key: `{key_of(model)}`. " if issubclass(model, Method) else ""
+    text = f"{'###' if key else '##'} {model.__name__}\n\n{key}{_first_paragraph(model)}"
     meanings = _meanings(model)
     rows = [
         (f"`{name}`", f"{value_text(field)}; {_default(model, name)}", meanings.get(name, ""))
