@@ -3,7 +3,7 @@
 # ARGS (further arguments), WORKERS (of the tests).
 
 PYTHON ?= python3
-EXTRAS ?= dev
+EXTRAS ?= dev,docs
 WORKERS ?= 2
 ARGS ?=
 
@@ -11,7 +11,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DELETE_ON_ERROR:
-.PHONY: help table1 test lint check ui clean
+.PHONY: help table1 test lint check docs ui clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -31,6 +31,10 @@ check: $(READY) ## Check style, format and types, change nothing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+docs: $(READY) ## Build the documentation in build/site; a warning is an error
+	@$(BIN)/python -m sphinx -q -W --keep-going -c docs -d build/site-cache . build/site
+	@echo "Open build/site/index.html"
 
 ui: $(READY) ## Open the MLflow interface on the results
 	@$(BIN)/python -m reproduce ui $(ARGS)

@@ -1,4 +1,4 @@
-"""The README keeps its word: its commands exist, its links lead somewhere, its table is the measured one."""
+"""README and documentation: options exist, links lead somewhere, tables are the measured ones."""
 
 import json
 import re
@@ -10,18 +10,51 @@ from typer.testing import CliRunner
 
 from benchmarks.page import page
 from reproduce.cli.app import Suite, app
+from reproduce.statistics.verdicts import MEANINGS
+from tests.documents import PAGES, PROJECT, blocks, name_of
 
 pytestmark = pytest.mark.committed
 
-PROJECT = Path(__file__).parents[1]
-README = (PROJECT / "README.md").read_text()
-COMMANDS = re.findall(r"^    python -m reproduce (.*?)(?: {2,}#.*)?$", README, re.MULTILINE)
+README = PROJECT / "README.md"
+LONGEST = 150
+COMMANDS = sorted(
+    {
+        command.partition("-m reproduce ")[2]
+        for page in PAGES
+        for block in blocks(page)
+        if block.language == "sh"
+        for command in block.commands
+        if "-m reproduce " in command
+    }
+)
 GROUPS = {"data"}
-TABLES = PROJECT / "results" / "reference" / "mini" / "tables"
+REFERENCE = PROJECT / "results" / "reference"
+TABLES = REFERENCE / "mini" / "tables"
+MEASURED = [
+    (page, name) for page in PAGES for name in re.findall(r"<!-- (table\d) -->\n", page.read_text("utf-8"))
+]
+
+
+def between(page: Path, name: str) -> str:
+    """What a page has between the comments of a name."""
+    return (
+        page.read_text(encoding="utf-8").partition(f"<!-- {name} -->\n")[2].partition(f"<!-- /{name} -->")[0]
+    )
+
+
+def with_block(name: str) -> list[Path]:
+    """Pages with a measured block of this name."""
+    found = [page for page in PAGES if f"<!-- {name} -->\n" in page.read_text(encoding="utf-8")]
+    assert found
+    return found
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= LONGEST
 
 
 def test_there_are_commands() -> None:
-    assert len(COMMANDS) >= 8
+    assert len(COMMANDS) >= 20
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -40,41 +73,49 @@ def app_help(first: list[str]) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", done.output)
 
 
-@pytest.mark.parametrize("target", re.findall(r"^    make (\w+)", README, re.MULTILINE))
-def test_every_target_is_in_the_makefile(target: str) -> None:
-    assert re.search(rf"^{target}:", (PROJECT / "Makefile").read_text(), re.MULTILINE)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """Anchors are checked where the site is built."""
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(([^):]+)\)", README))
-def test_every_link_leads_somewhere(link: str) -> None:
-    assert (PROJECT / link).exists()
-
-
-@pytest.mark.parametrize("name", re.findall(r"<!-- (table\d) -->", README))
-def test_a_table_is_the_measured_one(name: str) -> None:
-    shown = README.partition(f"<!-- {name} -->")[2].partition(f"<!-- /{name} -->")[0].split()
-    measured = (TABLES / f"{name}.md").read_text()
+@pytest.mark.parametrize("page, name", MEASURED, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_table_is_the_measured_one(page: Path, name: str) -> None:
+    measured = (TABLES / f"{name}.md").read_text(encoding="utf-8")
     relative = measured.partition("**Relative")[2].partition("**Verdicts")[0]
     rows = [line for line in relative.splitlines() if line.startswith("|")]
-    assert shown == "\n".join(rows).split()
+    assert rows and between(page, name).split() == "\n".join(rows).split()
 
 
 def test_the_benchmarks_are_the_measured_ones() -> None:
-    shown = README.partition("<!-- benchmarks -->")[2].partition("<!-- /benchmarks -->")[0]
-    stored = json.loads((PROJECT / "results" / "reference" / "benchmarks.json").read_text())
+    stored = json.loads((REFERENCE / "benchmarks.json").read_text(encoding="utf-8"))
     whole = page(stored)
-    assert (PROJECT / "results" / "reference" / "benchmarks.md").read_text().endswith(whole)
-    assert shown.strip() == "\n\n".join(whole.split("\n\n")[:2]).strip()
+    assert (REFERENCE / "benchmarks.md").read_text(encoding="utf-8").endswith(whole)
+    for document in with_block("benchmarks"):
+        assert between(document, "benchmarks").strip() == "\n\n".join(whole.split("\n\n")[:2]).strip()
 
 
 def test_the_verdicts_are_those_of_the_ledger() -> None:
-    shown = README.partition("<!-- claims -->")[2].partition("<!-- /claims -->")[0].split("\n")
-    counted = (TABLES.parent / "claims.md").read_text().partition("**Verdicts**")[2].partition("**")[0]
+    counted = (
+        (TABLES.parent / "claims.md")
+        .read_text(encoding="utf-8")
+        .partition("**Verdicts**")[2]
+        .partition("**")[0]
+    )
     rows = [line for line in counted.splitlines() if line.startswith("|")]
     whole = [*rows[:2], *(row for row in rows if row.startswith("| all "))]
-    assert [line.split() for line in shown if line] == [row.split() for row in whole]
     assert len(whole) == 3
+    for document in with_block("claims"):
+        shown = between(document, "claims").splitlines()
+        assert [line.split() for line in shown] == [row.split() for row in whole]
+
+
+@pytest.mark.parametrize("document", with_block("claims"), ids=name_of)
+def test_the_five_words_are_explained_where_they_are_counted(document: Path) -> None:
+    rows = "".join(f"| {word} | {meaning} |\n" for word, meaning in MEANINGS.items())
+    assert rows in document.read_text(encoding="utf-8")
 
 
 def test_the_verdicts_stand_on_the_first_screen() -> None:
-    assert "<!-- /claims -->" in "\n".join(README.splitlines()[:30])
+    assert "<!-- /claims -->" in "\n".join(README.read_text(encoding="utf-8").splitlines()[:30])

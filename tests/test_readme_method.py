@@ -1,11 +1,10 @@
-"""The README's example of a new method: its file keeps the contract, its row plans a run, its test passes."""
+"""The documentation's new method: its file keeps the contract, its row plans a run, its test passes."""
 
 import importlib
 import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -17,21 +16,22 @@ from cdd.contract import RetrievalOutput
 from cdd.recipe import Recipe
 from experiments.common.comparison import distilled
 from experiments.paper.table3 import HERE, TABLE
+from tests.documents import PROJECT
 from tests.methods import test_contract
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+PAGE = (PROJECT / "docs" / "how-to" / "add-a-method.md").read_text(encoding="utf-8")
 LONGEST = 30
 
 
 def block(name: str) -> str:
-    found = re.search(rf"<!-- {name} -->\n```python\n(.*?)```", README, re.DOTALL)
+    found = re.search(rf"<!-- {name} -->\n```python\n(.*?)```", PAGE, re.DOTALL)
     assert found
     return found[1]
 
 
 @pytest.fixture(scope="module")
 def module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
-    """The README's file as a module of the library."""
+    """The example as a module of the library."""
     folder = tmp_path_factory.mktemp("methods")
     (folder / "similarity.py").write_text(block("method"))
     cdd.methods.__path__.append(str(folder))

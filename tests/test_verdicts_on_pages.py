@@ -13,14 +13,21 @@ from experiments import registry
 from experiments.claims.every import CLAIMS
 from reproduce.statistics.verdicts import CODES, EXPLANATION, NOT_TESTED, VERDICTS
 from reproduce.tables.ledger_table import counts_text
+from tests.documents import PAGES as DOCUMENTS
+from tests.documents import PROJECT
 from tests.reproduce.html_page import parsed, rows
 
 pytestmark = pytest.mark.committed
 
-PROJECT = Path(__file__).parents[1]
 MINI = PROJECT / "results" / "reference" / "mini"
-TEXTS = (PROJECT / "README.md", PROJECT / "REPRODUCIBILITY.md")
-PAGES = (*TEXTS, MINI / "claims.md", *sorted(MINI.glob("tables/*.md")), *sorted(MINI.glob("figures/*.md")))
+TEXT = PROJECT / "REPRODUCIBILITY.md"
+PAGES = (
+    *DOCUMENTS,
+    TEXT,
+    MINI / "claims.md",
+    *sorted(MINI.glob("tables/*.md")),
+    *sorted(MINI.glob("figures/*.md")),
+)
 WORD = re.compile(rf"\b({'|'.join(VERDICTS)})\b", re.IGNORECASE)
 OTHER_WORDS = re.compile(
     r"direction only|indistinguishable|(not|cannot be) reproduced|seed noise", re.IGNORECASE
@@ -76,7 +83,7 @@ def test_the_ledger_has_every_claim_with_its_verdict() -> None:
 
 @pytest.mark.parametrize("name", [summary.name for summary in registry.summaries()])
 def test_an_artifact_prints_the_claims_about_its_rows_and_explains_the_words(name: str) -> None:
-    (page,) = [page for page in PAGES if page.stem == name]
+    (page,) = [page for page in PAGES if page.stem == name and MINI in page.parents]
     about = {
         (place(claim.source), claim.text)
         for claim in CLAIMS
@@ -115,7 +122,7 @@ def _is_a_reason(text: str) -> bool:
 
 def test_texts_count_what_the_ledger_counts() -> None:
     counted = {word: Counter(ledger().values())[word] for word in VERDICTS}
-    assert TEXTS[1].read_text(encoding="utf-8").count(counts_text(counted)) == 2
+    assert TEXT.read_text(encoding="utf-8").count(counts_text(counted)) == 2
     page = parsed((MINI / "report.html").read_text(encoding="utf-8"))
     shown = {item.text: item.attributes["class"] for item in page.all("ul")[0].all("li")}
     assert shown == {f"{count} {word}": CODES[word] for word, count in counted.items()}

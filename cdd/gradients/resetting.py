@@ -35,7 +35,7 @@ def unimportant_channels(
 ) -> Bool[Tensor, " dim"]:
     """True for each channel that every (query, neighbour) pair ranks among its smallest.
 
-    A pair's value of a channel is |student feature * neighbour's teacher feature|. A pair's list holds
+    A pair's value of a channel is `|student feature * neighbour's teacher feature|`. A pair's list holds
     the int(dim * ratio) channels (rounded down) of smallest value, ties by lower index, so that every
     list has exactly this length. The result is the intersection of all lists, empty if their length is 0.
 

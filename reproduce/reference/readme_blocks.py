@@ -1,22 +1,32 @@
-"""The measured parts of the README: blocks between comments, taken from the reference's pages."""
+"""Measured parts of README and documentation: blocks between comments, from the reference's pages."""
 
 import re
 from pathlib import Path
 
 from cdd.files import atomic_write
 
-CLAIMS = "claims"
+CLAIMS, BENCHMARKS = "claims", "benchmarks"
+NAMES = re.compile(rf"<!-- ({CLAIMS}|{BENCHMARKS}|table\d) -->")
 
 
-def write_blocks(readme: Path, reference: Path) -> None:
-    """Puts the tables of a scale's reference between the README's comments of their names."""
-    text = readme.read_text(encoding="utf-8")
-    for name in re.findall(r"<!-- (claims|table\d) -->", text):
-        lines = _verdicts(reference) if name == CLAIMS else _relative(reference / "tables" / f"{name}.md")
-        block = "\n".join([f"<!-- {name} -->", *lines, f"<!-- /{name} -->"])
-        before, _, rest = text.partition(f"<!-- {name} -->")
-        text = before + block + rest.partition(f"<!-- /{name} -->")[2]
-    atomic_write(readme, text)
+def write_blocks(document: Path, reference: Path) -> None:
+    """Puts what a scale's reference has measured between the document's comments of its names."""
+    text = document.read_text(encoding="utf-8")
+    filled = text
+    for name in NAMES.findall(text):
+        block = "\n".join([f"<!-- {name} -->", *_lines(name, reference), f"<!-- /{name} -->"])
+        before, _, rest = filled.partition(f"<!-- {name} -->")
+        filled = before + block + rest.partition(f"<!-- /{name} -->")[2]
+    if filled != text:
+        atomic_write(document, filled)
+
+
+def _lines(name: str, reference: Path) -> list[str]:
+    if name == CLAIMS:
+        return _verdicts(reference)
+    if name == BENCHMARKS:
+        return _machine_and_lines(reference.parent / f"{BENCHMARKS}.md")
+    return _relative(reference / "tables" / f"{name}.md")
 
 
 def _verdicts(reference: Path) -> list[str]:
@@ -24,6 +34,12 @@ def _verdicts(reference: Path) -> list[str]:
     text = (reference / f"{CLAIMS}.md").read_text(encoding="utf-8")
     rows = _rows(text.partition("**Verdicts**")[2].partition("**")[0])
     return [*rows[:2], *(row for row in rows if row.startswith("| all "))]
+
+
+def _machine_and_lines(page: Path) -> list[str]:
+    """The sentence on the machine and the first table, without the tables of single lines."""
+    _, machine, table = page.read_text(encoding="utf-8").split("\n\n")[:3]
+    return [machine, "", *_rows(table)]
 
 
 def _relative(page: Path) -> list[str]:

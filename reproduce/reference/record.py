@@ -24,7 +24,7 @@ STUDIES = "studies"
 TEXT = ROOT / "REPRODUCIBILITY.md"
 README = ROOT / "README.md"
 SHOWN: Scale = "mini"
-"""The scale that both are about."""
+"""The scale that they are about."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,14 @@ def record(scale: Scale, results: Path, listener: Listener) -> Recorded:
     text = TEXT if is_shown else None
     report = make_report(ReportRequest(scale=scale, results=results, text=text, origin="reference"), listener)
     if is_shown:
-        write_blocks(README, drawer.reference_folder)
+        for document in _documents():
+            write_blocks(document, drawer.reference_folder)
     return Recorded(Counter(found.values()), _dirty(drawer, found), report.files)
+
+
+def _documents() -> list[Path]:
+    """README and the pages of the documentation."""
+    return [README, *sorted((README.parent / "docs").rglob("*.md"))]
 
 
 def _copied(session: Session, drawer: Drawer) -> dict[str, str]:

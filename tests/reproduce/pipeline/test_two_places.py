@@ -43,9 +43,11 @@ def claims(monkeypatch: pytest.MonkeyPatch, tables: object) -> None:
 
 @pytest.fixture
 def readme(tmp_path: Path, two_stores: None, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Another README and text for `record` to write."""
+    """Another README, a page beside it and a text for `record` to write."""
     path = tmp_path / "README.md"
     path.write_text("Before\n<!-- claims -->\nold\n<!-- /claims -->\nAfter\n")
+    (tmp_path / "docs").mkdir()
+    shutil.copy(path, tmp_path / "docs" / "page.md")
     monkeypatch.setattr("reproduce.reference.record.README", path)
     monkeypatch.setattr("reproduce.reference.record.TEXT", tmp_path / "TEXT.md")
     return path
@@ -134,6 +136,7 @@ def test_recorded_runs_are_what_a_fresh_folder_shows(
     assert record("mini", results, listener).runs == {"unchanged": 4}
     text = readme.read_text()
     assert text.startswith("Before\n<!-- claims -->\n| Source") and text.endswith("<!-- /claims -->\nAfter\n")
+    assert (readme.parent / "docs" / "page.md").read_text() == text
     fresh = readme.parent / "fresh"
     Said("report", "--results", fresh)
     pages = {

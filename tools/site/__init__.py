@@ -1,0 +1,1 @@
+"""The generated parts of the documentation: the command line, recipe fields, artifacts and layers."""
