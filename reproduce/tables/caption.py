@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from string import ascii_lowercase
 from typing import Any
 
-from cdd.architecture import Network, SmallNetwork, VisionTransformer
 from cdd.data.registry import EMBEDDED
 from experiments.schema.figure import Artifact
 from experiments.schema.table import BEYOND, Scale, Table
@@ -13,6 +12,7 @@ from reproduce.evidence.context import Material
 from reproduce.execution.executor import Outcome
 from reproduce.planning.plan import Wish
 from reproduce.tables.against_reference import note as compared_with_reference
+from reproduce.tables.stand_ins import described, networks_note
 
 SCALE_TEXTS = {
     "mini": "small networks on small embedded images, for two CPU cores: compare directions, not numbers",
@@ -104,7 +104,7 @@ def caption(artifact: Artifact, material: Material) -> list[str]:
     if overrides:
         notes.append(f"Overridden, so not the paper's setting: {', '.join(overrides)}.")
     if scale != "paper":
-        notes.append(_networks(wishes))
+        notes.append(_networks(artifact, scale, wishes))
     if not made:
         return [*notes, "None of these runs has finished.", *_reference(artifact, material)]
     seeds = sorted({wish.recipe.seed for wish in shown})
@@ -179,21 +179,11 @@ def _protocols(artifact: Artifact) -> str:
     return "Protocols: " + "; ".join(f"{' and '.join(found)}, {text}" for text, found in titles.items()) + "."
 
 
-def _networks(wishes: list[Wish]) -> str:
-    students = sorted({_network(wish.recipe.student) for wish in wishes})
-    return f"Networks named in the rows are the paper's; ours at this scale: {'; '.join(students)}."
-
-
-def _network(backbone: Network) -> str:
-    if isinstance(backbone, VisionTransformer):
-        return (
-            f"vision transformer of {backbone.layers} layers, width {backbone.width}, patch {backbone.patch}"
-        )
-    if isinstance(backbone, SmallNetwork):
-        depth = "" if backbone.depth is None else f" of depth {backbone.depth}"
-        return f"{backbone.family}{depth}, width {backbone.width:g}"
-    blocks, planes = ("-".join(map(str, counts)) for counts in (backbone.blocks, backbone.planes))
-    return f"ResNet of {blocks} {backbone.block} blocks, {planes} planes"
+def _networks(artifact: Artifact, scale: Scale, wishes: list[Wish]) -> str:
+    """The networks of these runs, which are not all the paper's."""
+    named = networks_note(artifact, scale) if isinstance(artifact, Table) else None
+    students = sorted({described(wish.recipe.student) for wish in wishes})
+    return named or f"Networks at this scale, in place of the paper's: {'; '.join(students)}."
 
 
 def _data(wish: Wish, environment: Mapping[str, Any]) -> str:
