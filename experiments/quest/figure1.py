@@ -17,6 +17,7 @@ FIGURE = Sweep(
         source="Jain et al., ECCV 2020, QuEST's supplement, Figure 1",
         headings=("Words",),
         groups=(CIFAR_10,),
+        reference=ALONE,
         rows=(
             *(
                 Row(

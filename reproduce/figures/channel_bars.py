@@ -7,7 +7,7 @@ import pandas as pd
 from experiments.schema.figure import ChannelBars
 from reproduce.evidence.context import Material
 from reproduce.figures.output import DrawnPicture, picture_sheet, with_caption
-from reproduce.figures.style import OWN, STYLES, canvas, files, say
+from reproduce.figures.style import BAND, OWN, STYLES, canvas, files, say
 from reproduce.tables.cells import NOT_RUN
 from reproduce.tables.sheet import Block
 
@@ -22,11 +22,22 @@ def draw_bars(figure: ChannelBars, material: Material) -> DrawnPicture:
     with canvas() as (page, axes):
         width = GROUP_WIDTH / len(figure.curves)
         for number, bar in enumerate(figure.curves):
-            mine = numbers[numbers.run == bar.label].groupby("block").channels.mean()
-            colour = OWN if bar.own else STYLES[number][0]
-            places = [block + (number - (len(figure.curves) - 1) / 2) * width for block in mine.index]
-            if len(mine):
-                axes.bar(places, mine, width=width, color=colour, label=bar.label)
+            by_block = numbers[numbers.run == bar.label].groupby("block").channels
+            mean, colour = by_block.mean(), OWN if bar.own else STYLES[number][0]
+            places = [block + (number - (len(figure.curves) - 1) / 2) * width for block in mean.index]
+            if len(mean):
+                # One seed has no deviation, which is then no bar.
+                axes.bar(
+                    places,
+                    mean,
+                    width=width,
+                    color=colour,
+                    label=bar.label,
+                    yerr=by_block.std(),
+                    error_kw={"ecolor": "0.5", "elinewidth": 1.0},
+                )
+        if numbers.seed.nunique() > 1:
+            axes.plot([], [], color="0.5", linewidth=1.0, label=BAND)
         if len(numbers):
             axes.set_xticks(sorted(set(numbers.block)))
             axes.legend()

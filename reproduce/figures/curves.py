@@ -11,7 +11,18 @@ from experiments.schema.table import Column
 from reproduce.evidence.context import Material
 from reproduce.evidence.histories import measured
 from reproduce.figures.output import DrawnPicture, picture_sheet, with_caption
-from reproduce.figures.style import OWN, STYLES, canvas, files, legend_below, panels, say, whole_numbers
+from reproduce.figures.style import (
+    OWN,
+    SHADE,
+    STYLES,
+    band_in_legend,
+    canvas,
+    files,
+    legend_below,
+    panels,
+    say,
+    whole_numbers,
+)
 from reproduce.tables.build import decimals_for
 from reproduce.tables.cells import NOT_MEASURED
 from reproduce.tables.sheet import Block, number_text
@@ -45,7 +56,11 @@ def _panels(figure: Figure, numbers: pd.DataFrame, marks: list[tuple[int, str]])
         for axes, column in zip(places, figure.columns, strict=True):
             _trace(axes, figure, numbers[numbers.metric == column.name], marks, names)
             axes.set_ylabel(_axis(column))
-        legend_below(page, places[0])
+            if column.relative == "percent":
+                axes.set_ylim(bottom=0)
+        if numbers.groupby(["curve", "metric", "epoch"]).size().gt(1).any():
+            band_in_legend(places[0])
+        legend_below(page, *places)
         return files(page)
 
 
@@ -96,7 +111,7 @@ def _trace(
         axes.plot(epochs, mean, color=colour, linestyle=dash, linewidth=width, zorder=order, label=name)
         if mine.seed.nunique() > 1:
             spread = by_epoch.std()
-            axes.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0)
+            axes.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=SHADE, linewidth=0)
     for epoch, text in marks:
         axes.axvline(epoch, color="0.4", linewidth=0.8, linestyle=(0, (1, 2)), zorder=2)
         axes.annotate(

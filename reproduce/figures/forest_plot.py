@@ -10,7 +10,7 @@ from experiments.schema.figure import Choice, Forest
 from experiments.schema.table import Column
 from reproduce.evidence.context import Material
 from reproduce.figures.effect_sizes import Comparison, Worth
-from reproduce.figures.forest_panels import Line, draw_panels
+from reproduce.figures.forest_panels import Line, clipped_lines, draw_panels
 from reproduce.figures.output import DrawnPicture, picture_sheet, with_caption
 from reproduce.statistics.intervals import CONFIDENCE, Interval
 from reproduce.tables.build import decimals_for
@@ -35,16 +35,10 @@ def draw_forest(figure: Forest, material: Material) -> DrawnPicture:
     blocks = [_worth_block(figure, comparison, worths), _points(figure)]
     sheet = picture_sheet(figure, material, blocks, _numbers(figure, comparison, worths))
     sheet = replace(sheet, notes=(*sheet.notes, *_notes(figure, comparison, worths)))
-    lines = [
-        [
-            Line(choice.number, choice.label, worths[choice.label, column.name].interval)
-            for choice in figure.curves
-        ]
-        for column in figure.panels
-    ]
+    lines = [_panel_lines(figure, column, worths) for column in figure.panels]
     bands = [comparison.seed_deviation(column) for column in figure.panels]
     titles = [f"{column.name}, {_difference(column)}" for column in figure.panels]
-    return with_caption(sheet, draw_panels(titles, lines, bands))
+    return with_caption(sheet, draw_panels(titles, lines, bands, _band_text(figure, comparison)))
 
 
 def unit_of_difference(column: Column) -> str:
@@ -133,8 +127,30 @@ def _line(choice: Choice, column: Column, worth: Worth, default: Mapping[int, fl
 def _notes(figure: Forest, comparison: Comparison, worths: Worths) -> list[str]:
     """What the intervals are of, and the band."""
     seeds = len(comparison.default_everywhere(figure.columns[0]))
-    band = f"Grey band: {figure.default.label} plus and minus its standard deviation over {seeds} seeds."
-    return [*_of_intervals(worths), *([band] if seeds > 1 else [])]
+    band = f"Grey band: {_band_text(figure, comparison)}."
+    return [*_of_intervals(worths), *([band] if seeds > 1 else []), *_clipping_notes(figure, worths)]
+
+
+def _clipping_notes(figure: Forest, worths: Worths) -> list[str]:
+    """The choices that stand at the edge of a panel, which has no room for them."""
+    return [
+        f"Clipped in the panel of {column.name}: {line.number}, "
+        f"{interval_text(line.interval, _decimals_of_difference(column))}."
+        for column in figure.panels
+        for line in clipped_lines(_panel_lines(figure, column, worths))
+    ]
+
+
+def _panel_lines(figure: Forest, column: Column, worths: Worths) -> list[Line]:
+    return [
+        Line(choice.number, choice.label, worths[choice.label, column.name].interval)
+        for choice in figure.curves
+    ]
+
+
+def _band_text(figure: Forest, comparison: Comparison) -> str:
+    seeds = len(comparison.default_everywhere(figure.columns[0]))
+    return f"{figure.default.label} ± its standard deviation over {seeds} seeds"
 
 
 def _of_intervals(worths: Worths) -> list[str]:

@@ -13,7 +13,9 @@ from reproduce.tables.cells import NOT_MEASURED
 from reproduce.tables.sheet import Block
 
 LEAST = 1e-9
-"""What is smaller, zero included, is drawn here."""
+"""What is smaller, zero included, counts as this."""
+SHARE_SHOWN = 1e-2
+"""Of the limit: what lies lower is clipped."""
 SHADES = (0.18, 0.3, 0.45)
 """From the outermost band to the innermost."""
 
@@ -33,9 +35,10 @@ def draw_distribution(figure: Distribution, material: Material) -> DrawnPicture:
                 continue
             _bands(axes, mine)
             limit = limits[curve.label]
+            _clip(axes, mine, limit * SHARE_SHOWN)
             axes.axhline(limit, color="0.1", linewidth=0.9, linestyle="--", label=figure.limit_text)
         places[0].set_ylabel(figure.quantity)
-        legend_below(page, next((axes for axes in places if axes.lines), places[0]))
+        legend_below(page, *places)
         drawn = files(page)
     return with_caption(sheet, drawn)
 
@@ -56,6 +59,14 @@ def _bands(axes: Axes, numbers: pd.DataFrame) -> None:
         axes.plot(grid.index, grid[middle], color=COLOURS[0], linewidth=1.4, label="median")
     whole_numbers(axes.xaxis)
     axes.margins(x=0.02)
+
+
+def _clip(axes: "Axes", numbers: pd.DataFrame, floor: float) -> None:
+    """Ends the axis at the floor, and says so where anything lies lower."""
+    axes.set_ylim(bottom=floor)
+    if (numbers.value < floor).any():
+        text = f"clipped at {floor:.0e}"
+        axes.annotate(text, (0.02, 0.02), xycoords="axes fraction", fontsize="small", color="0.3")
 
 
 def _grid(numbers: pd.DataFrame) -> pd.DataFrame:

@@ -48,6 +48,6 @@ def draw_artifact(artifact: Artifact, material: Material) -> tuple[Sheet, list[P
         return sheet, write(sheet, material.folder / "tables")
     draw_picture = DRAWN_BY[type(artifact)]
     picture = draw_picture(artifact, material)
-    if material.reference:
+    if material.reference and not isinstance(artifact, Sweep):
         picture = beside_reference(picture, draw_picture(artifact, material.of_reference()))
     return picture.sheet, picture.write(material.folder / FIGURES)

@@ -41,6 +41,10 @@ METADATA: Any = {
     ".svg": {"Date": None, "Creator": None},
 }
 """What the formats say of hour and program is left out, so that a figure drawn again is the same bytes."""
+BAND, SHADE = "± standard deviation over seeds", 0.18
+"""What a band about a line is, and how much it covers."""
+MOST_COLUMNS = 5
+"""Of a legend below the panels."""
 OWN = "#000000"
 # Okabe and Ito's palette, whose colours keep apart for all common kinds of colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -76,11 +80,21 @@ def whole_numbers(*axes: Axis) -> None:
         axis.set_major_locator(MaxNLocator(integer=True))
 
 
-def legend_below(figure: Figure, axes: Axes) -> None:
-    """What is drawn in these axes, named in one line below all panels."""
-    handles, labels = axes.get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+def band_in_legend(axes: "Axes") -> None:
+    """Names the bands about the lines of these axes, in grey for all colours."""
+    axes.fill_between([], [], color="0.5", alpha=2 * SHADE, linewidth=0, label=BAND)
+
+
+def legend_below(figure: "Figure", *places: "Axes", columns: int = MOST_COLUMNS) -> None:
+    """What is drawn in these axes, each name once, below all panels."""
+    found = {
+        label: handle
+        for axes in places
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    if found:
+        ncols = min(columns, len(found))
+        figure.legend([*found.values()], [*found], loc="outside lower center", ncols=ncols)
 
 
 @contextmanager

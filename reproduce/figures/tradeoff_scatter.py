@@ -7,14 +7,17 @@ from matplotlib.axes import Axes
 
 from experiments.schema.figure import Cloud
 from reproduce.evidence.context import Material
+from reproduce.figures.clipping import announce, clipped_range, is_clipped
 from reproduce.figures.output import DrawnPicture, picture_sheet, with_caption
-from reproduce.figures.style import COLOURS, OWN, files, panels, say
+from reproduce.figures.style import COLOURS, OWN, files, legend_below, panels, say
 from reproduce.statistics.pareto import pareto_front
 from reproduce.tables.build import decimals_for
 from reproduce.tables.cells import NOT_RUN
 from reproduce.tables.sheet import Block, number_text
 
 MARKERS = "osD^vPX*"
+ROOM = 0.25
+"""Share of the shown range that is left free for the names of clipped runs."""
 COLUMNS = ["group", "family", "run", "seed", "run_id", "cost", "accuracy", "on_front"]
 
 
@@ -25,7 +28,8 @@ def draw_cloud(figure: Cloud, material: Material) -> DrawnPicture:
     fewer = " Not every run was made for every seed." if shown < wanted else ""
     blocks = [_block(figure, group.title, numbers) for group in figure.groups]
     sheet = picture_sheet(figure, material, blocks, numbers)
-    sheet = replace(sheet, notes=(*sheet.notes, f"Runs shown: {shown}.{fewer}"))
+    notes = (f"Runs shown: {shown}.{fewer}", *_clipping_notes(figure, numbers))
+    sheet = replace(sheet, notes=(*sheet.notes, *notes))
     families = list(dict.fromkeys(figure.family(wish.recipe) for wish in material.wishes))
     with panels(len(figure.groups), height=3.0) as (page, places):
         for axes, group in zip(places, figure.groups, strict=True):
@@ -33,13 +37,7 @@ def draw_cloud(figure: Cloud, material: Material) -> DrawnPicture:
             axes.set_title(group.heading(material.scale))
             axes.set_xlabel(f"{figure.cost.name} ({figure.cost.unit})")
         places[0].set_ylabel(f"{figure.accuracy.name} ({figure.accuracy.unit})")
-        found = {
-            name: handle
-            for axes in places
-            for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
-        if found:
-            page.legend([*found.values()], [*found], loc="outside lower center", ncols=4)
+        legend_below(page, *places, columns=4)
         drawn = files(page)
     return with_caption(sheet, drawn)
 
@@ -77,6 +75,13 @@ def _panel(axes: Axes, families: list[str], numbers: pd.DataFrame) -> None:
     if numbers.empty:
         say(axes, NOT_RUN)
         return
+    outliers = _clipped(numbers)
+    for line in outliers.to_dict("records"):
+        is_high = bool(line["accuracy"] > numbers.accuracy.median())
+        announce(axes, "y", line["cost"], is_high, f"{line['family']}\n{line['accuracy']:.1f}, clipped")
+    numbers = numbers.drop(outliers.index)
+    if len(outliers):
+        axes.margins(y=ROOM)
     front = numbers[numbers.on_front].sort_values(["cost", "accuracy"])
     axes.step(front.cost, front.accuracy, where="post", color=OWN, linewidth=0.8, zorder=2, label="front")
     for place, family in enumerate(families):
@@ -94,6 +99,21 @@ def _panel(axes: Axes, families: list[str], numbers: pd.DataFrame) -> None:
                 zorder=3,
                 label=family,
             )
+
+
+def _clipped(numbers: pd.DataFrame) -> pd.DataFrame:
+    """The runs of one group that would squeeze all others."""
+    ends = clipped_range(numbers.accuracy.tolist())
+    return numbers[[is_clipped(value, ends) for value in numbers.accuracy]]
+
+
+def _clipping_notes(figure: Cloud, numbers: pd.DataFrame) -> list[str]:
+    """The runs that stand at an edge of their panel, with what they have."""
+    return [
+        f"Clipped in the panel of {title}: {line['run']}, {figure.accuracy.name} {line['accuracy']:.2f}."
+        for title, mine in numbers.groupby("group", sort=False)
+        for line in _clipped(mine).to_dict("records")
+    ]
 
 
 def _block(figure: Cloud, group: str, numbers: pd.DataFrame) -> Block:

@@ -14,17 +14,16 @@ from reproduce.execution.listener import Listener
 from reproduce.pipeline.drawer import Drawn
 from reproduce.pipeline.ledger import Ledger, draw_ledger
 from reproduce.pipeline.session import Request, Session
-from reproduce.report.html_table import HtmlGrid, html_grid
+from reproduce.report.ledger_part import ledger_part
 from reproduce.report.markdown import document, sections
 from reproduce.report.pictures import galleries, studies
 from reproduce.report.run_table import clock, machines, run_lines
 from reproduce.report.sections import exhibit_sections
 from reproduce.report.templates import challenge_text, html_page
-from reproduce.statistics.judged_claim import JudgedClaim
 from reproduce.statistics.verdicts import CODES, EXPLANATION
 from reproduce.storage.provenance import ROOT
 from reproduce.tables.caption import DIGEST_LENGTH, SCALE_TEXTS
-from reproduce.tables.ledger_table import counts, counts_text
+from reproduce.tables.ledger_table import by_source, counts, counts_text
 from reproduce.tables.text import markdown_table
 
 DIFFERENCES = ROOT / "DIFFERENCES.md"
@@ -58,15 +57,6 @@ class Report:
     runs: int
 
 
-@dataclass(frozen=True)
-class LedgerPart:
-    """The judged claims as the page shows them."""
-
-    grids: tuple[HtmlGrid, ...]
-    notes: tuple[str, ...]
-    command: str
-
-
 def make_report(request: ReportRequest, listener: Listener) -> Report:
     """Draws everything that is known of a scale, judges it, and writes page and text.
 
@@ -96,8 +86,9 @@ def _values(scale: Scale, session: Session, drawn: list[Drawn], ledger: Ledger) 
     folders = (session.drawer.folder, session.drawer.reference_folder)
     runs = run_lines(drawn)
     shown = [wish for each in drawn for wish in each.wishes if wish.recipe.run_id in each.outcomes]
-    verdicts, parts = counts(ledger.claims), exhibit_sections(drawn, scale)
     own = f" --scale {scale}" if scale != "mini" else ""
+    part = ledger_part(ledger, f"python -m reproduce claims{own}")
+    verdicts, parts = counts(ledger.claims), exhibit_sections(drawn, scale, part)
     return {
         "title": f"{TITLE}: results at the {scale} scale",
         "description": _description(scale, verdicts, len(runs)),
@@ -113,16 +104,11 @@ def _values(scale: Scale, session: Session, drawn: list[Drawn], ledger: Ledger) 
         "counts_text": counts_text(verdicts),
         "meanings": EXPLANATION,
         "claims": ledger.claims,
-        "publications": _publications(ledger.claims),
+        "publications": by_source(ledger.claims),
         "ledger_blocks": [
-            {"title": block.title, "table": "\n".join(markdown_table(block.frame, words=block.words))}
-            for block in ledger.sheet.blocks
+            {"title": block.title, "table": "\n".join(markdown_table(block))} for block in ledger.sheet.blocks
         ],
-        "ledger": LedgerPart(
-            tuple(html_grid(block) for block in ledger.sheet.blocks),
-            ledger.sheet.notes,
-            f"python -m reproduce claims{own}",
-        ),
+        "ledger": part,
         "sections": parts,
         "galleries": next(filter(None, map(galleries, folders)), []),
         "studies": next(filter(None, map(studies, folders)), []),
@@ -151,11 +137,3 @@ def _data(drawn: list[Drawn]) -> list[str]:
         f"{name} at {', '.join(f'{height}x{width}' for height, width in sorted(found))} (digest {digest})"
         for (name, digest), found in sorted(sizes.items())
     ]
-
-
-def _publications(claims: list[JudgedClaim]) -> dict[str, list[JudgedClaim]]:
-    """Claims by the table or figure that they come from, in the order of the ledger."""
-    found: dict[str, list[JudgedClaim]] = {}
-    for judged in claims:
-        found.setdefault(judged.source, []).append(judged)
-    return found

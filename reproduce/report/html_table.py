@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from reproduce.tables.sheet import Block
-from reproduce.tables.text import headings, sparse
-
-TEXTS = ("verdict", "interval over")
-"""Columns of words, which begin on the left; all others are numbers."""
+from reproduce.tables.text import headings, sparse, words_of
 
 
 @dataclass(frozen=True)
@@ -95,10 +92,4 @@ def _height(lines: list[list[str]], number: int, place: int) -> int:
 
 
 def _kinds(block: Block) -> list[str]:
-    keys = block.frame.index.nlevels
-    values = (str(column[1]) for column in block.frame.columns)
-    return [
-        "name",
-        *["word"] * (keys - 1),
-        *("word" if block.words or name in TEXTS else "number" for name in values),
-    ]
+    return ["name", *("word" if is_word else "number" for is_word in words_of(block)[1:])]

@@ -2,14 +2,14 @@
 
 import base64
 import re
-import struct
 from dataclasses import dataclass
 from pathlib import Path
+
+import PIL.Image
 
 TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 """Best first: what is drawn as lines stays sharp at every size."""
 POINTS_TO_PIXELS = 4 / 3
-PNG_SIZE = slice(16, 24)
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,9 @@ def image(stem: Path) -> Image | None:
     if path is None:
         return None
     content = path.read_bytes()
-    width, height = _size(content) if path.suffix == ".png" else _points(content)
+    width, height = PIL.Image.open(path).size if path.suffix == ".png" else _points(content)
     text = base64.b64encode(content).decode()
     return Image(f"data:{TYPES[path.suffix]};base64,{text}", width, height)
-
-
-def _size(png: bytes) -> tuple[int, int]:
-    width, height = struct.unpack(">II", png[PNG_SIZE])
-    return width, height
 
 
 def _points(svg: bytes) -> tuple[int, int]:

@@ -12,8 +12,10 @@ from reproduce.figures.output import reference_of
 from reproduce.pipeline.drawer import Drawn
 from reproduce.report.html_table import HtmlGrid, html_grid
 from reproduce.report.images import Image, image
+from reproduce.report.ledger_part import LedgerPart
 from reproduce.statistics.judged_claim import PUBLICATION_PARTS
 from reproduce.tables.caption import heading
+from reproduce.tables.ledger_table import has_verdicts
 
 BEYOND_TITLES = (
     "Points that the text leaves open",
@@ -41,6 +43,7 @@ class Exhibit:
         image: None for a table.
         reference_image: the same figure of the committed runs, where the user's own is shown.
         alt: the picture in words.
+        claims: where the page has the verdicts about it; empty for none.
         runs: behind its numbers, by name and seed.
         command: makes it again.
         beyond: whether no paper has it.
@@ -54,6 +57,7 @@ class Exhibit:
     image: Image | None
     reference_image: Image | None
     alt: str
+    claims: str
     runs: tuple[ShownRun, ...]
     command: str
     beyond: bool
@@ -73,8 +77,11 @@ class Section:
     exhibits: tuple[Exhibit, ...]
 
 
-def exhibit_sections(drawn: Iterable[Drawn], scale: Scale) -> list[Section]:
-    """What each publication has, supplements behind it, in the order of the catalog; what none has, last."""
+def exhibit_sections(drawn: Iterable[Drawn], scale: Scale, ledger: LedgerPart) -> list[Section]:
+    """What each publication has, supplements behind it, in the order of the catalog; what none has, last.
+
+    Verdicts stand in the ledger alone.
+    """
     pairs = [(registry.find(each.sheet.name), each) for each in drawn]
     pairs.sort(key=lambda pair: len(pair[0].source.split(", ")))
     publications = list(dict.fromkeys(_publication(artifact) for artifact, _ in pairs))
@@ -82,7 +89,11 @@ def exhibit_sections(drawn: Iterable[Drawn], scale: Scale) -> list[Section]:
     pairs.sort(key=lambda pair: pair[0].source == BEYOND)
     parts = groupby(pairs, key=lambda pair: _title(pair[0]))
     return [
-        Section(f"part-{number}", title, tuple(_exhibit(artifact, each, scale) for artifact, each in found))
+        Section(
+            f"part-{number}",
+            title,
+            tuple(_exhibit(artifact, each, scale, ledger) for artifact, each in found),
+        )
         for number, (title, found) in enumerate(parts, 1)
     ]
 
@@ -112,19 +123,21 @@ def _title(artifact: Artifact) -> str:
     return f"{'Tables' if isinstance(artifact, Table) else 'Figures'} of {_publication(artifact)}"
 
 
-def _exhibit(artifact: Artifact, drawn: Drawn, scale: Scale) -> Exhibit:
+def _exhibit(artifact: Artifact, drawn: Drawn, scale: Scale, ledger: LedgerPart) -> Exhibit:
     sheet, runs = drawn.sheet, _runs(drawn)
     what, stem = heading(artifact), drawn.files[0].with_name(sheet.name)
+    beside = reference_of(stem)
     is_table = isinstance(artifact, Table)
     return Exhibit(
         anchor=sheet.name,
         heading=what,
         title=sheet.title,
-        grids=tuple(html_grid(block) for block in sheet.blocks),
-        notes=sheet.notes,
+        grids=tuple(html_grid(block) for block in sheet.blocks if not has_verdicts(block)),
+        notes=ledger.without_own(sheet.notes),
         image=None if is_table else image(stem),
-        reference_image=None if is_table or drawn.origin == "reference" else image(reference_of(stem)),
+        reference_image=image(beside) if any(path.stem == beside.name for path in drawn.files) else None,
         alt=f"{what}: drawn from {len({run.run_id for run in runs})} runs. Its numbers follow as a table.",
+        claims=ledger.anchor(artifact.source),
         runs=runs,
         command=repeat_command(sheet.name, scale, (run.seed for run in runs)),
         beyond=artifact.source == BEYOND,

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from cdd.files import atomic_write
+from experiments.schema.scale import Scale
 from experiments.schema.table import Column, Table
 from reproduce.evidence.context import Material, Origin
 from reproduce.tables import pdf
@@ -17,6 +18,7 @@ from reproduce.tables.cells import Cell, CellKey, measure, relative
 from reproduce.tables.ledger_table import verdict_blocks, verdict_notes
 from reproduce.tables.sheet import Block, Sheet, number_text
 from reproduce.tables.side_by_side import side_by_side
+from reproduce.tables.stand_ins import network_texts
 from reproduce.tables.text import latex, markdown
 
 MOST_DECIMALS = 5
@@ -30,7 +32,7 @@ def draw(table: Table, material: Material) -> Sheet:
     lines = _lines(table, material)
     headings = {group.title: group.heading(material.scale) for group in table.groups}
     notes = row_notes(table, material.wishes, material.overrides)
-    blocks = [_absolute(table, lines, headings, notes)]
+    blocks = [_absolute(table, lines, headings, notes, material.scale)]
     if table.reference:
         blocks.append(_relative(table, lines, headings))
     if table.side_by_side:
@@ -41,7 +43,7 @@ def draw(table: Table, material: Material) -> Sheet:
         title=title(table, material.scale, material.wishes),
         blocks=(*blocks, *verdict_blocks(material.judged, beside)),
         notes=(*caption(table, material), *verdict_notes(material.judged)),
-        numbers=_numbers(table, lines),
+        numbers=_numbers(table, lines, material.scale),
     )
 
 
@@ -63,7 +65,9 @@ def _absolute(
     lines: Lines,
     headings: Mapping[str, str],
     notes: Mapping[str, list[str]],
+    scale: Scale,
 ) -> Block:
+    """Ours and the paper's; at the paper's scale, where both are of one kind, the gap between them."""
     rows: dict[tuple[str, ...], list[str]] = {}
     cells = next(iter(lines.values()))
     decimals = {name: _decimals(name, table, cells) for name in {key[2] for key in cells}}
@@ -71,7 +75,7 @@ def _absolute(
     for row in table.rows:
         mine = _row_of(table, row.label, cells)
         mark = "".join(f" [{marks[note]}]" for note in notes[row.label])
-        texts = (row.label + mark, *row.texts)
+        texts = (row.label + mark, *network_texts(table, row, scale))
         published = [number_text(cell.paper, column.decimals) for column, cell in mine]
         if row.reported:
             rows[(*texts, "reported")] = published
@@ -82,9 +86,14 @@ def _absolute(
                 _measured(cell, decimals[column.name]) for column, cell in line
             ]
         rows[(*texts, "paper")] = published
-        rows[(*texts, "gap")] = [number_text(cell.gap, column.decimals, signed=True) for column, cell in mine]
+        if scale == "paper":
+            gaps = [number_text(cell.gap, column.decimals, signed=True) for column, cell in mine]
+            rows[(*texts, "gap")] = gaps
     names = [(headings[group.title], f"{column.name} ({column.unit})") for group, column in _columns(table)]
-    return Block.of("Measured, the paper's, and the gap between them", rows, (*table.headings, ""), names)
+    title = (
+        "Measured, the paper's, and the gap between them" if scale == "paper" else "Measured, and the paper's"
+    )
+    return Block.of(title, rows, (*table.headings, ""), names)
 
 
 def _relative(
@@ -108,7 +117,7 @@ def _relative(
     return Block.of(_relative_title(table), rows, (table.headings[0], ""), names)
 
 
-def _numbers(table: Table, lines: Lines) -> pd.DataFrame:
+def _numbers(table: Table, lines: Lines, scale: Scale) -> pd.DataFrame:
     """One line per cell, for programs: unrounded values to six significant digits."""
     (_, cells), *others = lines.items()
     compared = relative(table, cells)
@@ -134,7 +143,7 @@ def _numbers(table: Table, lines: Lines) -> pd.DataFrame:
                 "mean": _short(cell.mean),
                 "std": _short(cell.deviation),
                 "paper": cell.paper,
-                "gap": _short(cell.gap),
+                "gap": _short(cell.gap) if scale == "paper" else math.nan,
                 "relative_mean": _short(other.mean),
                 "relative_std": _short(other.deviation),
                 "relative_paper": _short(other.paper),

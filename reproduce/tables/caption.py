@@ -10,6 +10,7 @@ from experiments.schema.table import BEYOND, Table
 from reproduce.claims.thread_spread import thread_spread
 from reproduce.statistics.judged_claim import PUBLICATION_PARTS
 from reproduce.tables.against_reference import note as compared_with_reference
+from reproduce.tables.stand_ins import networks_note
 
 if TYPE_CHECKING:
     from experiments.schema.figure import Artifact
@@ -106,7 +107,7 @@ def caption(artifact: "Artifact", material: "Material") -> list[str]:
     if overrides:
         notes.append(f"Overridden, so not the paper's setting: {', '.join(overrides)}.")
     if scale != "paper":
-        notes.append(_networks(wishes))
+        notes.append(_networks(artifact, scale, wishes))
     if not made:
         return [*notes, "None of these runs has finished.", *_reference(artifact, material)]
     seeds = sorted({wish.recipe.seed for wish in shown})
@@ -181,9 +182,11 @@ def _protocols(artifact: "Artifact") -> str:
     return "Protocols: " + "; ".join(f"{' and '.join(found)}, {text}" for text, found in titles.items()) + "."
 
 
-def _networks(wishes: "list[Wish]") -> str:
+def _networks(artifact: "Artifact", scale: "Scale", wishes: "list[Wish]") -> str:
+    """The networks of these runs, which are not all the paper's."""
+    named = networks_note(artifact, scale) if isinstance(artifact, Table) else None
     students = sorted({wish.recipe.student.description for wish in wishes})
-    return f"Networks named in the rows are the paper's; ours at this scale: {'; '.join(students)}."
+    return named or f"Networks at this scale, in place of the paper's: {'; '.join(students)}."
 
 
 def _data(wish: "Wish", environment: Mapping[str, Any]) -> str:

@@ -43,6 +43,7 @@ RULES = (
     f"Near chance is a run whose accuracy does not lie above {LEAST_SHARE:.0%} of the way from random to "
     "perfect rankings of the same queries, its interval included.",
 )
+SHOWN = f"Verdicts are those of the claims ledger ({NAME}.md), over all recorded seeds. {EXPLANATION}"
 NO_NUMBER = "Seeds to add, no number: the queries alone are too few to tell a difference of this size."
 
 
@@ -61,7 +62,7 @@ def sheet(claims: list[JudgedClaim], scale: Scale, reference: Sequence[JudgedCla
     """The ledger of one scale; `reference` has the same claims judged by the committed runs."""
     title = f"Claims of the sources, judged at the {scale} scale"
     blocks = [_counted(claims)]
-    for source, found in _by_source(claims).items():
+    for source, found in by_source(claims).items():
         blocks.append(_grid(found[0].claim.source, source, found, reference))
     notes = [f"Scale {scale}: {SCALE_TEXTS[scale]}.", *_agreement(claims, reference), *RULES, *_notes(claims)]
     return Sheet(name=NAME, title=title, blocks=tuple(blocks), notes=tuple(notes), numbers=_numbers(claims))
@@ -85,14 +86,18 @@ def verdict_blocks(claims: Sequence[JudgedClaim], reference: Sequence[JudgedClai
     """
     return [
         _grid(f"Verdicts of the claims ledger: {found[0].claim.source}", source, found, reference)
-        for source, found in _by_source(claims).items()
+        for source, found in by_source(claims).items()
     ]
 
 
 def verdict_notes(claims: Sequence[JudgedClaim]) -> list[str]:
     """What must be known to read them."""
-    shown = f"Verdicts are those of the claims ledger ({NAME}.md), over all recorded seeds. {EXPLANATION}"
-    return [shown, INTERVALS, *_notes(claims)] if claims else []
+    return [SHOWN, INTERVALS, *_notes(claims)] if claims else []
+
+
+def has_verdicts(block: Block) -> bool:
+    """Whether the block is a part of the ledger."""
+    return block.brief == BRIEF
 
 
 def as_plain(
@@ -107,7 +112,7 @@ def as_plain(
     }
 
 
-def _by_source(claims: Sequence[JudgedClaim]) -> dict[str, list[JudgedClaim]]:
+def by_source(claims: Sequence[JudgedClaim]) -> dict[str, list[JudgedClaim]]:
     """Claims of one source together, sources as they come first."""
     found: dict[str, list[JudgedClaim]] = {}
     for judged in claims:
@@ -118,7 +123,7 @@ def _by_source(claims: Sequence[JudgedClaim]) -> dict[str, list[JudgedClaim]]:
 def _counted(claims: list[JudgedClaim]) -> Block:
     rows = {
         (name,): [str(len(found)), *map(str, counts(found).values())]
-        for name, found in {**_by_source(claims), ALL: claims}.items()
+        for name, found in {**by_source(claims), ALL: claims}.items()
     }
     return Block.of("Verdicts", rows, ("Source",), [("", name) for name in ("claims", *VERDICTS)])
 

@@ -1,186 +1,129 @@
-"""A sheet as one PDF page: vector, fonts embedded as Type 42, the same bytes for the same numbers."""
+"""A sheet as a PDF of A4 pages: text in embedded fonts, the same bytes for the same numbers."""
 
-import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cache
+from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any
+from pathlib import Path
 
 import matplotlib
 import pandas as pd
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
-from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
-from matplotlib.ft2font import FT2Font, LoadFlags
-from matplotlib.lines import Line2D
+from fpdf import FPDF, FontFace
+from fpdf.enums import CellBordersLayout
+from fpdf.table import Table as PageTable
 
 from reproduce.tables.sheet import Block, Sheet
-from reproduce.tables.text import headings, sparse
+from reproduce.tables.text import headings, sparse, words_of
 
-FONT, SIZE, SMALL, LARGE = "STIXGeneral", 9.0, 8.0, 12.0
-LINE, GAP, MARGIN = 13.0, 11.0, 36.0  # points
-THICK, THIN, HAIR = 0.9, 0.5, 0.25
-POINTS_PER_INCH = 72.0
-BOLD_WIDENS = 1.08
-SUBPIXELS = 64  # units of a font's metrics in a pixel
-SETTINGS: Any = {"pdf.fonttype": 42, "font.family": FONT, "pdf.compression": 6, "text.usetex": False}
-
-
-@dataclass(frozen=True)
-class _Text:
-    x: float
-    y: float
-    text: str
-    size: float = SIZE
-    align: str = "left"
-    bold: bool = False
+FONT, SIZE, SMALL, LARGE = "STIX", 8.5, 7.5, 11.0
+MARGIN, LINE, PADDING = 36.0, 11.0, 4.0  # points
+RULE = 0.4  # points
+NO_RULE, ABOVE, BELOW = CellBordersLayout(0), CellBordersLayout.TOP, CellBordersLayout.BOTTOM
+NO_DATE = datetime.fromtimestamp(0, UTC)
+"""As reproducible builds write it."""
+FEWEST_LINES = 4
+"""Of a block that begin on a page; where fewer fit it begins on the next."""
 
 
-@dataclass(frozen=True)
-class _Rule:
-    left: float
-    right: float
-    y: float
-    width: float
+class _Pages(FPDF):
+    """Pages that repeat the sheet's title and count themselves."""
 
+    def __init__(self, title: str):
+        super().__init__("landscape", "pt", "A4")
+        fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+        self.add_font(FONT, "", fonts / "STIXGeneral.ttf")
+        self.add_font(FONT, "B", fonts / "STIXGeneralBol.ttf")
+        self.set_title(title)
+        self.set_creation_date(NO_DATE)
+        self.set_margin(MARGIN)
+        self.set_auto_page_break(True, MARGIN + LINE)
+        self.c_margin = 0
+        self.heading = title
+        self.add_page()
 
-@dataclass
-class _Canvas:
-    """What is drawn, in points from the upper left corner; the page takes its size from it."""
+    def header(self) -> None:
+        """The title."""
+        self.set_font(FONT, "B", LARGE)
+        self.multi_cell(0, LARGE + 3, self.heading, align="L", new_x="LMARGIN", new_y="NEXT")
+        self.ln(PADDING)
 
-    texts: list[_Text] = field(default_factory=list)
-    rules: list[_Rule] = field(default_factory=list)
-    y: float = 0.0
+    def footer(self) -> None:
+        """The page's number, of how many."""
+        self.set_font(FONT, "", SMALL)
+        self.set_y(-MARGIN)
+        self.cell(0, LINE, f"{self.page_no()} of {{nb}}", align="R")
 
 
 def page(sheet: Sheet) -> bytes:
     """The PDF file of the sheet."""
-    canvas = _Canvas(y=MARGIN + LARGE)
-    widths = [_widths(block.frame) for block in sheet.blocks]
-    width = max(sum(found) + GAP * (len(found) - 1) for found in widths)
-    for number, line in enumerate(_wrapped(sheet.title, width / BOLD_WIDENS, LARGE)):
-        canvas.y += number and LARGE + 3
-        canvas.texts.append(_Text(MARGIN, canvas.y, line, LARGE, bold=True))
-    for block, columns in zip(sheet.blocks, widths, strict=True):
-        canvas.y += 2 * LINE
-        _block(canvas, block, _stretched(columns, block.frame.index.nlevels, width))
-    canvas.y += LINE / 2
+    pages = _Pages(sheet.title)
+    for block in sheet.blocks:
+        _block(pages, block)
+    pages.ln(LINE)
+    pages.set_font(FONT, "", SMALL)
     for note in sheet.notes:
-        for line in _wrapped(note, width):
-            canvas.y += SMALL + 3
-            canvas.texts.append(_Text(MARGIN, canvas.y, line, SMALL))
-    return _pdf(canvas, width + 2 * MARGIN, canvas.y + MARGIN)
+        pages.multi_cell(0, SMALL + 2, note, align="L", new_x="LMARGIN", new_y="NEXT")
+    return bytes(pages.output())
 
 
-def _block(canvas: _Canvas, block: Block, widths: list[float]) -> None:
-    frame = block.frame
-    keys = frame.index.nlevels
-    lefts = [MARGIN + sum(widths[:place]) + GAP * place for place in range(len(widths))]
-    right = lefts[-1] + widths[-1]
-    canvas.texts.append(_Text(MARGIN, canvas.y, block.title, bold=True))
-    canvas.y += LINE / 2
-    canvas.rules.append(_Rule(MARGIN, right, canvas.y, THICK))
-    canvas.y += LINE
-    for name, first, last in _spans(frame):
-        left, end = lefts[keys + first], lefts[keys + last] + widths[keys + last]
-        canvas.texts.append(_Text((left + end) / 2, canvas.y, name, align="center"))
-        canvas.rules.append(_Rule(left, end, canvas.y + LINE / 3, THIN))
-    canvas.y += LINE * 1.2
-    names = headings(frame)[1]
-    _line(canvas, names, lefts, widths, keys)
-    canvas.rules.append(_Rule(MARGIN, right, canvas.y + LINE / 3, THIN))
-    canvas.y += LINE / 3
-    body = sparse(frame)
-    grouped = any(not cells[0] for cells in body)
-    for number, cells in enumerate(body):
-        if number and cells[0] and grouped:
-            canvas.rules.append(_Rule(MARGIN, right, canvas.y + LINE / 3, HAIR))
-            canvas.y += LINE / 3
-        canvas.y += LINE
-        _line(canvas, cells, lefts, widths, keys)
-    canvas.y += LINE / 3
-    canvas.rules.append(_Rule(MARGIN, right, canvas.y, THICK))
+def _block(pages: _Pages, block: Block) -> None:
+    frame, body = block.frame, sparse(block.frame)
+    if pages.will_page_break((FEWEST_LINES + 4) * (LINE + 2)):
+        pages.add_page()
+    pages.ln(LINE / 2)
+    pages.set_font(FONT, "B", SIZE)
+    pages.cell(0, LINE + 2, block.title, new_x="LMARGIN", new_y="NEXT")
+    pages.set_font(FONT, "", SIZE)
+    pages.set_line_width(RULE)
+    with pages.table(
+        col_widths=_widths(pages, frame),
+        text_align=["LEFT" if is_word else "RIGHT" for is_word in words_of(block)],
+        v_align="TOP",
+        headings_style=FontFace(),
+        num_heading_rows=2,
+        line_height=LINE,
+        padding=(1, PADDING / 2),
+        borders_layout="NONE",
+    ) as table:
+        _heads(table, frame)
+        grouped = any(not line[0] for line in body)
+        for place, line in enumerate(body):
+            above = ABOVE if place > 0 and line[0] and grouped else NO_RULE
+            _line(table, line, above | (BELOW if place == len(body) - 1 else NO_RULE))
 
 
-def _line(canvas: _Canvas, cells: list[str], lefts: list[float], widths: list[float], keys: int) -> None:
-    for place, text in enumerate(cells):
-        if place < keys:
-            canvas.texts.append(_Text(lefts[place], canvas.y, text))
-        else:
-            canvas.texts.append(_Text(lefts[place] + widths[place], canvas.y, text, align="right"))
+def _heads(table: PageTable, frame: pd.DataFrame) -> None:
+    """Groups above the columns that they span, then the names of all columns."""
+    first = table.row()
+    for _ in range(frame.index.nlevels):
+        first.cell("", border=ABOVE)
+    for name, width in _spans(frame):
+        first.cell(name, colspan=width, align="CENTER", border=ABOVE)
+    _line(table, headings(frame)[1], BELOW)
 
 
-def _spans(frame: pd.DataFrame) -> Iterator[tuple[str, int, int]]:
-    """Each group's heading with the places of its first and last column."""
-    for group, places in groupby(range(len(frame.columns)), key=lambda place: str(frame.columns[place][0])):
-        found = list(places)
-        yield group, found[0], found[-1]
+def _line(table: PageTable, cells: list[str], border: CellBordersLayout) -> None:
+    row = table.row()
+    for text in cells:
+        row.cell(text, border=border)
 
 
-def _widths(frame: pd.DataFrame) -> list[float]:
-    """Room that every column needs, group headings included."""
+def _spans(frame: pd.DataFrame) -> Iterator[tuple[str, int]]:
+    """Each group's heading, and how many columns are below it."""
+    for name, columns in groupby(frame.columns, key=lambda column: str(column[0])):
+        yield name, len(list(columns))
+
+
+def _widths(pages: _Pages, frame: pd.DataFrame) -> list[float]:
+    """Of the columns, on the whole page; where their texts do not fit, the widest wrap theirs."""
     lines = [headings(frame)[1], *sparse(frame)]
-    widths = [max(_measure(line[place]) for line in lines) for place in range(len(lines[0]))]
+    widths = [
+        max(pages.get_string_width(line[place]) for line in lines) + 2 * PADDING
+        for place in range(len(lines[0]))
+    ]
+    limit = max(widths)
+    while sum(min(width, limit) for width in widths) > pages.epw:
+        limit -= 1
+    fitted = [min(width, limit) for width in widths]
+    spare = (pages.epw - sum(fitted)) / len(frame.columns)
     keys = frame.index.nlevels
-    for name, first, last in _spans(frame):
-        count = last - first + 1
-        missing = _measure(name) - sum(widths[keys + first : keys + last + 1]) - GAP * (count - 1)
-        for place in range(keys + first, keys + last + 1):
-            widths[place] += max(missing, 0) / count
-    return widths
-
-
-def _stretched(widths: list[float], keys: int, width: float) -> list[float]:
-    """The columns spread over the whole width, so that the blocks of a page end together."""
-    spare = (width - sum(widths) - GAP * (len(widths) - 1)) / (len(widths) - keys)
-    return [found + (spare if place >= keys else 0) for place, found in enumerate(widths)]
-
-
-def _wrapped(text: str, width: float, size: float = SMALL) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and _measure(longer, size) > width:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return lines
-
-
-def _measure(text: str, size: float = SIZE) -> float:
-    """Width of the text in points, from the font's own metrics: outlines would take seconds a page."""
-    font = _font()
-    font.set_size(size, POINTS_PER_INCH)
-    font.set_text(text, 0.0, flags=LoadFlags.NO_HINTING)
-    return float(font.get_width_height()[0]) / SUBPIXELS
-
-
-@cache
-def _font() -> FT2Font:
-    return get_font(findfont(FontProperties(family=FONT)))
-
-
-def _pdf(canvas: _Canvas, width: float, height: float) -> bytes:
-
-    with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=(width / POINTS_PER_INCH, height / POINTS_PER_INCH))
-        FigureCanvasPdf(figure)
-        for text in canvas.texts:
-            figure.text(
-                text.x / width,
-                1 - text.y / height,
-                text.text,
-                size=text.size,
-                ha=text.align,
-                va="baseline",
-                weight="bold" if text.bold else "normal",
-                parse_math=False,
-            )
-        for rule in canvas.rules:
-            ends = [rule.left / width, rule.right / width]
-            level = [1 - rule.y / height] * 2
-            figure.add_artist(Line2D(ends, level, linewidth=rule.width, color="black"))
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="pdf", metadata={"CreationDate": None})
-    return buffer.getvalue()
+    return [width + (spare if place >= keys else 0) for place, width in enumerate(fitted)]

@@ -2,8 +2,10 @@
 
 import pandas as pd
 
-from reproduce.tables.sheet import MINUS, Sheet
+from reproduce.tables.sheet import MINUS, Block, Sheet
 
+TEXTS = ("verdict", "interval over")
+"""Columns of words in a block of numbers."""
 LATEX_ESCAPES = {"%": r"\%", "&": r"\&", "_": r"\_", "#": r"\#", MINUS: "$-$", "±": r"$\pm$", "≥": r"$\geq$"}
 LATEX_ESCAPES |= {"<": "$<$", ">": "$>$", "{": r"\{", "}": r"\}", "$": r"\$", "\\": r"\textbackslash{}"}
 LATEX_ESCAPES |= {"^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
@@ -13,7 +15,7 @@ def markdown(sheet: Sheet) -> str:
     """The sheet for reading on a forge or in a terminal."""
     parts = [f"# {sheet.title}", ""]
     for block in sheet.blocks:
-        parts += [f"**{block.title}**", "", *markdown_table(block.frame, words=block.words), ""]
+        parts += [f"**{block.title}**", "", *markdown_table(block), ""]
     return "\n".join([*parts, *(f"- {note}" for note in sheet.notes)]) + "\n"
 
 
@@ -32,7 +34,7 @@ def latex(sheet: Sheet) -> str:
                 clines=None,
                 environment="table*",
                 position_float="centering",
-                column_format="l" * frame.index.nlevels + "r" * len(frame.columns),
+                column_format="".join("l" if is_word else "r" for is_word in words_of(block)),
                 label=f"tab:{sheet.name}-{number + 1}",
                 caption=_escape(text),
             )
@@ -60,14 +62,21 @@ def headings(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
     return [*blank, *first], [*map(str, frame.index.names), *(str(column[1]) for column in frame.columns)]
 
 
-def markdown_table(frame: pd.DataFrame, *, words: bool) -> list[str]:
+def words_of(block: Block) -> list[bool]:
+    """Of each column, whether it has words, which begin on the left."""
+    keys = block.frame.index.nlevels
+    names = headings(block.frame)[1]
+    return [block.words or place < keys or name in TEXTS for place, name in enumerate(names)]
+
+
+def markdown_table(block: Block) -> list[str]:
     """Lines of a Markdown table; it has one heading line, so the groups follow as the first row."""
-    groups, names = headings(frame)
-    lines = [names, [f"**{group}**" if group else "" for group in groups], *sparse(frame)]
+    groups, names = headings(block.frame)
+    lines = [names, [f"**{group}**" if group else "" for group in groups], *sparse(block.frame)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(names))]
-    left = [words or place < frame.index.nlevels or name == "verdict" for place, name in enumerate(names)]
     rule = [
-        "-" * width if flag else "-" * (width - 1) + ":" for width, flag in zip(widths, left, strict=True)
+        "-" * width if is_word else "-" * (width - 1) + ":"
+        for width, is_word in zip(widths, words_of(block), strict=True)
     ]
     lines.insert(1, rule)
     return ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines]

@@ -4,9 +4,9 @@ from typing import Any
 
 import pandas as pd
 
-from reproduce.report.build import LedgerPart
 from reproduce.report.html_table import html_grid
 from reproduce.report.images import Image
+from reproduce.report.ledger_part import LedgerPart, SourceClaims
 from reproduce.report.markdown import Document
 from reproduce.report.pictures import Gallery, Plot, StudyPart
 from reproduce.report.run_table import Made, RunLine
@@ -52,6 +52,7 @@ def _exhibit(anchor: str, image: Image | None) -> Exhibit:
         image=image,
         reference_image=None,
         alt="A picture in words, which are many.",
+        claims="claims-1",
         runs=(ShownRun("A run", 0, "0123456789ab"),),
         command="python -m reproduce something --scale paper --data-root DIR --seeds 0,1,2,3,4,5,6,7,8,9",
         beyond=False,
@@ -85,7 +86,8 @@ VALUES: dict[str, Any] = {
     "counts": dict.fromkeys(VERDICTS, 3),
     "claims": [None] * 15,
     "ledger": LedgerPart(
-        (html_grid(_block("Verdicts", 6, "claims")), html_grid(_block("Claims", 7, "verdict"))),
+        html_grid(_block("Verdicts", 6, "claims")),
+        (SourceClaims("claims-1", "A table", "12: 3 reproduced", html_grid(_block("Claims", 7, "verdict"))),),
         ("A note that is folded away.",),
         "python -m reproduce claims",
     ),

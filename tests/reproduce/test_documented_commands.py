@@ -13,9 +13,9 @@ import pytest
 from cdd.models.deployed import save_deployed
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Recipe
-from cdd.result import Result
-from cdd.run import DEPLOYED, Observer
+from cdd.result import DEPLOYED, Result
 from cdd.training.environment import Machine
+from cdd.training.observer import Observer
 from reproduce.storage.provenance import ROOT
 from tests.documents import PAGES, Block, blocks, name_of
 from tests.reproduce.fakes import FakeTraining

@@ -19,6 +19,7 @@ from reproduce.evidence.context import Material
 from reproduce.evidence.run_lookup import Evidence
 from reproduce.execution.outcome import Outcome
 from reproduce.figures.effect_sizes import Comparison, best_and_last
+from reproduce.figures.forest_panels import QUERIES, WHOLE
 from reproduce.figures.forest_plot import draw_forest
 from reproduce.figures.output import DrawnPicture
 from reproduce.planning.overrides import parse
@@ -219,7 +220,7 @@ def test_the_table_has_the_default_and_every_choice_and_says_what_the_intervals_
     assert best == ["34.00", "+1.00", "15.000", "+50.0"]
     assert points.frame.to_numpy().tolist() == [["silent", "so", "evaluate_every"]] * 2
     assert any("their spread is that of recorded runs" in note for note in found.notes)
-    assert found.notes[-1] == "Grey band: Default plus and minus its standard deviation over 3 seeds."
+    assert found.notes[-1] == "Grey band: Default ± its standard deviation over 3 seeds."
 
 
 @pytest.mark.parametrize(
@@ -261,3 +262,9 @@ def test_the_same_bytes_twice_and_others_for_other_numbers(tmp_path: Path) -> No
     assert other.files[".png"] != first.files[".png"]
     assert b"/FontFile2" in first.files[".pdf"]
     assert "[−" in first.files[".md"].decode() or "[+" in first.files[".md"].decode()
+
+
+def test_bars_and_bands_are_named_in_the_figure(tmp_path: Path) -> None:
+    svg = drawn(tmp_path, recorded={"default": [0, 1, 2], "shorter": [0]}).files[".svg"].decode()
+    for text in ("Default ± its standard deviation over 3 seeds", WHOLE, QUERIES):
+        assert f"<!-- {text} -->" in svg

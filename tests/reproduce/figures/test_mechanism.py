@@ -17,7 +17,16 @@ from reproduce.figures.tradeoff_scatter import draw_cloud
 from reproduce.planning.overrides import parse
 from reproduce.planning.wish import wishes
 from reproduce.storage.run_record import Record
-from tests.reproduce.fakes import ACCURACY, GROUP, PARAMETERS, STUDENT, TEACHER, a_student, a_teacher, table
+from tests.reproduce.fakes import (
+    ACCURACY,
+    GROUP,
+    PARAMETERS,
+    STUDENT,
+    TEACHER,
+    a_student,
+    a_teacher,
+    table,
+)
 
 MAP = BlockMap(
     name="map9",
@@ -123,3 +132,7 @@ def test_what_the_paper_does_not_have_says_so() -> None:
     assert mapped().sheet.title.startswith("Share of a shelf: mini scale")
     assert mapped().sheet.notes[0].startswith("The paper has no such figure.")
     assert spread().sheet.title.startswith("Figure 9. Lengths")
+
+
+def test_norms_far_below_the_limit_are_clipped_and_the_figure_says_so() -> None:
+    assert b"<!-- clipped at 1e-07 -->" in spread().files[".svg"]

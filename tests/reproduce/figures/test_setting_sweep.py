@@ -1,6 +1,7 @@
 """Figures of one setting and of channels per block, from numbers given by hand."""
 
 from dataclasses import replace
+from math import log
 from pathlib import Path
 
 import pytest
@@ -8,15 +9,26 @@ import pytest
 from cdd.recipe import Recipe
 from experiments.schema.figure import Artifact, ChannelBars, Curve, Sweep
 from experiments.schema.scale import Scale
-from reproduce.evidence.context import Material
+from reproduce.evidence.context import Material, ReferenceRuns
 from reproduce.execution.outcome import Outcome
 from reproduce.figures.channel_bars import draw_bars
 from reproduce.figures.output import DrawnPicture
-from reproduce.figures.setting_sweep import draw_sweep
+from reproduce.figures.setting_sweep import (
+    BANDS_PER_AXIS,
+    LEAST_SPAN,
+    UNKNOWN_SPREAD,
+    Line,
+    axis_range,
+    draw_sweep,
+    seed_deviations,
+)
+from reproduce.figures.style import BAND
 from reproduce.planning.overrides import parse
 from reproduce.planning.wish import wishes
+from reproduce.statistics.intervals import pooled
 from reproduce.storage.run_record import Record
 from tests.reproduce.fakes import GROUP, a_student, a_teacher, row, table
+from tests.reproduce.recorded import answers, record
 from tests.small import student_recipe
 
 
@@ -52,6 +64,69 @@ def material(artifact: Artifact, *, run: bool = True) -> Material:
         outcomes[run_id] = Outcome(state="finished", metrics=metrics, environment={"device": "cpu"})
         records[run_id] = Record(run_id, {}, metrics, {}, channels, {})
     return Material(scale="mini", wishes=wanted, outcomes=outcomes, records=records)
+
+
+def recorded(folder: Path) -> Material:
+    """Records of p = 2 for three seeds, 50, 52 and 54 %, and of p = 4 for two, 60 and 61 %."""
+    for recipe, precision in [
+        *((a_student("mini", seed), 0.50 + 0.02 * seed) for seed in (0, 1, 2)),
+        *((other("mini", seed), 0.60 + 0.01 * seed) for seed in (0, 1)),
+    ]:
+        record(folder, recipe, precision=answers(precision, 0.0), parameters=4e6 * (1 + recipe.seed))
+    return replace(material(SWEEP), source=folder)
+
+
+def said(picture: DrawnPicture, text: str) -> bool:
+    """Whether the figure itself has the text."""
+    return f"<!-- {text} -->" in picture.files[".svg"].decode()
+
+
+def test_bands_are_the_standard_deviation_over_seeds_pooled_over_runs(tmp_path: Path) -> None:
+    found = seed_deviations(SWEEP, recorded(tmp_path))
+    expected = pooled([[50, 52, 54], [60, 61]])
+    assert expected is not None
+    assert found["Shelf", "mAP"] == pytest.approx(expected.deviation)
+    costs = pooled([[log(1), log(2), log(3)], [log(1), log(2)]])
+    assert costs is not None
+    assert found["Shelf", "MP"] == pytest.approx(costs.deviation)
+    picture = draw_sweep(SWEEP, recorded(tmp_path))
+    assert said(picture, BAND) and not said(picture, UNKNOWN_SPREAD)
+    assert any(f"mAP, Shelf, {expected.deviation:.2f} points" in note for note in picture.sheet.notes)
+
+
+def test_without_runs_of_several_seeds_the_figure_says_that_no_band_is_known() -> None:
+    assert said(swept(), UNKNOWN_SPREAD) and not said(swept(), BAND)
+
+
+@pytest.mark.parametrize("half", [0.1, 0.4, 3.0])
+@pytest.mark.parametrize("step", [0.0, 0.3, 50.0])
+def test_no_band_takes_more_than_its_share_of_an_axis_that_shows_everything(half: float, step: float) -> None:
+    points = {1.0: 30.0, 2.0: 30.0 + step}
+    line = Line("a", "b", "o", points, dict.fromkeys(points, half), {1.0: 80.0} if step else {})
+    low, high = axis_range([line], LEAST_SPAN)
+    assert high - low >= BANDS_PER_AXIS * half * 0.999999
+    shown = [*line.paper.values(), *(value + sign * half for value in points.values() for sign in (-1, 1))]
+    assert all(low <= value <= high for value in shown)
+    low, high = axis_range([replace(line, deviations={}, paper={})], LEAST_SPAN)
+    assert high - low >= LEAST_SPAN * 0.999999
+
+
+def test_the_papers_points_are_relative_where_the_scale_is_not_the_papers() -> None:
+    both = replace(SWEEP, table=table(*SWEEP.table.rows[:2], row("p = 4", other, MP=30.0), name="sweep9"))
+    picture = draw_sweep(both, material(both))
+    assert said(picture, "the paper's, Shelf")
+    assert said(picture, "MP (% of p = 1)") and said(picture, "mAP diff. (points)")
+    assert not said(swept(), "the paper's, Shelf"), "its own default alone says nothing"
+    own = draw_sweep(both, replace(material(both), scale="paper"))
+    assert said(own, "the paper's, Shelf") and said(own, "MP (M)")
+
+
+def test_the_reference_is_drawn_in_the_same_axes(tmp_path: Path) -> None:
+    given = recorded(tmp_path)
+    beside = ReferenceRuns(given.wishes, given.outcomes, tmp_path)
+    picture = draw_sweep(SWEEP, replace(given, source=tmp_path / "none", reference=beside))
+    assert said(picture, "Shelf protocol") and said(picture, "reference: Shelf protocol")
+    assert said(picture, BAND), "where the user has no runs of several seeds the reference lends its spread"
 
 
 def swept(*, run: bool = True) -> DrawnPicture:

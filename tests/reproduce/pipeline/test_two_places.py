@@ -74,7 +74,7 @@ def test_own_runs_stand_beside_the_reference_and_the_paper(
     run(seeds=[1])
     (drawn,) = session(seeds=None).show()
     kinds = [index[-1] for index in drawn.sheet.blocks[0].frame.index if index[0] == STUDENT.label]
-    assert kinds == ["yours (1 seed)", "reference (3 seeds)", "paper", "gap"]
+    assert kinds == ["yours (1 seed)", "reference (3 seeds)", "paper"]
     assert {"reference_mean", "reference_std", "reference_seeds"} <= set(drawn.sheet.numbers.columns)
     (line,) = [note for note in drawn.sheet.notes if note.startswith("Yours within")]
     assert line.startswith("Yours within the reference's spread: 4 of 4 numbers")

@@ -1,5 +1,6 @@
 """The page and the text of a scale: whole, alone, true to what is stored, the same for the same records."""
 
+import html
 import re
 import shutil
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from reproduce.execution.listener import Listener
 from reproduce.pipeline.drawer import Drawn
 from reproduce.pipeline.session import Session
 from reproduce.report.build import ReportRequest, make_report
+from reproduce.statistics.verdicts import EXPLANATION
+from reproduce.tables.ledger_table import has_verdicts
 from reproduce.tables.sheet import number_text
 from tests.reproduce.fakes import (
     ACCURACY,
@@ -115,8 +118,8 @@ def test_the_page_is_whole_and_can_be_walked_through(trained: Path) -> None:
     for found in page.all("table"):
         assert {len(line) for line in rows(found)} == {len(rows(found)[0])}
         assert all(head.attributes["scope"] for head in found.all("th"))
-    (html,) = page.all("html")
-    assert html.attributes["lang"] == "en"
+    (root,) = page.all("html")
+    assert root.attributes["lang"] == "en"
     assert page.all("title")[0].text == "Towards a Smaller Student, reproduced: results at the mini scale"
 
 
@@ -158,13 +161,23 @@ def test_every_cell_of_every_sheet_stands_on_the_page(trained: Path, session: Ca
     page = parsed(made(trained)[0])
     for name in ("tiny", "curves"):
         (drawn,) = session(name, seeds=None).show()
+        own = [block for block in drawn.sheet.blocks if not has_verdicts(block)]
         tables_of = page.named(name).all("table")
-        assert len(tables_of) == len(drawn.sheet.blocks)
-        for block, found in zip(drawn.sheet.blocks, tables_of, strict=True):
+        assert len(tables_of) == len(own)
+        for block, found in zip(own, tables_of, strict=True):
             cells = block.frame.to_numpy().tolist()
             wanted = [[*index, *line] for index, line in zip(block.frame.index, cells, strict=True)]
             assert rows(found)[-len(wanted) :] == wanted
             assert found.all("caption")[0].text == block.title
+
+
+def test_verdicts_are_said_once_and_their_table_leads_to_them(trained: Path) -> None:
+    text = made(trained)[0]
+    page = parsed(text)
+    assert text.count("The student is smaller") == 1
+    assert text.count(html.escape(EXPLANATION)) == 1
+    (link,) = [a for a in page.named("tiny").all("a") if a.attributes["href"].startswith("#claims-")]
+    assert "The student is smaller" in page.named(link.attributes["href"][1:]).text
 
 
 def test_numbers_are_those_of_show(trained: Path) -> None:
@@ -209,9 +222,12 @@ def test_every_run_is_listed_with_its_time_and_every_number_with_its_command(tra
         "1",
         "0:00:06",
     )
-    commands = {line[0]: line[2] for line in rows(page.named("repeat").all("table")[0])[1:]}
-    assert commands["Table 9. Two networks on a shelf"] == "python -m reproduce tiny --seeds 0,1"
-    assert commands["Retrieval results of Student"] == "python -m reproduce gallery 0123456789ab --worst"
+    for name, command in (
+        ("tiny", "python -m reproduce tiny --seeds 0,1"),
+        ("gallery-0123456789ab-worst", "python -m reproduce gallery 0123456789ab --worst"),
+        ("repeat", "python -m reproduce report"),
+    ):
+        assert page.named(name).all("code")[-1].text == command
     behind = page.named("tiny").all("details")[-1]
     assert "Student, seed 1: " + a_student("mini", 1).run_id in behind.text
 

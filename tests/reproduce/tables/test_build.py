@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ import pandas as pd
 import pytest
 
 from cdd.architecture import SmallNetwork
-from experiments.schema.scale import Scale
+from cdd.recipe import Recipe
+from experiments.schema.scale import SCALES, Scale
 from experiments.schema.table import Table
 from reproduce.evidence.context import Material
 from reproduce.execution.outcome import Outcome
@@ -21,10 +21,9 @@ from reproduce.planning.wish import wishes
 from reproduce.statistics.verdicts import EXPLANATION, REPRODUCED
 from reproduce.tables import ledger_table
 from reproduce.tables.build import draw, write
-from reproduce.tables.pdf import page
 from reproduce.tables.sheet import MINUS, Sheet
 from reproduce.tables.text import latex, markdown
-from tests.reproduce.fakes import GROUP, STUDENT, TEACHER, row, table
+from tests.reproduce.fakes import GROUP, STUDENT, TEACHER, a_teacher, row, table
 from tests.reproduce.recorded import saved
 from tests.small import teacher_recipe
 
@@ -78,11 +77,35 @@ def line(sheet: Sheet, block: int, label: str, second: str) -> list[str]:
     return list(found)
 
 
-def test_a_row_shows_ours_the_papers_and_the_gap() -> None:
-    sheet = drawn()
+def test_a_row_shows_ours_and_the_papers_and_at_its_scale_the_gap() -> None:
+    sheet = drawn(scale="paper")
     assert line(sheet, 0, "Teacher", "yours (3 seeds)") == ["48.00 ± 0.00", "74.00 ± 4.00"]
     assert line(sheet, 0, "Teacher", "paper") == ["40.00", "80.00"]
     assert line(sheet, 0, "Teacher", "gap") == ["+8.00", f"{MINUS}6.00"]
+    assert sheet.numbers["gap"].notna().any()
+
+
+@pytest.mark.parametrize("side_by_side", [False, True])
+def test_other_scales_have_no_gap_in_absolute_numbers(side_by_side: bool) -> None:
+    for scale in ("mini", "bench"):
+        sheet = drawn(replace(TABLE, side_by_side=side_by_side), scale=scale)
+        assert "gap" not in markdown(sheet)
+        assert sheet.numbers["gap"].isna().all()
+
+
+def test_a_network_that_is_not_the_papers_is_called_its_stand_in() -> None:
+    def recipe(scale: Scale, seed: int) -> Recipe:
+        width = 1.0 if scale == "paper" else 0.5
+        return teacher_recipe(student=SmallNetwork(family="vgg", depth=13, width=width), seed=seed)
+
+    named = replace(row("A", recipe), texts=("-", "VGG13"))
+    same = replace(row("B", a_teacher), texts=("-", "ResNet"))
+    found = replace(TABLE, rows=(named, same), headings=("Method", "Teacher", "Student"), reference=None)
+    texts = {scale: [i[1:3] for i in drawn(found, scale=scale).blocks[0].frame.index] for scale in SCALES}
+    assert set(texts["mini"]) == set(texts["bench"]) == {("-", "VGG13 stand-in"), ("-", "ResNet")}
+    assert set(texts["paper"]) == {("-", "VGG13"), ("-", "ResNet")}
+    notes = drawn(found).notes
+    assert "Stand-ins for the paper's networks at this scale: VGG13, vgg of depth 13, width 0.5." in notes
 
 
 def test_one_seed_has_no_deviation() -> None:
@@ -107,7 +130,6 @@ def test_what_was_never_run_says_so_and_keeps_the_papers_numbers_apart() -> None
     sheet = drawn(run=False)
     assert line(sheet, 0, "Teacher", "yours") == ["not run", "not run"]
     assert line(sheet, 0, "Teacher", "paper") == ["40.00", "80.00"]
-    assert line(sheet, 0, "Teacher", "gap") == ["-", "-"]
     assert sheet.numbers["mean"].isna().all()
     assert "None of these runs has finished." in sheet.notes
 
@@ -172,7 +194,7 @@ def test_csv_comes_back_from_pandas(tmp_path: Path) -> None:
     found = pd.read_csv(files[".csv"])
     pd.testing.assert_frame_equal(found, sheet.numbers, check_dtype=False)
     teacher = found[(found["row"] == "Teacher") & (found["column"] == "mAP")].iloc[0]
-    assert (teacher["mean"], teacher["std"], teacher["gap"]) == (74.0, 4.0, -6.0)
+    assert (teacher["mean"], teacher["std"]) == (74.0, 4.0)
     assert (teacher["state"], teacher["seeds"], teacher["paper"]) == ("measured", 3, 80.0)
     assert set(found[found["row"] == "Elsewhere_& co"]["state"]) == {"reported"}
 
@@ -193,7 +215,7 @@ def test_latex_escapes_what_it_would_take_as_commands() -> None:
     assert r"Elsewhere\_\& co" in text
     assert r"mAP (\%)" in text
     assert r"$\pm$" in text
-    assert "$-$6.00" in text
+    assert "$-$0.5" in text
     assert MINUS not in text
     assert text.count(r"\begin{table*}") == text.count(r"\end{table*}") == 3
 
@@ -220,28 +242,6 @@ def test_latex_compiles(tmp_path: Path) -> None:
         ["pdflatex", "-halt-on-error", "page.tex"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout[-2000:]
-
-
-def test_a_page_has_the_same_bytes_when_drawn_again() -> None:
-
-    first = page(drawn())
-    assert first == page(drawn())
-    assert first.startswith(b"%PDF")
-
-
-def poppler(tool: str) -> Callable[[Path], str]:
-    if not shutil.which(tool):
-        pytest.skip(f"needs {tool}")
-    output = ["-"] if tool == "pdftotext" else []
-    return lambda path: subprocess.check_output([tool, str(path), *output], text=True)
-
-
-def test_a_page_is_one_page_with_all_its_text(tmp_path: Path) -> None:
-    files = {path.suffix: path for path in write(drawn(), tmp_path)}
-    assert re.search(r"Pages:\s+1\n", poppler("pdfinfo")(files[".pdf"]))
-    words = " ".join(poppler("pdftotext")(files[".pdf"]).split())
-    for text in ("Two networks on a shelf", "48.00 ± 0.00", "Elsewhere_& co", "reproduced", "abcdef0123"):
-        assert text in words
 
 
 def test_a_table_without_claims_or_runs_is_drawn_too(tmp_path: Path) -> None:
