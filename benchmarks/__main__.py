@@ -17,9 +17,9 @@ from benchmarks.line import Line
 from benchmarks.loader import against_the_step, augmenting, reading
 from benchmarks.page import HEAD, cells, page
 from benchmarks.resetting import resetting
+from benchmarks.shared_teacher import together
 from benchmarks.slimming import slimming_of_a_resnet50, slimming_of_the_small_student
 from benchmarks.start_up import start_up
-from benchmarks.together import together
 from benchmarks.training_step import paper_step, small_step
 from cdd.training.environment import device_name, processor, select_device
 

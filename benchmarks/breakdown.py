@@ -13,7 +13,7 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from cdd.methods.capacity_dynamic import CapacityDynamicDistiller
-from cdd.training.trainer import Training
+from cdd.training.trainer import Trainer
 
 STEP, DATA = "one step", "data"
 REGIONS = {
@@ -39,21 +39,21 @@ KINDS = {
 REST = "the rest"
 
 
-def breakdown(training: Training) -> dict[str, float]:
+def breakdown(training: Trainer) -> dict[str, float]:
     """Shares of an epoch's steps by what they are spent on, largest first; their sum is 1."""
-    device = training.lessons.device
+    device = training.batch_stream.device
     activities = [ProfilerActivity.CPU]
     if device.type == "cuda":
         activities.append(ProfilerActivity.CUDA)
     with _named_regions(training), profile(activities=activities) as found:
-        lessons = training.lessons.of_epoch(training.recipe.schedule.epochs)
+        batch_stream = training.batch_stream.of_epoch(training.recipe.schedule.epochs)
         while True:
             with record_function(DATA):
-                lesson = next(lessons, None)
-            if lesson is None:
+                training_batch = next(batch_stream, None)
+            if training_batch is None:
                 break
             with record_function(STEP):
-                training.step(lesson)
+                training.step(training_batch)
     times: Counter[str] = Counter()
     for event in found.events() or ():
         own = event.self_device_time_total if device.type == "cuda" else event.self_cpu_time_total
@@ -63,7 +63,7 @@ def breakdown(training: Training) -> dict[str, float]:
 
 
 @contextmanager
-def _named_regions(training: Training) -> Iterator[None]:
+def _named_regions(training: Trainer) -> Iterator[None]:
     """Inside, the parts of a training carry their names in a profile."""
     distiller, teacher = training.distiller, training.teacher
     if not isinstance(distiller, CapacityDynamicDistiller) or distiller.resetting is None or teacher is None:

@@ -8,16 +8,16 @@ from torch import Tensor
 
 from cdd.compactor.insert import compactors, insert_compactors
 from cdd.contract import Labels, RetrievalOutput
-from cdd.gradients import Gallery, unimportant_channels
+from cdd.gradients import FeatureQueue, unimportant_channels
 from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
 from cdd.models.network import RetrievalNetwork
-from cdd.training.trainer import Training
+from cdd.training.trainer import Trainer
 
 
 class PlainStep:
     """Learns what a training learns at its peak rate, from copies of its networks and galleries."""
 
-    def __init__(self, training: Training):
+    def __init__(self, training: Trainer):
         recipe, teacher = training.recipe, training.teacher
         method = recipe.method
         if teacher is None or not isinstance(method, CapacityDynamic):
@@ -25,7 +25,7 @@ class PlainStep:
         if not isinstance(method.resetting, RetrievalGuided):
             raise ValueError("the plain step is that of CDD with retrieval-guided resetting")
         self.recipe, self.method, self.guided = recipe, method, method.resetting
-        identities, device = training.examples.identities, training.lessons.device
+        identities, device = training.examples.identities, training.batch_stream.device
         self.student = RetrievalNetwork(recipe.student, identities)
         insert_compactors(self.student)
         self.teacher = RetrievalNetwork(recipe.student, identities)
@@ -35,7 +35,7 @@ class PlainStep:
         self.teacher.to(device).train()
         self.weights = [compactor.weight for compactor in compactors(self.student)]
         self.masks = [torch.ones(len(weight), dtype=torch.bool, device=device) for weight in self.weights]
-        galleries = [part for part in training.distiller.modules() if isinstance(part, Gallery)]
+        galleries = [part for part in training.distiller.modules() if isinstance(part, FeatureQueue)]
         self.galleries = [gallery.contents().clone() for gallery in galleries]
         rate, factor = recipe.schedule.peak_learning_rate, recipe.fidelity.neck_learning_rate_factor
         head = [*self.student.neck.parameters(), *self.student.classifier.parameters()]

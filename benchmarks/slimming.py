@@ -8,7 +8,7 @@ from benchmarks.steps import rehearsal, step_multiply_adds, step_seconds
 from cdd.methods.capacity_dynamic import CapacityDynamicDistiller
 from cdd.recipe import Batch, Recipe
 from cdd.training.optimiser import slim
-from cdd.training.trainer import Training
+from cdd.training.trainer import Trainer
 from experiments.common.recipes import cdd_with_resetting, medium_cdd_with_resetting
 
 ROUNDS = 2
@@ -37,9 +37,9 @@ def slimming(recipe: Recipe, name: str, device: torch.device) -> Line:
     whole, small = rehearsal(recipe, device), rehearsal(recipe, device)
     silence(whole)
     slim(small.student, small.optimiser, silence(small))
-    lesson = next(iter(whole.lessons.of_epoch(1)))
-    multiply_adds = [step_multiply_adds(training, lesson.images) for training in (whole, small)]
-    losses = [training.step(lesson)["total"] for training in (whole, small)]
+    training_batch = next(iter(whole.batch_stream.of_epoch(1)))
+    multiply_adds = [step_multiply_adds(training, training_batch.images) for training in (whole, small)]
+    losses = [training.step(training_batch)["total"] for training in (whole, small)]
     if not abs(losses[0] - losses[1]) <= ROUNDING * abs(losses[0]):
         raise ValueError(f"the whole student's loss is {losses[0]}, the smaller one's {losses[1]}")
     seconds = [[step_seconds(training) for training in (whole, small)] for _ in range(ROUNDS)]
@@ -54,7 +54,7 @@ def slimming(recipe: Recipe, name: str, device: torch.device) -> Line:
     )
 
 
-def silence(training: Training) -> list[Tensor]:
+def silence(training: Trainer) -> list[Tensor]:
     """Makes every other row of all compactors a masked row of zeros; true for these."""
     distiller = training.distiller
     if not isinstance(distiller, CapacityDynamicDistiller) or distiller.resetting is None:

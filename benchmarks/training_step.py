@@ -41,13 +41,16 @@ def training_step(recipe: Recipe, name: str, device: torch.device, *, compiled: 
     """
     ours = rehearsal(recipe, device, compiled=compiled)
     plain = PlainStep(ours)
-    lesson = next(iter(ours.lessons.of_epoch(1)))
-    losses = ours.step(lesson)["total"], plain.step(lesson.images, lesson.labels)
+    training_batch = next(iter(ours.batch_stream.of_epoch(1)))
+    losses = ours.step(training_batch)["total"], plain.step(training_batch.images, training_batch.labels)
     if not abs(losses[0] - losses[1]) <= ROUNDING * abs(losses[1]):
         raise ValueError(f"the loss of our step is {losses[0]}, of the plain one {losses[1]}")
-    operations = 2 * step_multiply_adds(ours, lesson.images)
+    operations = 2 * step_multiply_adds(ours, training_batch.images)
     dtype = autocast_dtype(recipe, device)
-    seconds, baseline = step_seconds(ours), best_of(2, lambda: plain.step(lesson.images, lesson.labels))
+    seconds, baseline = (
+        step_seconds(ours),
+        best_of(2, lambda: plain.step(training_batch.images, training_batch.labels)),
+    )
     seconds = min(seconds, step_seconds(ours))
     limit = operations / product_rate(device, dtype)
     shares = breakdown(rehearsal(recipe, device) if compiled else ours)

@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SerializeAsAny, field_validator, model_validator
+from pydantic import AliasChoices, Field, SerializeAsAny, field_validator, model_validator
 
 from cdd.architecture import Network
 from cdd.contract import CODE, PAPER, Fidelity, Method, Settings
@@ -26,6 +26,8 @@ from cdd.values import (
 
 Use = Literal["standard", "tuning", "pretraining", "classification", "classification-tuning"]
 LARGEST_BATCH = 1_000_000
+MICRO_BATCH_SIZE = Field(validation_alias=AliasChoices("micro_batch_size", "at_once"))
+"""Recipes stored by earlier versions have the second name."""
 
 
 class Data(Settings):
@@ -64,7 +66,7 @@ class Batch(Settings):
 
     identities: Several = 16
     images: Several = 6
-    at_once: Several | None = None
+    micro_batch_size: Annotated[Several | None, MICRO_BATCH_SIZE] = None
     """Images in the network at a time where the whole batch does not fit; batch norms see only these."""
 
     @property
@@ -87,7 +89,7 @@ class RandomBatch(Settings):
 
     size: Several
     """Images in a batch."""
-    at_once: Several | None = None
+    micro_batch_size: Annotated[Several | None, MICRO_BATCH_SIZE] = None
     """Images in the network at a time, as in `Batch`."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from cdd.errors import DataError
 from cdd.files import Finite, atomic_write, parse_json
@@ -18,6 +18,8 @@ DISTILLER = "distiller.pt"
 Share = Annotated[float, Field(ge=-1e-6, le=1 + 1e-6)]
 """A fraction, whatever rounding has done to it."""
 Flag = Annotated[int, Field(ge=0, le=1)]
+RANK1_CORRECT = Field(validation_alias=AliasChoices("rank1_correct", "first_is_right"))
+"""Files written by earlier versions have the second name."""
 Integer = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 if TYPE_CHECKING:
     Environment = dict[str, Any]
@@ -45,12 +47,12 @@ class Result:
             of each bottleneck where both are pruned; None where the method does not prune.
         average_precision: per protocol, one value per valid query, in query order; of classification, 1 or
             0 per image, right or wrong.
-        first_is_right: per protocol and valid query, 1 or 0: whether the first image is of its identity.
+        rank1_correct: per protocol and valid query, 1 or 0: whether the first image is of its identity.
         query_identities: per protocol, the identity of each valid query.
         chance_precision: per protocol, the average precision of each valid query under random rankings.
-        environment: versions, device, threads, precision in force, data digest, seconds; `companions`, if
-            the student shared training batches: the largest number of other students that shared them. Its
-            seconds are then its share of the common time.
+        environment: versions, device, threads, precision in force, data digest, seconds;
+            `co_trained_students`, if the student shared training batches: the largest number of other students that shared them.
+            Its seconds are then its share of the common time.
     """
 
     run_id: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
@@ -58,7 +60,7 @@ class Result:
     history: list[Epoch]
     channels: list[Annotated[int, Field(ge=0)]] | None
     average_precision: dict[str, list[Share]] = field(default_factory=dict)
-    first_is_right: dict[str, list[Flag]] = field(default_factory=dict)
+    rank1_correct: Annotated[dict[str, list[Flag]], RANK1_CORRECT] = field(default_factory=dict)
     query_identities: dict[str, list[Integer]] = field(default_factory=dict)
     chance_precision: dict[str, list[Share]] = field(default_factory=dict)
     environment: Environment = field(default_factory=dict)
@@ -113,7 +115,7 @@ def _inconsistent(result: Result) -> str:
     if numbers != list(range(1, len(numbers) + 1)):
         return f"history has epochs {numbers[:5]}, not 1, 2, 3, ..."
     for protocol, expected in result.average_precision.items():
-        for name in ("first_is_right", "query_identities"):
+        for name in ("rank1_correct", "query_identities"):
             values = getattr(result, name).get(protocol, expected)
             if len(values) != len(expected):
                 counts = f"{len(expected)} queries in average_precision and {len(values)} in {name}"

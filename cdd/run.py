@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from cdd.compactor.deploy import deploy, silenced
+from cdd.compactor.deploy import deploy, with_pruned_channels_zeroed
 from cdd.compactor.slim import restored
 from cdd.data.records import Dataset
 from cdd.data.registry import load
@@ -17,8 +17,8 @@ from cdd.recipe import Recipe
 from cdd.result import DEPLOYED, DISTILLER, WEIGHTS, Epoch, Result, load_result
 from cdd.tensor_files import write_tensors
 from cdd.training import checkpoint
-from cdd.training.distributed.launch import join, started
-from cdd.training.distributed.process_group import Ranks
+from cdd.training.distributed.launch import init_process_group, world_size
+from cdd.training.distributed.process_group import ProcessGroup
 from cdd.training.environment import (
     Machine,
     autocast_dtype,
@@ -27,12 +27,12 @@ from cdd.training.environment import (
     select_device,
     threads_restored,
 )
-from cdd.training.evaluator import Appraiser, require_equal
-from cdd.training.multi_student import ALONE as BY_ITSELF
-from cdd.training.multi_student import seat_here
-from cdd.training.networks import IMAGENET, placed
+from cdd.training.evaluator import Evaluator, require_equal
+from cdd.training.multi_student import UNSHARED as BY_ITSELF
+from cdd.training.multi_student import current_slot
+from cdd.training.networks import IMAGENET, to_device_channels_last
 from cdd.training.observer import Observer, Progress
-from cdd.training.trainer import Training
+from cdd.training.trainer import Trainer
 
 
 def run(
@@ -46,9 +46,9 @@ def run(
     """Trains the recipe, prunes and folds the student, evaluates what is deployed.
 
     Continues from the newest readable checkpoint in `folder`; returns the stored result at once if the run
-    has finished. Students of one `Classroom` share training batches and the teacher's outputs. Under
-    torchrun all processes call this function and get the same result: they share each batch; rank 0
-    evaluates, writes files and calls the observer.
+    has finished. Students of one `MultiStudentScheduler` share training batches and the teacher's
+    outputs. Under torchrun all processes call this function and get the same result: they share each batch;
+    rank 0 evaluates, writes files and calls the observer.
 
     Args:
         recipe: the run.
@@ -63,17 +63,19 @@ def run(
         ValueError: for a recipe that does not fit the data, the device or the number of processes.
     """
     machine = machine or Machine()
-    if started() > 1 and seat_here() is not BY_ITSELF:
+    if world_size() > 1 and current_slot() is not BY_ITSELF:
         raise ValueError(
-            f"co-trained students train in one process, but torchrun has started {started()}: train "
+            f"co-trained students train in one process, but torchrun has started {world_size()}: train "
             "them one after another, or without torchrun"
         )
-    ranks = join(select_device(machine.device), synchronised_batch_norm=machine.synchronised_batch_norm)
-    finished = ranks.first_does(_finished, folder)
+    ranks = init_process_group(
+        select_device(machine.device), synchronised_batch_norm=machine.synchronised_batch_norm
+    )
+    finished = ranks.run_on_rank_zero(_finished, folder)
     if finished:
         return finished
     with threads_restored():
-        training_run = ranks.all_do(_Run, recipe, folder, weights, machine, ranks)
+        training_run = ranks.run_on_all_ranks(_Run, recipe, folder, weights, machine, ranks)
         return training_run.complete(observer if observer and ranks.is_first else Observer())
 
 
@@ -89,25 +91,25 @@ class _Run:
     """One call of `run`: training from the newest checkpoint to the end."""
 
     def __init__(
-        self, recipe: Recipe, folder: Path, weights: Mapping[str, Path], machine: Machine, ranks: Ranks
+        self, recipe: Recipe, folder: Path, weights: Mapping[str, Path], machine: Machine, ranks: ProcessGroup
     ):
         self.recipe, self.folder, self.machine, self.ranks = recipe, folder, machine, ranks
-        self.device = ranks.own(prepare(machine))
-        self.seat = seat_here()
-        self.dataset = self.seat.shared((Dataset, recipe.data), lambda: load(recipe.data, machine.data_root))
+        self.device = ranks.local_device(prepare(machine))
+        self.slot = current_slot()
+        self.dataset = self.slot.shared((Dataset, recipe.data), lambda: load(recipe.data, machine.data_root))
         state, self.damaged = checkpoint.read_newest(folder)
         # A resumed run keeps the precision and the number of threads of its first start.
         if state and "threads" in state:
             torch.set_num_threads(state["threads"])
         self.dtype = getattr(torch, state["dtype"]) if state else autocast_dtype(recipe, self.device)
         files = {**weights, IMAGENET: machine.imagenet} if machine.imagenet else weights
-        self.training = Training(
+        self.training = Trainer(
             recipe, self.dataset, files, self.device, self.dtype, compiled=machine.compiled
         )
-        self.appraiser = Appraiser(recipe, self.dataset, self.device)
+        self.appraiser = Evaluator(recipe, self.dataset, self.device)
         self.history = [Epoch(**epoch) for epoch in state["history"]] if state else []
         self.seconds = state["seconds"] if state else 0.0
-        self.companions = state.get("companions", 0) if state else 0
+        self.co_trained_students = state.get("co_trained_students", 0) if state else 0
         teacher_weights = weights.get(recipe.teacher.run_id) if recipe.teacher else None
         self.teacher_folder = teacher_weights.parent if teacher_weights else None
         if state:
@@ -118,19 +120,19 @@ class _Run:
         self._require_common_start()
         if not self.history:
             self.training.prepare(self.teacher_folder)
-        self.ranks.first_does(self._notify_start, observer)
+        self.ranks.run_on_rank_zero(self._notify_start, observer)
         for number in range(len(self.history) + 1, self.recipe.schedule.epochs + 1):
-            started = self.seat.seconds()
+            started = self.slot.seconds()
             metrics = self._train_epoch(number, observer)
-            metrics = self.ranks.first_does(self._appraised, number, metrics)
+            metrics = self.ranks.run_on_rank_zero(self._evaluated, number, metrics)
             self.history.append(Epoch(number=number, metrics=metrics))
-            self.seconds += self.seat.seconds() - started
-            self.companions = max(self.companions, self.seat.companions)
-            self.ranks.first_does(self._save_epoch, observer)
-        return self.ranks.first_does(self._finish)
+            self.seconds += self.slot.seconds() - started
+            self.co_trained_students = max(self.co_trained_students, self.slot.co_trained_students)
+            self.ranks.run_on_rank_zero(self._save_epoch, observer)
+        return self.ranks.run_on_rank_zero(self._finish)
 
     def _require_common_start(self) -> None:
-        starts = self.ranks.each((len(self.history), self.dataset.digest, str(self.dtype)))
+        starts = self.ranks.all_gather_object((len(self.history), self.dataset.digest, str(self.dtype)))
         if len(set(starts)) > 1:
             descriptions = "; ".join(f"process {rank}: {start}" for rank, start in enumerate(starts))
             raise CheckpointError(
@@ -165,7 +167,7 @@ class _Run:
 
         return self.training.train_epoch(number, stepped)
 
-    def _appraised(self, number: int, metrics: dict[str, float]) -> dict[str, float]:
+    def _evaluated(self, number: int, metrics: dict[str, float]) -> dict[str, float]:
         student, kept = self.training.student, self.training.distiller.kept_channels()
         if kept is not None:
             metrics |= self.appraiser.cost(student, kept)
@@ -176,10 +178,13 @@ class _Run:
     def _result(self) -> Result:
         appraiser, student = self.appraiser, restored(self.training.student)
         kept = self.training.distiller.kept_channels()
-        deployed = placed(deploy(student, self.recipe.student, kept), self.device)
+        deployed = to_device_channels_last(deploy(student, self.recipe.student, kept), self.device)
         embeddings, student_embeddings = appraiser.embed(deployed), appraiser.embed(student)
         require_equal(
-            embeddings, student_embeddings if kept is None else appraiser.embed(silenced(student, kept))
+            embeddings,
+            student_embeddings
+            if kept is None
+            else appraiser.embed(with_pruned_channels_zeroed(student, kept)),
         )
         save_deployed(deployed.cpu(), self.recipe.student, self.folder / DEPLOYED)
         write_tensors(self.folder / WEIGHTS, student.state_dict())
@@ -194,7 +199,7 @@ class _Run:
             history=self.history,
             channels=channels_of(deployed) if kept or student.folded else None,
             average_precision=accuracy.by_query,
-            first_is_right=accuracy.first_is_right,
+            rank1_correct=accuracy.rank1_correct,
             query_identities=appraiser.query_identities(),
             chance_precision=appraiser.chance_precision(),
             environment=self._environment(),
@@ -210,14 +215,18 @@ class _Run:
                 "processes": self.ranks.count,
                 "synchronised_batch_norm": machine.synchronised_batch_norm,
             }
-        return {**values, "companions": self.companions} if self.companions else values
+        return (
+            {**values, "co_trained_students": self.co_trained_students}
+            if self.co_trained_students
+            else values
+        )
 
     def _state(self) -> dict[str, Any]:
         return {
             "training": self.training.state(),
             "history": [asdict(epoch) for epoch in self.history],
             "seconds": self.seconds,
-            "companions": self.companions,
+            "co_trained_students": self.co_trained_students,
             "threads": torch.get_num_threads(),
             "dtype": str(self.dtype).removeprefix("torch."),
         }

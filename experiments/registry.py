@@ -13,7 +13,7 @@ import experiments
 from experiments.errors import UsageError, shortened
 
 if TYPE_CHECKING:
-    from experiments.schema.claim import PublishedClaim
+    from experiments.schema.claim import Claim
     from experiments.schema.figure import Artifact
 
 CONSTANTS = ("TABLE", "FIGURE")
@@ -79,9 +79,9 @@ def find(name: str) -> "Artifact":
     return found
 
 
-def claims() -> "tuple[PublishedClaim, ...]":
+def claims() -> "tuple[Claim, ...]":
     """Every declared claim of the sources, in their order."""
-    found: tuple[PublishedClaim, ...] = import_module("experiments.claims.every").CLAIMS
+    found: tuple[Claim, ...] = import_module("experiments.claims.every").CLAIMS
     return found
 
 

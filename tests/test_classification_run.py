@@ -10,7 +10,7 @@ from cdd.architecture import Network, SmallNetwork
 from cdd.data.augmentation import normalise
 from cdd.data.records import evaluated, labels_of_evaluated
 from cdd.data.registry import load
-from cdd.methods.quantised_embedding import QuantisedDistiller, QuEST
+from cdd.methods.quest.quest import QuantisedDistiller, QuEST
 from cdd.methods.supervised import Supervised
 from cdd.models.deployed import Classifier, load_deployed
 from cdd.models.network import RetrievalNetwork

@@ -79,7 +79,7 @@ def test_a_finished_run_has_everything_a_table_needs(
         assert 0 < result.metrics[f"{protocol}/mAP"] <= 1
         mean = sum(result.average_precision[protocol]) / len(result.average_precision[protocol])
         assert mean == pytest.approx(result.metrics[f"{protocol}/mAP"])
-        first = result.first_is_right[protocol]
+        first = result.rank1_correct[protocol]
         assert sum(first) / len(first) == pytest.approx(result.metrics[f"{protocol}/rank1"])
         assert len(result.query_identities[protocol]) == len(first) == len(result.average_precision[protocol])
     assert result.channels is not None

@@ -42,7 +42,9 @@ def deploy(
     return slim
 
 
-def silenced(network: RetrievalNetwork, kept: Sequence[Bool[Tensor, "_"]]) -> RetrievalNetwork:
+def with_pruned_channels_zeroed(
+    network: RetrievalNetwork, kept: Sequence[Bool[Tensor, "_"]]
+) -> RetrievalNetwork:
     """A copy of the same size in which the channels that are not kept are exactly zero.
 
     Its outputs equal those of the network that `deploy` returns, up to rounding.

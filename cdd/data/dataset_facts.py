@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from cdd.data.arrays import Arrays
-from cdd.data.listing import Listing
+from cdd.data.image_list import ImageList
 from cdd.data.records import CLASSIFICATION, RetrievalProtocol, Split
 from cdd.discovery import declarations
 from cdd.recipe import Data, Use
@@ -41,7 +41,7 @@ class DatasetSpec:
 
     name: str
     title: str
-    reader: Callable[[Path, Data], Listing] | Callable[[Path, Data], Arrays]
+    reader: Callable[[Path, Data], ImageList] | Callable[[Path, Data], Arrays]
     splits: dict[Split, tuple[Count, ...]]
     cameras: int | None = None
     task: Literal["retrieval", "classification"] = "retrieval"

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from cdd.data.dataset_facts import real_dataset
 from cdd.data.image_files import ImageFiles
-from cdd.data.listing import Listing, first_of
+from cdd.data.image_list import ImageList, first_of
 from cdd.data.records import Pixels
 from cdd.errors import DataError
 
@@ -45,7 +45,7 @@ Stamps = list[tuple[str, tuple[int, ...]]]
 
 
 def prepare(
-    data: "Data", data_root: Path, listing: Listing, report: Report = lambda done, total: None
+    data: "Data", data_root: Path, listing: ImageList, report: Report = lambda done, total: None
 ) -> Path:
     """Decodes every image at the recipe's size and writes index and pixels atomically.
 
@@ -77,7 +77,7 @@ def disk_need(data: "Data", images: int) -> int:
     return images * 3 * data.height * data.width
 
 
-def read(data: "Data", data_root: Path, listing: Listing) -> Pixels | None:
+def read(data: "Data", data_root: Path, listing: ImageList) -> Pixels | None:
     """The cached pixels of these images; None if they are not cached at this size.
 
     Reads size and time of every image file: on a local disk about half a second for 100,000.
@@ -143,7 +143,7 @@ def _again(data: "Data", data_root: Path) -> str:
     )
 
 
-def _write(folder: Path, data: "Data", listing: Listing, report: Report) -> None:
+def _write(folder: Path, data: "Data", listing: ImageList, report: Report) -> None:
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -169,7 +169,7 @@ def _require_space(folder: Path, needed: int) -> None:
         )
 
 
-def _write_pixels(path: Path, data: "Data", listing: Listing, report: Report) -> list[str]:
+def _write_pixels(path: Path, data: "Data", listing: ImageList, report: Report) -> list[str]:
     """Digests of the images, after they have been written."""
     paths = tuple(record.path for record in listing.records)
     files = ImageFiles(listing.name, listing.folder, paths, data.height, data.width)
@@ -209,7 +209,7 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return np.memmap(path, np.uint8, "r", len(head), shape)
 
 
-def _stamps(listing: Listing) -> Stamps:
+def _stamps(listing: ImageList) -> Stamps:
     folder = str(listing.folder)
     return [(record.path, _stamp(f"{folder}/{record.path}")) for record in listing.records]
 

@@ -8,7 +8,7 @@ from cdd.data.arrays import Arrays
 from cdd.data.dataset_facts import real_dataset
 from cdd.data.household import household
 from cdd.data.image_files import ImageFiles
-from cdd.data.listing import Listing
+from cdd.data.image_list import ImageList
 from cdd.data.records import Dataset, Pixels
 from cdd.data.verify import remarks_on_counts
 from cdd.errors import DataError
@@ -41,7 +41,7 @@ def load(data: Data, data_root: Path | None = None) -> Dataset:
     )
 
 
-def _pixels(copy: Listing | Arrays, data: Data, root: Path) -> Pixels:
+def _pixels(copy: ImageList | Arrays, data: Data, root: Path) -> Pixels:
     if isinstance(copy, Arrays):
         return copy.pixels(data.height, data.width)
     paths = tuple(record.path for record in copy.records)
@@ -50,7 +50,7 @@ def _pixels(copy: Listing | Arrays, data: Data, root: Path) -> Pixels:
     )
 
 
-def read_copy(data: Data, data_root: Path | None) -> Listing | Arrays:
+def read_copy(data: Data, data_root: Path | None) -> ImageList | Arrays:
     """What the reader of a real data set finds: the list of its files, or all its images as arrays.
 
     Raises:
@@ -61,7 +61,7 @@ def read_copy(data: Data, data_root: Path | None) -> Listing | Arrays:
     return replace(copy, remarks=(*copy.remarks, *remarks_on_counts(copy)))
 
 
-def listed(data: Data, data_root: Path | None) -> Listing:
+def listed(data: Data, data_root: Path | None) -> ImageList:
     """The images of a real data set, without their pixels.
 
     Raises:
@@ -69,7 +69,7 @@ def listed(data: Data, data_root: Path | None) -> Listing:
         DataError: where the data set is not below `data_root`, or not complete.
     """
     copy = None if real_dataset(data.name).is_array else read_copy(data, data_root)
-    if not isinstance(copy, Listing):
+    if not isinstance(copy, ImageList):
         raise ValueError(
             f"{data.name} has no image files: it is read at once, so there is nothing to prepare"
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from cdd.data.arrays import Arrays
 from cdd.data.colour import UnreadableImageError, in_colour
 from cdd.data.dataset_facts import Count, real_dataset
-from cdd.data.listing import Listing, readable
+from cdd.data.image_list import ImageList, readable
 from cdd.data.records import ImageRecord, Split
 
 
@@ -57,7 +57,7 @@ class Verification:
 
 
 def verify(
-    copy: Listing | Arrays, report: Callable[[int, int], None] = lambda done, total: None
+    copy: ImageList | Arrays, report: Callable[[int, int], None] = lambda done, total: None
 ) -> Verification:
     """Counts the images of a copy and decodes each of them; `report` is told how many are done.
 
@@ -72,13 +72,13 @@ def verify(
         splits=tuple(_counted(copy.records, split, known) for split, known in spec.splits.items()),
         cameras=len({record.camera for record in copy.records}),
         published_cameras=spec.cameras,
-        unreadable=_unreadable(copy, report) if isinstance(copy, Listing) else {},
+        unreadable=_unreadable(copy, report) if isinstance(copy, ImageList) else {},
         remarks=copy.remarks,
         altered=copy.altered if isinstance(copy, Arrays) else (),
     )
 
 
-def remarks_on_counts(copy: Listing | Arrays) -> tuple[str, ...]:
+def remarks_on_counts(copy: ImageList | Arrays) -> tuple[str, ...]:
     """What a reader of results must know of this copy's size: nothing where it is as published."""
     known_splits = real_dataset(copy.name).splits
     counts = (_counted(copy.records, split, known) for split, known in known_splits.items())
@@ -101,7 +101,7 @@ def _counted(all_records: Sequence[ImageRecord], split: Split, published: tuple[
     return SplitCount(split, images, identities, cameras, published[0], verdict, bool(matching))
 
 
-def _unreadable(listing: Listing, report: Callable[[int, int], None]) -> dict[str, str]:
+def _unreadable(listing: ImageList, report: Callable[[int, int], None]) -> dict[str, str]:
     def problem(record: ImageRecord) -> str | None:
         return _problem(listing.folder / record.path)
 

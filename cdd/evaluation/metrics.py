@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from cdd.evaluation.ranking import block_ranks
-from cdd.evaluation.score_blocks import Array, Scored, Side, scored
+from cdd.evaluation.score_blocks import Array, EmbeddingSet, ScoreBlock, scored
 from cdd.evaluation.similarity import Distance, require_distance
 
 
@@ -91,8 +91,8 @@ def evaluate_retrieval(
     require_distance(distance)
     if not ranks or min(ranks) < 1:
         raise ValueError(f"ranks is {tuple(ranks)}: give at least one rank, counted from 1.")
-    query = Side(query_embeddings, query_identities, query_cameras)
-    gallery = Side(gallery_embeddings, gallery_identities, gallery_cameras)
+    query = EmbeddingSet(query_embeddings, query_identities, query_cameras)
+    gallery = EmbeddingSet(gallery_embeddings, gallery_identities, gallery_cameras)
     match_ranks = _ranks(scored(query, gallery, distance, junk=junk, leave_one_out=leave_one_out))
     if not any(map(len, match_ranks)):
         restriction = "" if query_cameras is None else " seen by another camera"
@@ -103,7 +103,7 @@ def evaluate_retrieval(
     return _summary(match_ranks, ranks)
 
 
-def _ranks(blocks: Iterator[Scored]) -> list[NDArray[np.int64]]:
+def _ranks(blocks: Iterator[ScoreBlock]) -> list[NDArray[np.int64]]:
     """Each query's ranks of its matches; threads rank one block while the next block is multiplied."""
     threads = torch.get_num_threads()
     match_ranks: list[NDArray[np.int64]] = []

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cdd.evaluation.ranking import best_rows
-from cdd.evaluation.score_blocks import Side, scored
+from cdd.evaluation.score_blocks import EmbeddingSet, scored
 from cdd.evaluation.similarity import RESOLUTION_BITS
 
 
@@ -25,7 +25,7 @@ class Nearest:
     is_match: Bool[np.ndarray, " nearest"]
 
 
-def nearest(query: Side, gallery: Side, count: int) -> list[Nearest]:
+def nearest(query: EmbeddingSet, gallery: EmbeddingSet, count: int) -> list[Nearest]:
     """The first `count` gallery rows of every query, ranked exactly as `evaluate_retrieval` ranks them.
 
     By cosine similarity, with the same exclusions; similarities closer than 2**-40 rank in gallery order.

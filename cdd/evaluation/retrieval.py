@@ -16,7 +16,7 @@ from cdd.data.prefetch import prefetched
 from cdd.data.records import Dataset, RetrievalProtocol, Selection, evaluated
 from cdd.evaluation.metrics import RetrievalMetrics, evaluate_retrieval
 from cdd.evaluation.nearest import Nearest, nearest
-from cdd.evaluation.score_blocks import Side
+from cdd.evaluation.score_blocks import EmbeddingSet
 from cdd.recipe import Use
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def embed_all(
 
 
 @dataclass(frozen=True, eq=False)
-class Meeting:
+class QueryGallery:
     """Queries and gallery of one protocol, one row per image.
 
     Attributes:
@@ -46,8 +46,8 @@ class Meeting:
         gallery_records: the data set's record behind each gallery row.
     """
 
-    query: Side
-    gallery: Side
+    query: EmbeddingSet
+    gallery: EmbeddingSet
     query_records: Int[np.ndarray, " queries"]
     gallery_records: Int[np.ndarray, " rows"]
 
@@ -68,15 +68,17 @@ class Meeting:
         """The nearest gallery rows of each of these queries, in the given order."""
         query, cameras = self.query, self.query.cameras
         chosen_cameras = None if cameras is None else np.asarray(cameras)[queries]
-        chosen = Side(query.embeddings[queries], np.asarray(query.identities)[queries], chosen_cameras)
+        chosen = EmbeddingSet(
+            query.embeddings[queries], np.asarray(query.identities)[queries], chosen_cameras
+        )
         return nearest(chosen, self.gallery, count)
 
 
-def meeting(
+def query_gallery(
     embeddings: Float[Tensor, "images embedding"], dataset: Dataset, use: Use, protocol: RetrievalProtocol
-) -> Meeting:
+) -> QueryGallery:
     """Queries and gallery of a protocol, from the embeddings of all evaluation records of `use`."""
-    return _Evaluated(embeddings, dataset, use).meeting(protocol)
+    return _Evaluated(embeddings, dataset, use).query_gallery(protocol)
 
 
 def retrieval_metrics(
@@ -85,7 +87,8 @@ def retrieval_metrics(
     """Metrics by name of the protocol, from the embeddings of all evaluation records of `use`."""
     records = _Evaluated(embeddings, dataset, use)
     return {
-        protocol.name: records.meeting(protocol).metrics(protocol.ranks) for protocol in dataset.protocols
+        protocol.name: records.query_gallery(protocol).metrics(protocol.ranks)
+        for protocol in dataset.protocols
     }
 
 
@@ -99,17 +102,19 @@ class _Evaluated:
         self._identities = np.array([record.identity for record in self._records])
         self._cameras = np.array([record.camera for record in self._records])
 
-    def meeting(self, protocol: RetrievalProtocol) -> Meeting:
+    def query_gallery(self, protocol: RetrievalProtocol) -> QueryGallery:
         (query, query_records), (gallery, gallery_records) = (
             self._side(selection, with_cameras=protocol.excludes_same_camera)
             for selection in (protocol.query, protocol.gallery)
         )
-        return Meeting(query, gallery, query_records, gallery_records)
+        return QueryGallery(query, gallery, query_records, gallery_records)
 
-    def _side(self, selection: Selection, *, with_cameras: bool) -> tuple[Side, NDArray[np.int64]]:
+    def _side(self, selection: Selection, *, with_cameras: bool) -> tuple[EmbeddingSet, NDArray[np.int64]]:
         chosen = np.flatnonzero([record in selection for record in self._records])
         cameras = self._cameras[chosen] if with_cameras else None
-        return Side(self._embeddings[chosen], self._identities[chosen], cameras), self._indices[chosen]
+        return EmbeddingSet(self._embeddings[chosen], self._identities[chosen], cameras), self._indices[
+            chosen
+        ]
 
 
 def identities_of_valid_queries(

@@ -10,13 +10,13 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from cdd.evaluation.similarity import Distance, doubled, prepare, score_blocks
+from cdd.evaluation.similarity import Distance, as_float64, prepare, score_blocks
 
 Array = Tensor | NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class EmbeddingSet:
     """The queries or the gallery, one row per image.
 
     Attributes:
@@ -31,7 +31,7 @@ class Side:
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
+class ScoreBlock:
     """Scores of a block of queries against the gallery.
 
     Attributes:
@@ -47,13 +47,13 @@ class Scored:
 
 
 def scored(
-    query: Side,
-    gallery: Side,
+    query: EmbeddingSet,
+    gallery: EmbeddingSet,
     distance: Distance,
     *,
     junk: Sequence[int] = (),
     leave_one_out: bool = False,
-) -> Iterator[Scored]:
+) -> Iterator[ScoreBlock]:
     """Score blocks of all queries in order; with cameras, rows of equal identity and camera are excluded.
 
     The scores of all queries are never in memory together.
@@ -87,7 +87,7 @@ def scored(
             torch.from_numpy(indices).to(scores.device) for indices in excluded
         )
         scores[excluded_queries, excluded_rows] = -torch.inf
-        yield Scored(first, scores, matches)
+        yield ScoreBlock(first, scores, matches)
 
 
 class _Pairs:
@@ -130,7 +130,7 @@ def _embedding_pair(
     query_embeddings: Array, gallery_embeddings: Array, distance: Distance
 ) -> tuple[Tensor, Tensor]:
     """Both sets on the queries' device, checked and prepared."""
-    query, gallery = doubled(query_embeddings), doubled(gallery_embeddings)
+    query, gallery = as_float64(query_embeddings), as_float64(gallery_embeddings)
     for name, values in (("query", query), ("gallery", gallery)):
         if values.ndim != 2 or not values.numel():
             raise ValueError(

@@ -26,7 +26,7 @@ def require_distance(distance: str) -> None:
         raise ValueError(f"distance is {distance!r}, but only 'cosine' and 'euclidean' exist.")
 
 
-def doubled(embeddings: ArrayLike | Tensor) -> Tensor:
+def as_float64(embeddings: ArrayLike | Tensor) -> Tensor:
     """A float64 copy, on the same device if that has float64.
 
     Raises:

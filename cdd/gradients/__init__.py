@@ -1,6 +1,6 @@
 """Retrieval-guided resetting (RGGR) of the compactors' gradients; may import evaluation and below."""
 
-from cdd.gradients.feature_queue import Gallery
+from cdd.gradients.feature_queue import FeatureQueue
 from cdd.gradients.resetting import (
     RetrievalGuidedResetting,
     reset_gradient,
@@ -9,7 +9,7 @@ from cdd.gradients.resetting import (
 )
 
 __all__ = [
-    "Gallery",
+    "FeatureQueue",
     "RetrievalGuidedResetting",
     "reset_gradient",
     "reset_gradients",

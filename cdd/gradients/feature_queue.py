@@ -8,7 +8,7 @@ from cdd.evaluation.similarity import Distance, require_distance
 from cdd.gradients.neighbours import comparable
 
 
-class Gallery(nn.Module):
+class FeatureQueue(nn.Module):
     """First-in-first-out queue of the latest features of one block, in a buffer that is allocated once.
 
     Rows are stored in the form that retrieval compares (unit length for cosine), so that each is

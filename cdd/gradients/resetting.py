@@ -8,13 +8,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from cdd.evaluation.similarity import Distance
-from cdd.gradients.feature_queue import Gallery
+from cdd.gradients.feature_queue import FeatureQueue
 from cdd.gradients.neighbours import comparable, nearest_rows
 from cdd.losses.group_lasso import along_rows, group_lasso_gradients
 from cdd.losses.numerics import at_least_single
 
 __all__ = [
-    "Gallery",
+    "FeatureQueue",
     "RetrievalGuidedResetting",
     "reset_gradient",
     "reset_gradients",
@@ -194,7 +194,7 @@ class RetrievalGuidedResetting(nn.Module):
         shares: list[float] = torch.stack([(~kept).double().mean() for kept in self.kept()]).tolist()
         return shares
 
-    def _retrieve(self, query: Tensor, gallery: Gallery, own_rows_from: int | None) -> Tensor:
+    def _retrieve(self, query: Tensor, gallery: FeatureQueue, own_rows_from: int | None) -> Tensor:
         rows = gallery.contents()
         nearest = nearest_rows(
             query,
@@ -217,7 +217,7 @@ class _Block(nn.Module):
 
     def __init__(self, capacity: int, dim: int, distance: Distance) -> None:
         super().__init__()
-        self.gallery = Gallery(capacity, dim, distance=distance)
+        self.gallery = FeatureQueue(capacity, dim, distance=distance)
         self.register_buffer("kept", torch.ones(dim, dtype=torch.bool))
 
 

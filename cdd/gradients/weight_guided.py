@@ -20,7 +20,7 @@ Costs = Callable[[NDArray[np.int64]], float]
 
 
 @torch.no_grad()
-def grown_masks(
+def grow_masks(
     norms: Sequence[Float[Tensor, "_"]],
     kept: Sequence[Bool[Tensor, "_"]],
     costs: Costs,
@@ -95,8 +95,8 @@ class WeightGuidedResetting(nn.Module):
 
         Args:
             weights: weights of the compactors; only shape and device are read.
-            target: see `grown_masks`.
-            growth: see `grown_masks`.
+            target: see `grow_masks`.
+            growth: see `grow_masks`.
             interval: iterations from one update to the next.
         """
         super().__init__()
@@ -115,7 +115,7 @@ class WeightGuidedResetting(nn.Module):
         if costs is None or int(iterations) % self.interval:
             return
         norms = [row_norms(weight.detach()) for weight in weights]
-        masks = grown_masks(norms, self.kept(), costs, target=self.target, growth=self.growth)
+        masks = grow_masks(norms, self.kept(), costs, target=self.target, growth=self.growth)
         for mask, updated in zip(self.kept(), masks, strict=True):
             mask.copy_(updated)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Method
 from cdd.losses.numerics import at_least_single
-from cdd.methods.stage_channels import Pair, at_smaller_size, stage_maps
+from cdd.methods.common.stage_channels import Pair, at_smaller_size, stage_maps
 from cdd.methods.weighted_loss import WeightedLoss
 from cdd.values import NonNegative
 

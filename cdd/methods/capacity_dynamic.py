@@ -137,7 +137,7 @@ class CapacityDynamicDistiller(Distiller):
         every = self.method.slim_every
         if not every or (epoch - 1) % every or self.resetting is None:
             return None
-        above = self._rows_above(self._swing(learning_rate))
+        above = self._rows_above(self._oscillation_threshold(learning_rate))
         return [~(kept | own) for kept, own in zip(self.resetting.kept(), above, strict=True)]
 
     def terms(self, student: RetrievalOutput, teacher: RetrievalOutput | None, labels: Labels) -> LossTerms:
@@ -174,7 +174,7 @@ class CapacityDynamicDistiller(Distiller):
         """
         with torch.no_grad():
             norms = torch.cat(self._each(Compactor.widened, [row_norms(weight) for weight in self.weights]))
-            above = int((norms >= self._swing(learning_rate)).sum())
+            above = int((norms >= self._oscillation_threshold(learning_rate)).sum())
             figures = {"lasso": float(group_lasso(self.weights)), "channels/above_oscillation": float(above)}
             quantiles = norms.quantile(norms.new_tensor(QUANTILES)).tolist()
             figures |= {
@@ -191,7 +191,7 @@ class CapacityDynamicDistiller(Distiller):
             figures["channels/removed"] = float(len(norms) - sum(len(weight) for weight in self.weights))
         return figures
 
-    def _swing(self, learning_rate: float) -> float:
+    def _oscillation_threshold(self, learning_rate: float) -> float:
         """The norm below which a row without a task gradient only oscillates about zero."""
         return self.method.threshold + 2 * learning_rate * self.method.sparsity
 

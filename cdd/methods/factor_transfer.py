@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput, TeacherOutputs
 from cdd.losses.numerics import at_least_single
 from cdd.methods.attention_transfer import attention
-from cdd.methods.stage_channels import at_smaller_size, draw_weights, stage_channels, stage_maps
+from cdd.methods.common.stage_channels import at_smaller_size, draw_weights, stage_channels, stage_maps
 from cdd.values import Momentum, NonNegative, Positive, PositiveFraction, Seed, Whole
 
 

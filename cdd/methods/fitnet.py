@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 
 from cdd.contract import Distiller, Fidelity, Labels, LossTerms, Method, RetrievalOutput
 from cdd.losses.numerics import at_least_single
-from cdd.methods.stage_channels import at_smaller_size, draw_weights, stage_channels, stage_maps
+from cdd.methods.common.stage_channels import at_smaller_size, draw_weights, stage_channels, stage_maps
 from cdd.values import NonNegative, Seed
 
 MIDDLE = 2

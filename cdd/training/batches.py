@@ -17,14 +17,14 @@ from cdd.data.records import Dataset, TrainingSet, training_set
 from cdd.data.sampler import identity_batches, part_of_rank, random_batches
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import RandomBatch, Recipe
-from cdd.training.distributed.process_group import present
+from cdd.training.distributed.process_group import current_process_group
 from cdd.training.grad_cache import Forward, forward_pass, gathered, in_parts
-from cdd.training.networks import load_teacher, placed, set_teacher_mode
+from cdd.training.networks import load_teacher, set_teacher_mode, to_device_channels_last
 from cdd.training.precision import precision_plugin
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingBatch:
     """A batch of images and labels, with the teacher's outputs.
 
     Attributes:
@@ -38,7 +38,7 @@ class Lesson:
     teacher: RetrievalOutput | None
 
 
-def subject(recipe: Recipe) -> tuple[Hashable, ...]:
+def batch_stream_key(recipe: Recipe) -> tuple[Hashable, ...]:
     """Cache key of the training batches: recipes of equal keys train on equal batches and teacher outputs."""
     teacher = recipe.teacher if recipe.method.needs_teacher else None
     return (
@@ -53,7 +53,7 @@ def subject(recipe: Recipe) -> tuple[Hashable, ...]:
     )
 
 
-class Lessons:
+class BatchStream:
     """The training batches of a recipe, epoch by epoch, and the frozen teacher.
 
     Every random draw of an epoch comes from a generator seeded by the recipe's seed and the epoch's number.
@@ -73,13 +73,15 @@ class Lessons:
     ):
         self.recipe, self.dataset, self.device = recipe, dataset, device
         self.examples: TrainingSet = training_set(dataset, recipe.data.use)
-        self.ranks = present()
+        self.ranks = current_process_group()
         self.share = part_of_rank(recipe.batch, self.ranks.rank, self.ranks.count)
-        self.part = min(recipe.batch.at_once or len(self.share), len(self.share))
+        self.part = min(recipe.batch.micro_batch_size or len(self.share), len(self.share))
         self.teacher: RetrievalNetwork | None = None
         self._forward: Forward | None = None
         if recipe.teacher is not None and recipe.method.needs_teacher:
-            self.teacher = placed(load_teacher(recipe.teacher, self.examples.identities, weights), device)
+            self.teacher = to_device_channels_last(
+                load_teacher(recipe.teacher, self.examples.identities, weights), device
+            )
             set_teacher_mode(self.teacher, batch_statistics=recipe.fidelity.teacher_batch_norm == "batch")
             self.ranks.frozen(self.teacher)
             self._forward = forward_pass(
@@ -97,7 +99,7 @@ class Lessons:
             return random_batches(len(self.examples.labels), batch, generator)
         return identity_batches(self.examples.labels, batch, generator)
 
-    def of_epoch(self, epoch: int) -> Iterator[Lesson]:
+    def of_epoch(self, epoch: int) -> Iterator[TrainingBatch]:
         """The training batches of an epoch; the next images are loaded in the background."""
         generator = self._generator(epoch, stream=1)
         fill, settings = self.recipe.fidelity.erasing_fill, self.recipe.augmentation
@@ -111,7 +113,7 @@ class Lessons:
         for batch, images in zip(batches, prefetched(load_images, batches), strict=True):
             labels = torch.from_numpy(self.examples.labels[batch]).to(self.device)
             teacher = self._teacher_outputs(images)
-            yield Lesson(images, labels, gathered(teacher, self.ranks) if teacher else None)
+            yield TrainingBatch(images, labels, gathered(teacher, self.ranks) if teacher else None)
 
     def without_augmentation(self) -> Iterator[RetrievalOutput]:
         """The teacher's outputs for all training images, in evaluation mode, batch by batch."""

@@ -19,8 +19,8 @@ from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Batch, RandomBatch, Recipe
 from cdd.tensor_files import write_tensors
 from cdd.training.environment import Machine, autocast_dtype, prepare
-from cdd.training.pace import Pace
-from cdd.training.trainer import Training
+from cdd.training.throughput import Throughput
+from cdd.training.trainer import Trainer
 
 WARM_UP, MEASURED = 2, 3
 RANDOM_CLASSES = 4
@@ -30,7 +30,7 @@ LARGEST_STEP = 1e11
 """Multiply-adds of a batch's forward pass above which a small batch is measured on a CPU."""
 
 
-def measure_pace(recipe: Recipe, machine: Machine) -> Pace:
+def measure_pace(recipe: Recipe, machine: Machine) -> Throughput:
     """Time and memory of a few training steps of the recipe's networks on noise.
 
     On a CPU a large network is measured with a small batch and the time is scaled up. Reading and decoding
@@ -51,14 +51,14 @@ def measure_pace(recipe: Recipe, machine: Machine) -> Pace:
     training.prepare()
     training.train_epoch(recipe.schedule.epochs, stepped)
     step = (moments[-1] - moments[WARM_UP - 1]) / (len(moments) - WARM_UP)
-    return Pace(
+    return Throughput(
         seconds_per_step=step * recipe.batch.size / batch.size,
         seconds_per_image=_evaluation(training, device),
         peak_memory=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
     )
 
 
-def training_on_noise(recipe: Recipe, device: torch.device, *, compiled: bool = False) -> Training:
+def training_on_noise(recipe: Recipe, device: torch.device, *, compiled: bool = False) -> Trainer:
     """A trainer of the recipe's networks, from random weights, whose epoch is a few steps on noise."""
     recipe_from_random = recipe.model_copy(update={"initialisation": "random"})
     with tempfile.TemporaryDirectory() as folder:
@@ -67,7 +67,7 @@ def training_on_noise(recipe: Recipe, device: torch.device, *, compiled: bool = 
             {teacher.run_id: _teacher_file(teacher, _identities(recipe), Path(folder))} if teacher else {}
         )
         dtype = autocast_dtype(recipe, device)
-        return Training(recipe_from_random, _noise(recipe), weights, device, dtype, compiled=compiled)
+        return Trainer(recipe_from_random, _noise(recipe), weights, device, dtype, compiled=compiled)
 
 
 def _is_large(recipe: Recipe) -> bool:
@@ -109,10 +109,10 @@ def _noise(recipe: Recipe) -> Dataset:
     return Dataset(name=data.name, records=records, protocols=(), pixels=pixels, digest="noise")
 
 
-def _evaluation(training: Training, device: torch.device) -> float:
+def _evaluation(training: Trainer, device: torch.device) -> float:
     embed = Embedder(training.student)
     indices = training.examples.indices[: training.recipe.batch.size]
-    images = normalise(training.lessons.dataset.pixels(indices).to(device))
+    images = normalise(training.batch_stream.dataset.pixels(indices).to(device))
     with torch.inference_mode():
         float(embed(images).sum())
         started = time.perf_counter()

@@ -31,10 +31,10 @@ class Accuracy:
 
     metrics: dict[str, float]
     by_query: dict[str, list[float]]
-    first_is_right: dict[str, list[int]]
+    rank1_correct: dict[str, list[int]]
 
 
-class Appraiser:
+class Evaluator:
     """Evaluator of networks on the evaluation images of a recipe."""
 
     def __init__(self, recipe: Recipe, dataset: Dataset, device: torch.device):

@@ -9,7 +9,7 @@ from torch import nn
 from cdd.architecture import Network
 from cdd.compactor.insert import insert_compactors
 from cdd.contract import Distiller, RetrievalOutput
-from cdd.data.extent import extent
+from cdd.data.dataset_size import dataset_size
 from cdd.models.imagenet import torchvision_name
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Batch, RandomBatch, Recipe
@@ -28,7 +28,7 @@ def require_feasible(recipe: Recipe) -> None:
             too small for a network, incompatible networks and method, missing ImageNet weights, and sizes
             beyond any device's memory.
     """
-    size = extent(recipe.data)
+    size = dataset_size(recipe.data)
     batch, data = recipe.batch, recipe.data
     if isinstance(batch, Batch) and batch.identities > size.identities:
         raise ValueError(

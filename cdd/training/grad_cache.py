@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from cdd.contract import RetrievalOutput
 from cdd.models.maps import Images
-from cdd.training.distributed.process_group import ALONE, Ranks
+from cdd.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 
 Forward = Callable[[Images], RetrievalOutput]
 
@@ -38,10 +38,10 @@ def forward_pass(
     return forward
 
 
-class WholeBatch:
+class FullBatchPass:
     """One forward and one backward pass for all images of this rank."""
 
-    def __init__(self, forward: Forward, precision: Precision, ranks: Ranks = ALONE):
+    def __init__(self, forward: Forward, precision: Precision, ranks: ProcessGroup = SINGLE_PROCESS):
         self.forward, self.precision, self.ranks = forward, precision, ranks
 
     def outputs(self, images: Images) -> RetrievalOutput:
@@ -53,7 +53,7 @@ class WholeBatch:
         self.precision.backward(loss, None)
 
 
-class InParts(WholeBatch):
+class GradCachePass(FullBatchPass):
     """Gradient cache: micro-batches of at most `size` images."""
 
     def __init__(
@@ -62,7 +62,7 @@ class InParts(WholeBatch):
         precision: Precision,
         network: nn.Module,
         size: int,
-        ranks: Ranks = ALONE,
+        ranks: ProcessGroup = SINGLE_PROCESS,
     ):
         super().__init__(forward, precision, ranks)
         self.network, self.size = network, size
@@ -82,7 +82,7 @@ class InParts(WholeBatch):
         shares = zip(*(gradient.split(self.size) for gradient in gradients), strict=True)
         *parts, last = zip(self._images.split(self.size), shares, strict=True)
         for part in parts:
-            with self.ranks.reduced_later(self.network):
+            with self.ranks.no_sync(self.network):
                 self._run_again(*part)
         self._run_again(*last)
 
@@ -90,9 +90,9 @@ class InParts(WholeBatch):
         torch.autograd.backward(_tensors(self.forward(images)), grad_tensors=gradients)
 
 
-def gathered(output: RetrievalOutput, ranks: Ranks) -> RetrievalOutput:
+def gathered(output: RetrievalOutput, ranks: ProcessGroup) -> RetrievalOutput:
     """The outputs for the images of all ranks, in the order of a single process; differentiable."""
-    return _rebuilt(output, ranks.gathered(_tensors(output)))
+    return _rebuilt(output, ranks.all_gather(_tensors(output)))
 
 
 def in_parts(forward: Forward, images: Images, size: int) -> RetrievalOutput:

@@ -18,55 +18,55 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from cdd.recipe import Recipe
-from cdd.training.batches import Lesson, Lessons, subject
+from cdd.training.batches import BatchStream, TrainingBatch, batch_stream_key
 
 SECONDS_BETWEEN_LOOKS = 0.5
 """Poll interval of the caller, for an interruption whose signal was delivered to another thread."""
 
 T = TypeVar("T")
-Message = Lesson | BaseException | None
+Message = TrainingBatch | BaseException | None
 """What a turn delivers: a training batch, an error, or None for the first turn and the end of an epoch."""
 
 
-class Seat:
+class StudentSlot:
     """The slot of a student that trains alone.
 
     Attributes:
         companions: largest number of other students that shared one of its training batches.
     """
 
-    companions = 0
+    co_trained_students = 0
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
         """The result of `make`; co-trained students call `make` once per key and share the result."""
         return make()
 
-    def speaker(self, recipe: Recipe) -> Recipe:
+    def representative_recipe(self, recipe: Recipe) -> Recipe:
         """The recipe used to build the shared batch stream: one that needs feature maps, if there is one."""
         return recipe
 
-    def attended(self, lessons: Lessons, epoch: int) -> Iterator[Lesson]:
+    def batches(self, batch_stream: BatchStream, epoch: int) -> Iterator[TrainingBatch]:
         """The training batches of an epoch."""
-        return lessons.of_epoch(epoch)
+        return batch_stream.of_epoch(epoch)
 
     def seconds(self) -> float:
         """A clock of this student's time: its own turns and its share of the shared batches."""
         return time.monotonic()
 
 
-ALONE = Seat()
-_present: ContextVar[Seat] = ContextVar("seat", default=ALONE)
+UNSHARED = StudentSlot()
+_present: ContextVar[StudentSlot] = ContextVar("seat", default=UNSHARED)
 
 
-def seat_here() -> Seat:
+def current_slot() -> StudentSlot:
     """The slot of the student that this thread trains; outside of a scheduler, one that shares nothing."""
     return _present.get()
 
 
-class _Shared(Seat):
+class _SharedSlot(StudentSlot):
     """A student's slot in a multi-student scheduler."""
 
-    def __init__(self, scheduler: "Classroom[Any]"):
+    def __init__(self, scheduler: "MultiStudentScheduler[Any]"):
         self._scheduler = scheduler
         self.inbox: SimpleQueue[Message] = SimpleQueue()
         self._spent, self._resumed = 0.0, time.monotonic()
@@ -77,20 +77,22 @@ class _Shared(Seat):
         value: T = self._scheduler.common[key]
         return value
 
-    def speaker(self, recipe: Recipe) -> Recipe:
-        sharing = (other for other in self._scheduler.recipes if subject(other) == subject(recipe))
+    def representative_recipe(self, recipe: Recipe) -> Recipe:
+        sharing = (
+            other for other in self._scheduler.recipes if batch_stream_key(other) == batch_stream_key(recipe)
+        )
         return next((other for other in sharing if other.method.reads_maps), recipe)
 
-    def attended(self, lessons: Lessons, epoch: int) -> Iterator[Lesson]:
-        while (lesson := self._next_batch(lessons, epoch)) is not None:
-            yield lesson
+    def batches(self, batch_stream: BatchStream, epoch: int) -> Iterator[TrainingBatch]:
+        while (training_batch := self._next_batch(batch_stream, epoch)) is not None:
+            yield training_batch
 
     def seconds(self) -> float:
         return self._spent + time.monotonic() - self._resumed
 
-    def _next_batch(self, lessons: Lessons, epoch: int) -> Lesson | None:
+    def _next_batch(self, batch_stream: BatchStream, epoch: int) -> TrainingBatch | None:
         self._spent = self.seconds()
-        self._scheduler.wait(self, lessons, epoch)
+        self._scheduler.wait(self, batch_stream, epoch)
         message = self.wait_for_turn()
         if isinstance(message, BaseException):
             raise message
@@ -102,13 +104,13 @@ class _Shared(Seat):
         self._resumed = time.monotonic()
         return message
 
-    def charge(self, seconds: float, companions: int) -> None:
+    def charge(self, seconds: float, co_trained_students: int) -> None:
         """Adds this student's share of the time that a shared batch took."""
         self._spent += seconds
-        self.companions = max(self.companions, companions)
+        self.co_trained_students = max(self.co_trained_students, co_trained_students)
 
 
-class Classroom(Generic[T]):
+class MultiStudentScheduler(Generic[T]):
     """Scheduler of co-trained students.
 
     Turns pass from thread to thread through inboxes, so that only one thread at a time reads or changes the
@@ -122,12 +124,12 @@ class Classroom(Generic[T]):
     def __init__(self, recipes: Sequence[Recipe]):
         self.recipes = tuple(recipes)
         self.common: dict[Hashable, Any] = {}
-        self._slots = [_Shared(self) for _ in recipes]
-        self._results: dict[_Shared, T | BaseException] = {}
-        self._due: deque[tuple[_Shared, Message]] = deque((seat, None) for seat in self._slots)
-        self._waiting: dict[_Shared, tuple[Lessons, int]] = {}
-        self._current: tuple[Lessons, int] | None = None
-        self._batches: Iterator[Lesson] = iter(())
+        self._slots = [_SharedSlot(self) for _ in recipes]
+        self._results: dict[_SharedSlot, T | BaseException] = {}
+        self._due: deque[tuple[_SharedSlot, Message]] = deque((slot, None) for slot in self._slots)
+        self._waiting: dict[_SharedSlot, tuple[BatchStream, int]] = {}
+        self._current: tuple[BatchStream, int] | None = None
+        self._batches: Iterator[TrainingBatch] = iter(())
         self._finished, self._interrupted = threading.Event(), False
 
     def results(self, work: Sequence[Callable[[], T]]) -> list[T | BaseException]:
@@ -148,20 +150,20 @@ class Classroom(Generic[T]):
                 interruption, self._interrupted = error, True
         if interruption:
             raise interruption
-        return [self._results[seat] for seat in self._slots]
+        return [self._results[slot] for slot in self._slots]
 
-    def wait(self, seat: _Shared, lessons: Lessons, epoch: int) -> None:
+    def wait(self, slot: _SharedSlot, batch_stream: BatchStream, epoch: int) -> None:
         """Records the epoch whose next batch a student waits for, and passes its turn."""
-        self._waiting[seat] = (lessons, epoch)
+        self._waiting[slot] = (batch_stream, epoch)
         self._pass_turn()
 
-    def _work(self, seat: _Shared, work: Callable[[], T]) -> None:
-        _present.set(seat)
-        seat.wait_for_turn()
+    def _work(self, slot: _SharedSlot, work: Callable[[], T]) -> None:
+        _present.set(slot)
+        slot.wait_for_turn()
         try:
-            self._results[seat] = work()
+            self._results[slot] = work()
         except BaseException as error:
-            self._results[seat] = error
+            self._results[slot] = error
         self._pass_turn()
 
     def _pass_turn(self) -> None:
@@ -169,43 +171,43 @@ class Classroom(Generic[T]):
         if not self._due and self._waiting:
             self._send_next_batch()
         if self._due:
-            seat, message = self._due.popleft()
-            seat.inbox.put(message)
+            slot, message = self._due.popleft()
+            slot.inbox.put(message)
         else:
             self._finished.set()
 
     def _send_next_batch(self) -> None:
         """Makes every student due that waits for the next batch of the current epoch."""
         current = self._current_epoch()
-        receivers = [seat for seat, awaited in self._waiting.items() if awaited == current]
+        receivers = [slot for slot, awaited in self._waiting.items() if awaited == current]
         started = time.monotonic()
         message = self._next_message(current[0])
-        for seat in receivers:
-            del self._waiting[seat]
-            seat.charge((time.monotonic() - started) / len(receivers), len(receivers) - 1)
-            self._due.append((seat, message))
+        for slot in receivers:
+            del self._waiting[slot]
+            slot.charge((time.monotonic() - started) / len(receivers), len(receivers) - 1)
+            self._due.append((slot, message))
 
-    def _current_epoch(self) -> tuple[Lessons, int]:
+    def _current_epoch(self) -> tuple[BatchStream, int]:
         """Batch stream and epoch of the next batch: the current epoch until no student waits for it."""
         awaited = list(self._waiting.values())
         if self._current in awaited and self._current is not None:
             return self._current
         self._current = min(awaited, key=lambda stream_and_epoch: stream_and_epoch[1])
-        lessons, epoch = self._current
-        self._batches = lessons.of_epoch(epoch)
+        batch_stream, epoch = self._current
+        self._batches = batch_stream.of_epoch(epoch)
         return self._current
 
-    def _next_message(self, lessons: Lessons) -> Message:
+    def _next_message(self, batch_stream: BatchStream) -> Message:
         if self._interrupted:
             return KeyboardInterrupt()
         try:
-            lesson = next(self._batches, None)
-            if lesson and lessons.device.type == "cuda":
+            training_batch = next(self._batches, None)
+            if training_batch and batch_stream.device.type == "cuda":
                 # Otherwise the teacher's time would be charged to the first student of the batch.
-                torch.cuda.synchronize(lessons.device)
+                torch.cuda.synchronize(batch_stream.device)
         except Exception as error:
             self._current = None
             return error
-        if lesson is None:
+        if training_batch is None:
             self._current = None
-        return lesson
+        return training_batch

@@ -71,7 +71,7 @@ def load_teacher(teacher: Recipe, identities: int, weights: Mapping[str, Path]) 
     return network.requires_grad_(False)
 
 
-def placed(network: RetrievalNetwork, device: torch.device) -> RetrievalNetwork:
+def to_device_channels_last(network: RetrievalNetwork, device: torch.device) -> RetrievalNetwork:
     """The network on the device, with convolution weights in channels-last memory format."""
     for parameter in network.parameters():
         if parameter.ndim == 4:

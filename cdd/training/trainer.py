@@ -15,11 +15,11 @@ from cdd.data.records import Dataset
 from cdd.errors import DivergenceError
 from cdd.losses import batch_hard_triplet, identity_loss, logit_divergence
 from cdd.recipe import Recipe
-from cdd.training.batches import Lesson, Lessons, subject
-from cdd.training.distributed.process_group import reunite
-from cdd.training.grad_cache import InParts, WholeBatch, forward_pass
-from cdd.training.multi_student import seat_here
-from cdd.training.networks import build_student, placed
+from cdd.training.batches import BatchStream, TrainingBatch, batch_stream_key
+from cdd.training.distributed.process_group import sync_and_check_replicas
+from cdd.training.grad_cache import FullBatchPass, GradCachePass, forward_pass
+from cdd.training.multi_student import current_slot
+from cdd.training.networks import build_student, to_device_channels_last
 from cdd.training.optimiser import build_optimiser, set_learning_rates, slim
 from cdd.training.precision import precision_plugin
 from cdd.training.preparation import load_buffers, preparation_file, save_buffers
@@ -28,7 +28,7 @@ Stepped = Callable[[int, int, float], None]
 """Callback after an iteration: its number in the epoch, the epoch's number of iterations, the loss."""
 
 
-class Training:
+class Trainer:
     """The training state of one student, and its training step."""
 
     def __init__(
@@ -41,24 +41,26 @@ class Training:
         *,
         compiled: bool = False,
     ):
-        self.recipe, self.seat, self.compiled = recipe, seat_here(), compiled
+        self.recipe, self.slot, self.compiled = recipe, current_slot(), compiled
         self.dtype = dtype
-        speaker = self.seat.speaker(recipe)
-        self.lessons = self.seat.shared(
-            (Lessons, subject(recipe), dtype),
-            lambda: Lessons(speaker, dataset, weights, device, dtype, compiled=compiled),
+        representative_recipe = self.slot.representative_recipe(recipe)
+        self.batch_stream = self.slot.shared(
+            (BatchStream, batch_stream_key(recipe), dtype),
+            lambda: BatchStream(representative_recipe, dataset, weights, device, dtype, compiled=compiled),
         )
-        self.examples, self.teacher = self.lessons.examples, self.lessons.teacher
-        self.student = placed(build_student(recipe, self.examples.identities, weights), device)
+        self.examples, self.teacher = self.batch_stream.examples, self.batch_stream.teacher
+        self.student = to_device_channels_last(
+            build_student(recipe, self.examples.identities, weights), device
+        )
         self.distiller = recipe.method.build(self.student, self.teacher, recipe.fidelity).to(device)
         self.optimiser = build_optimiser(self.student, self.distiller, recipe, scaled=dtype is torch.float16)
         self.precision = precision_plugin(device, dtype)
 
     @cached_property
-    def passes(self) -> WholeBatch:
+    def passes(self) -> FullBatchPass:
         """Forward and backward pass of the student in its present shape; created on all ranks together."""
-        ranks, part = self.lessons.ranks, self.lessons.part
-        wrapped = ranks.wrapped(self.student)
+        ranks, part = self.batch_stream.ranks, self.batch_stream.part
+        wrapped = ranks.wrap_ddp(self.student)
         forward = forward_pass(
             wrapped,
             self.precision,
@@ -66,9 +68,9 @@ class Training:
             tapped=self.teacher is not None,
             mapped=self.recipe.method.reads_maps,
         )
-        if part < len(self.lessons.share):
-            return InParts(forward, self.precision, wrapped, part, ranks)
-        return WholeBatch(forward, self.precision, ranks)
+        if part < len(self.batch_stream.share):
+            return GradCachePass(forward, self.precision, wrapped, part, ranks)
+        return FullBatchPass(forward, self.precision, ranks)
 
     def prepare(self, teacher_folder: Path | None = None) -> None:
         """Prepares the method from the teacher's outputs, before the first epoch of a new run.
@@ -78,17 +80,17 @@ class Training:
         Args:
             teacher_folder: folder of stored preparations; read first, written after a new preparation.
         """
-        self.lessons.ranks.first_does(self._prepare, teacher_folder)
-        self.lessons.ranks.copy_from_first([*self.distiller.parameters(), *self.distiller.buffers()])
+        self.batch_stream.ranks.run_on_rank_zero(self._prepare, teacher_folder)
+        self.batch_stream.ranks.broadcast_([*self.distiller.parameters(), *self.distiller.buffers()])
 
     def _prepare(self, teacher_folder: Path | None) -> None:
-        path = preparation_file(self.recipe, self.lessons.dataset.digest, teacher_folder)
+        path = preparation_file(self.recipe, self.batch_stream.dataset.digest, teacher_folder)
         if path is None:
-            self.distiller.prepare(self.lessons.without_augmentation)
+            self.distiller.prepare(self.batch_stream.without_augmentation)
         elif path.exists():
             load_buffers(self.distiller, path)
         else:
-            self.distiller.prepare(self.lessons.without_augmentation)
+            self.distiller.prepare(self.batch_stream.without_augmentation)
             save_buffers(self.distiller, path)
 
     def train_epoch(self, epoch: int, stepped: Stepped) -> dict[str, float]:
@@ -98,19 +100,19 @@ class Training:
             DivergenceError: as soon as a loss is not finite.
         """
         course = self.start_epoch(epoch)
-        for lesson in self.seat.attended(self.lessons, epoch):
-            loss = course.learn(lesson)
+        for training_batch in self.slot.batches(self.batch_stream, epoch):
+            loss = course.train_step(training_batch)
             stepped(course.iteration, course.iterations, loss)
         return course.finish()
 
-    def start_epoch(self, epoch: int) -> "Course":
+    def start_epoch(self, epoch: int) -> "EpochRun":
         """An epoch's training steps, after the removal of dead channels."""
         self.student.train()
         self.distiller.start_epoch(epoch)
         if epoch > 1:
             rate = self.optimiser.param_groups[0]["lr"]
             self._slim(self.distiller.dead_channels(epoch, rate))
-        return Course(self, epoch)
+        return EpochRun(self, epoch)
 
     def _slim(self, dead: Sequence[Tensor] | None) -> None:
         """Removes dead channels from the student permanently."""
@@ -121,18 +123,20 @@ class Training:
                 # Otherwise every new shape counts towards the recompilation limit.
                 torch.compiler.reset()
 
-    def step(self, lesson: Lesson) -> dict[str, float]:
+    def step(self, training_batch: TrainingBatch) -> dict[str, float]:
         """Values of the loss (`total`) and its terms, by name, after one optimiser step on a batch."""
-        student = self.passes.outputs(lesson.images)
+        student = self.passes.outputs(training_batch.images)
         terms = {
-            **self._common_terms(student, lesson.teacher, lesson.labels),
-            **self.distiller.terms(student, lesson.teacher, lesson.labels),
+            **self._common_terms(student, training_batch.teacher, training_batch.labels),
+            **self.distiller.terms(student, training_batch.teacher, training_batch.labels),
         }
         total = torch.stack([*terms.values()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
         self.passes.backward(total)
         # Each rank computes all of these gradients, but their rounding may differ.
-        self.lessons.ranks.average(p.grad for p in self.distiller.parameters() if p.grad is not None)
+        self.batch_stream.ranks.all_reduce_mean_(
+            p.grad for p in self.distiller.parameters() if p.grad is not None
+        )
         self.precision.unscale_gradients(self.optimiser)
         self.distiller.edit_gradients()
         self.precision.optimizer_step(self.optimiser)
@@ -172,7 +176,7 @@ class Training:
         self.precision.load_state_dict(state["precision"])
 
 
-class Course:
+class EpochRun:
     """The training steps of one epoch, with running sums of the losses.
 
     Attributes:
@@ -180,12 +184,12 @@ class Course:
         iterations: training batches of the epoch.
     """
 
-    def __init__(self, training: Training, epoch: int):
+    def __init__(self, training: Trainer, epoch: int):
         self._training, self._epoch = training, epoch
-        self.iteration, self.iterations = 0, len(training.lessons.batches(epoch))
+        self.iteration, self.iterations = 0, len(training.batch_stream.batches(epoch))
         self._sums: dict[str, float] = {}
 
-    def learn(self, lesson: Lesson) -> float:
+    def train_step(self, training_batch: TrainingBatch) -> float:
         """The loss of a training step on the next batch.
 
         Raises:
@@ -194,7 +198,7 @@ class Course:
         training = self._training
         finished_epochs = self._epoch - 1 + self.iteration / self.iterations
         set_learning_rates(training.optimiser, training.recipe.schedule, finished_epochs)
-        values = training.step(lesson)
+        values = training.step(training_batch)
         self.iteration += 1
         if not np.isfinite(values["total"]):
             raise DivergenceError(self._divergence(values))
@@ -207,7 +211,9 @@ class Course:
         Raises:
             RunError: if the students of two ranks are no longer equal.
         """
-        reunite(self._training.student, self._training.distiller, self._training.lessons.ranks)
+        sync_and_check_replicas(
+            self._training.student, self._training.distiller, self._training.batch_stream.ranks
+        )
         losses = {f"loss/{name}": value / self.iterations for name, value in self._sums.items()}
         rate = self._training.optimiser.param_groups[0]["lr"]
         return {**losses, "learning_rate": rate, **self._training.distiller.report(rate)}

@@ -13,7 +13,7 @@ from experiments.common.recipes import (
     cdd_with_resetting,
     cdd_without_self_match,
 )
-from experiments.schema.figure import Choice, Curve, Forest
+from experiments.schema.figure import Curve, ForestPlot, Variant
 from experiments.schema.table import Column, RecipeMaker
 
 CHANNELS = Column(
@@ -36,7 +36,7 @@ def default(scale: str, seed: int) -> Recipe:
     return cdd_with_resetting("veri776", scale, seed)
 
 
-FIGURE = Forest(
+FIGURE = ForestPlot(
     name="ambiguity",
     title="What the ambiguous points are worth",
     source="beyond the paper",
@@ -45,7 +45,7 @@ FIGURE = Forest(
     columns=(MEAN_AVERAGE_PRECISION, RANK_1, CHANNELS, PARAMETERS),
     panels=(MEAN_AVERAGE_PRECISION, CHANNELS),
     curves=(
-        Choice(
+        Variant(
             number="A1",
             label="distance: mean over the blocks",
             text="mean over the blocks (Eq. 1)",
@@ -53,7 +53,7 @@ FIGURE = Forest(
             setting="fidelity.tap_reduction",
             recipe=switched(tap_reduction="mean"),
         ),
-        Choice(
+        Variant(
             number="A2",
             label="masks: rebuilt in every step",
             text="rebuilt in every step (Eq. 11)",
@@ -61,7 +61,7 @@ FIGURE = Forest(
             setting="fidelity.sticky_masks",
             recipe=switched(sticky_masks=False),
         ),
-        Choice(
+        Variant(
             number="A3",
             label="teacher: running statistics",
             text="frozen; batch norm not mentioned",
@@ -69,7 +69,7 @@ FIGURE = Forest(
             setting="fidelity.teacher_batch_norm",
             recipe=switched(teacher_batch_norm="running"),
         ),
-        Choice(
+        Variant(
             number="A4",
             label="neck: base learning rate",
             text="one learning rate",
@@ -77,7 +77,7 @@ FIGURE = Forest(
             setting="fidelity.neck_learning_rate_factor",
             recipe=switched(neck_learning_rate_factor=1.0),
         ),
-        Choice(
+        Variant(
             number="A5",
             label="compactors: no weight decay",
             text="not in Eq. 5",
@@ -85,7 +85,7 @@ FIGURE = Forest(
             setting="fidelity.compactor_weight_decay",
             recipe=switched(compactor_weight_decay=False),
         ),
-        Choice(
+        Variant(
             number="A6",
             label="erasing: fill of zero",
             text="silent",
@@ -93,7 +93,7 @@ FIGURE = Forest(
             setting="fidelity.erasing_fill",
             recipe=switched(erasing_fill="zero"),
         ),
-        Choice(
+        Variant(
             number="A1-A6",
             label="all six of these",
             text="all as above",
@@ -101,7 +101,7 @@ FIGURE = Forest(
             setting="fidelity",
             recipe=partial(cdd_with_fidelity, PAPER, "veri776"),
         ),
-        Choice(
+        Variant(
             number="B2",
             label="retrieval: never the query itself",
             text="silent",
@@ -109,7 +109,7 @@ FIGURE = Forest(
             setting="method.resetting.self_match",
             recipe=partial(cdd_without_self_match, "veri776"),
         ),
-        Choice(
+        Variant(
             number="B4",
             label="gallery: a tenth of its length",
             text="a large queue of a fixed size L",
@@ -117,7 +117,7 @@ FIGURE = Forest(
             setting="method.resetting.queue",
             recipe=partial(cdd_with_gallery, 0.1, "veri776"),
         ),
-        Choice(
+        Variant(
             number="B6",
             label="triplet loss: margin of 0.3",
             text="silent",
@@ -125,7 +125,7 @@ FIGURE = Forest(
             setting="objective.triplet_margin",
             recipe=partial(cdd_with_objective, Objective(triplet_margin=0.3), "veri776"),
         ),
-        Choice(
+        Variant(
             number="B6",
             label="logits: temperature of 1",
             text="silent",
@@ -133,7 +133,7 @@ FIGURE = Forest(
             setting="objective.temperature",
             recipe=partial(cdd_with_objective, Objective(temperature=1.0), "veri776"),
         ),
-        Choice(
+        Variant(
             number="B11",
             label="learning rate: new once an epoch",
             text="silent",
@@ -141,7 +141,7 @@ FIGURE = Forest(
             setting="schedule.step",
             recipe=partial(cdd_stepped_by_epoch, "veri776"),
         ),
-        Choice(
+        Variant(
             number="B12",
             label="network: of the best epoch",
             text="silent",

@@ -4,9 +4,9 @@ from functools import partial
 
 from experiments.common.columns import VERI_776
 from experiments.common.recipes import cdd_with_resetting, cdd_with_weight_guided_resetting
-from experiments.schema.figure import BlockMap, Curve
+from experiments.schema.figure import BlockHeatmap, Curve
 
-FIGURE = BlockMap(
+FIGURE = BlockHeatmap(
     name="mechanism-masks",
     title="Share of each residual block's compactor rows whose retrieval gradient is reset",
     source="beyond the paper",

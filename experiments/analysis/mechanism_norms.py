@@ -6,7 +6,7 @@ from cdd.methods.capacity_dynamic import CapacityDynamic
 from cdd.recipe import Recipe
 from experiments.common.columns import VERI_776
 from experiments.common.recipes import cdd, cdd_with_resetting, cdd_with_weight_guided_resetting
-from experiments.schema.figure import Curve, Distribution
+from experiments.schema.figure import Curve, QuantileBands
 
 
 def pruning_threshold(recipe: Recipe) -> float:
@@ -16,7 +16,7 @@ def pruning_threshold(recipe: Recipe) -> float:
     return recipe.method.threshold
 
 
-FIGURE = Distribution(
+FIGURE = QuantileBands(
     name="mechanism-norms",
     title="Norms of the compactors' rows over the epochs",
     source="beyond the paper",

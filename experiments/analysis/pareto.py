@@ -19,7 +19,7 @@ from experiments.paper import (
     table4,
     table5,
 )
-from experiments.schema.figure import Cloud
+from experiments.schema.figure import TradeoffScatter
 
 
 def family(recipe: Recipe) -> str:
@@ -36,7 +36,7 @@ def family(recipe: Recipe) -> str:
     return "labels alone" if isinstance(method, Supervised) else "distilled light student"
 
 
-FIGURE = Cloud(
+FIGURE = TradeoffScatter(
     name="pareto",
     title="Accuracy against cost of every run",
     source="beyond the paper",

@@ -6,6 +6,6 @@ from experiments.claims.figures import FIGURES
 from experiments.claims.quest import QUEST
 from experiments.claims.supplement import SUPPLEMENT
 from experiments.claims.two_stages import TWO_STAGES
-from experiments.schema.claim import PublishedClaim
+from experiments.schema.claim import Claim
 
-CLAIMS: tuple[PublishedClaim, ...] = (*ABLATION, *COMPARISON, *TWO_STAGES, *FIGURES, *SUPPLEMENT, *QUEST)
+CLAIMS: tuple[Claim, ...] = (*ABLATION, *COMPARISON, *TWO_STAGES, *FIGURES, *SUPPLEMENT, *QUEST)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from cdd.contract import Method
-from cdd.methods.decoupled import DKD
+from cdd.methods.dkd import DKD
 from cdd.recipe import Recipe
 from experiments.common.recipes import light_student
 from experiments.common.settings import SETTINGS
@@ -27,7 +27,7 @@ DKD_WARM_UP = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class ComparisonSetting:
     """Where the methods are compared: the data set and what a light student costs there, in G."""
 
     group: Group
@@ -38,7 +38,7 @@ class Comparison:
 def distilled(
     label: str,
     method: Method | RecipeMaker,
-    where: Comparison,
+    where: ComparisonSetting,
     accuracy: Mapping[str, float],
     note: str = "",
     *,
@@ -72,7 +72,7 @@ def decoupled(dataset: str) -> RecipeMaker:
 
 def reported(
     label: str,
-    where: Comparison,
+    where: ComparisonSetting,
     student: str,
     paper: Mapping[str, float],
     *,

@@ -4,20 +4,20 @@ from functools import partial
 
 from cdd.methods.attention_transfer import AT
 from cdd.methods.capacity_dynamic import CapacityDynamic
-from cdd.methods.contextual_similarity import CSKD
-from cdd.methods.correlation_congruence import CCKD
+from cdd.methods.cckd import CCKD
+from cdd.methods.cskd import CSKD
 from cdd.methods.factor_transfer import FT
-from cdd.methods.feature_ensemble import KDPE
-from cdd.methods.matching_behaviour import MBDL
-from cdd.methods.probabilistic import PKT
-from cdd.methods.relational import RKD
+from cdd.methods.kdpe import KDPE
+from cdd.methods.mbdl import MBDL
+from cdd.methods.pkt import PKT
+from cdd.methods.rkd import RKD
 from cdd.methods.similarity_preserving import SP
-from cdd.methods.variational_information import VID
+from cdd.methods.vid import VID
 from cdd.recipe import Recipe
 from experiments.common.columns import MEAN_AVERAGE_PRECISION, VERI_776
 from experiments.common.comparison import decoupled
 from experiments.common.recipes import cdd_with_resetting, light_student
-from experiments.schema.figure import Curve, Figure, Mark
+from experiments.schema.figure import Curve, EpochMarker, LearningCurves
 
 
 def first_masked_epoch(recipe: Recipe) -> int:
@@ -27,7 +27,7 @@ def first_masked_epoch(recipe: Recipe) -> int:
     return recipe.method.resetting.after_epoch + 1
 
 
-FIGURE = Figure(
+FIGURE = LearningCurves(
     name="figure1",
     title="mAP of distillation methods in each epoch on VeRi-776",
     source="Xie et al., CVPR 2023, Figure 1",
@@ -47,7 +47,7 @@ FIGURE = Figure(
         Curve(label="FT", recipe=partial(light_student, FT(), "veri776"), paper=77.18),
         Curve(label="SP", recipe=partial(light_student, SP(), "veri776"), paper=77.50),
     ),
-    marks=(Mark(text="RGGR starts", curve="CDD+RGGR", epoch=first_masked_epoch),),
+    marks=(EpochMarker(text="RGGR starts", curve="CDD+RGGR", epoch=first_masked_epoch),),
     notes=(
         "CDD+RGGR trains a student as heavy as the teacher, all other methods a light one (in the paper "
         "ResNet-101 and ResNet-34). The paper's numbers are those of its Table 3, after the last epoch.",

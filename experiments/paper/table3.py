@@ -3,22 +3,22 @@
 from functools import partial
 
 from cdd.methods.attention_transfer import AT
-from cdd.methods.contextual_similarity import CSKD
-from cdd.methods.correlation_congruence import CCKD
+from cdd.methods.cckd import CCKD
+from cdd.methods.cskd import CSKD
 from cdd.methods.factor_transfer import FT
-from cdd.methods.feature_ensemble import KDPE
-from cdd.methods.matching_behaviour import MBDL
-from cdd.methods.probabilistic import PKT
-from cdd.methods.relational import RKD
+from cdd.methods.kdpe import KDPE
+from cdd.methods.mbdl import MBDL
+from cdd.methods.pkt import PKT
+from cdd.methods.rkd import RKD
 from cdd.methods.similarity_preserving import SP
-from cdd.methods.variational_information import VID
+from cdd.methods.vid import VID
 from experiments.common.columns import VERI_776
 from experiments.common.comparison import (
     BUDGET,
     MISPRINTED_PARAMETERS,
     OTHER_HEAD,
     RECONSTRUCTED,
-    Comparison,
+    ComparisonSetting,
     decoupled,
     distilled,
     reported,
@@ -33,7 +33,7 @@ from experiments.common.recipes import (
 from experiments.common.rows import HEAVY, trained
 from experiments.schema.table import Table
 
-HERE = Comparison(group=VERI_776, dataset="veri776", multiply_adds=7.31)
+HERE = ComparisonSetting(group=VERI_776, dataset="veri776", multiply_adds=7.31)
 
 TABLE = Table(
     name="table3",

@@ -4,9 +4,9 @@ from functools import partial
 
 from experiments.quest.columns import WITH_WORDS
 from experiments.quest.recipes import quest
-from experiments.schema.figure import Curve, WordGallery
+from experiments.schema.figure import Curve, VisualWordRetrieval
 
-FIGURE = WordGallery(
+FIGURE = VisualWordRetrieval(
     name="quest-figure2",
     title="Image retrieval in the quantised embedding spaces of a WRN-40-2 teacher and its WRN-16-2 student",
     source="Jain et al., ECCV 2020, QuEST's supplement, Figure 2",

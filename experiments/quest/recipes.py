@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cdd.architecture import SmallNetwork
 from cdd.contract import Fidelity
-from cdd.methods.quantised_embedding import QuEST
+from cdd.methods.quest.quest import QuEST
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Augmentation, Data, Objective, RandomBatch, Recipe, Schedule
 from experiments.schema.scale import Scale

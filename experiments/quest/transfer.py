@@ -3,7 +3,7 @@
 from functools import partial
 
 from cdd.architecture import Backbone, Network
-from cdd.methods.quantised_embedding import QuEST
+from cdd.methods.quest.quest import QuEST
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Augmentation, Data, RandomBatch, Recipe
 from experiments.common.recipes import pretraining

@@ -16,7 +16,7 @@ Relation = Literal["more", "no less", "same"]
 
 
 @dataclass(frozen=True)
-class RunOf:
+class RunRef:
     """The run behind a row of a table, a point of a sweep or a curve of a figure.
 
     Attributes:
@@ -35,20 +35,20 @@ class RunOf:
 
 
 @dataclass(frozen=True)
-class Pair:
+class Comparison:
     """Two runs that are compared; with one run alone, its figure is compared with the claim's level."""
 
-    of: RunOf
-    than: RunOf | None = None
+    first: RunRef
+    second: RunRef | None = None
 
     @property
-    def runs(self) -> tuple[RunOf, ...]:
+    def runs(self) -> tuple[RunRef, ...]:
         """One or two."""
-        return (self.of, self.than) if self.than else (self.of,)
+        return (self.first, self.second) if self.second else (self.first,)
 
 
 @dataclass(frozen=True)
-class Final:
+class FinalMetric:
     """A figure of the deployed network: accuracies by their difference, costs by the percentage saved."""
 
     column: "Column"
@@ -63,7 +63,7 @@ class EarlyMean:
 
 
 @dataclass(frozen=True)
-class Dip:
+class DropAtResetting:
     """How far an accuracy falls, on average over this share of all epochs, when the resetting starts."""
 
     column: "Column"
@@ -71,7 +71,7 @@ class Dip:
 
 
 @dataclass(frozen=True)
-class Recovery:
+class RecoveryAfterResetting:
     """How far an accuracy rises from there to the last epoch."""
 
     column: "Column"
@@ -90,15 +90,17 @@ class ChannelsSaved:
 
 
 @dataclass(frozen=True)
-class FindsItself:
+class SelfRetrievalRate:
     """Percentage of the queries of a drawn gallery of visual words that find themselves first."""
 
 
-Measure = Final | EarlyMean | Dip | Recovery | ChannelsSaved | FindsItself
+Measure = (
+    FinalMetric | EarlyMean | DropAtResetting | RecoveryAfterResetting | ChannelsSaved | SelfRetrievalRate
+)
 
 
 @dataclass(frozen=True)
-class Printed:
+class QuotedNumber:
     """A figure as a text prints it.
 
     Attributes:
@@ -113,7 +115,7 @@ class Printed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedClaim:
+class Claim:
     """One claim of the sources.
 
     Attributes:
@@ -137,12 +139,12 @@ class PublishedClaim:
     source: str
     where: str
     measure: Measure | None = None
-    pairs: tuple[Pair, ...] = ()
+    pairs: tuple[Comparison, ...] = ()
     relation: Relation = "more"
     margin: float = 0.0
     level: float = 0.0
     size: float | None = None
-    printed: tuple[Printed, ...] = ()
+    printed: tuple[QuotedNumber, ...] = ()
     remark: str = ""
     untestable: str = ""
 
@@ -160,24 +162,24 @@ class PublishedClaim:
     @property
     def is_saving(self) -> bool:
         """Whether it is about a cost, which is compared by the percentage saved."""
-        costs = isinstance(self.measure, Final) and self.measure.column.relative == "percent"
+        costs = isinstance(self.measure, FinalMetric) and self.measure.column.relative == "percent"
         return costs or isinstance(self.measure, ChannelsSaved)
 
     @property
     def quantity(self) -> str:
         """The measure in words, with its unit."""
         match self.measure:
-            case Final(column):
+            case FinalMetric(column):
                 text = f"{column.name} saved, %" if self.is_saving else f"{column.name}, points"
             case EarlyMean(column, share):
                 text = f"{column.name} over the first {share:.0%} of the epochs, points"
-            case Dip(column):
+            case DropAtResetting(column):
                 text = f"fall of {column.name} when RGGR starts, points"
-            case Recovery(column):
+            case RecoveryAfterResetting(column):
                 text = f"rise of {column.name} from there to the end, points"
             case ChannelsSaved():
                 text = "channels saved, %"
-            case FindsItself():
+            case SelfRetrievalRate():
                 text = "queries that find themselves first, %"
             case None:
                 text = "-"

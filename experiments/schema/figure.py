@@ -30,7 +30,7 @@ class Curve:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
+class EpochMarker:
     """An event of one curve: a line across the figure at the epoch in which it happens."""
 
     text: str
@@ -39,7 +39,7 @@ class Mark:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfRuns:
+class RunFigure:
     """What figures of a few runs have in common.
 
     Attributes:
@@ -74,7 +74,7 @@ class OfRuns:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure(OfRuns):
+class LearningCurves(RunFigure):
     """Metrics over the epochs of several runs, one panel each.
 
     Attributes:
@@ -83,7 +83,7 @@ class Figure(OfRuns):
     """
 
     columns: tuple[Column, ...]
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[EpochMarker, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -94,12 +94,12 @@ class Figure(OfRuns):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChannelBars(OfRuns):
+class ChannelBars(RunFigure):
     """The channels that are left behind each 3x3 convolution, one bar per block and run."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlockMap(OfRuns):
+class BlockHeatmap(RunFigure):
     """A metric that each residual block has, over blocks and epochs: one panel of colours per run.
 
     Attributes:
@@ -112,7 +112,7 @@ class BlockMap(OfRuns):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Distribution(OfRuns):
+class QuantileBands(RunFigure):
     """Quantiles of a positive quantity over the epochs, one panel of bands per run, on a logarithmic axis.
 
     Attributes:
@@ -128,7 +128,7 @@ class Distribution(OfRuns):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice(Curve):
+class Variant(Curve):
     """A point that is read in another way than by default; the label says how.
 
     Attributes:
@@ -147,7 +147,7 @@ class Choice(Curve):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Forest(OfRuns):
+class ForestPlot(RunFigure):
     """What choices are worth, each switched alone: a line per choice with the interval of its difference.
 
     Attributes:
@@ -158,7 +158,7 @@ class Forest(OfRuns):
     """
 
     default: Curve
-    curves: tuple[Choice, ...]
+    curves: tuple[Variant, ...]
     columns: tuple[Column, ...]
     panels: tuple[Column, ...]
 
@@ -222,7 +222,7 @@ class Sweep:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cloud:
+class TradeoffScatter:
     """Two metrics of every run that other artifacts show, one panel per group, with the Pareto front.
 
     Attributes:
@@ -240,7 +240,7 @@ class Cloud:
     title: str
     source: str
     groups: tuple[Group, ...]
-    artifacts: tuple[Table | Sweep | Figure, ...]
+    artifacts: tuple[Table | Sweep | LearningCurves, ...]
     cost: Column
     accuracy: Column
     family: Callable[[Recipe], str]
@@ -258,9 +258,18 @@ class Cloud:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WordGallery(OfRuns):
+class VisualWordRetrieval(RunFigure):
     """What queries find where a teacher's visual words meet its student's; the curve is the student."""
 
 
-Picture = WordGallery | Figure | Forest | Sweep | ChannelBars | BlockMap | Distribution | Cloud
+Picture = (
+    VisualWordRetrieval
+    | LearningCurves
+    | ForestPlot
+    | Sweep
+    | ChannelBars
+    | BlockHeatmap
+    | QuantileBands
+    | TradeoffScatter
+)
 Artifact = Table | Picture

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from experiments.schema.table import Column
 from reproduce.claims.measures import PERCENT
-from reproduce.evidence.run_lookup import RunEvidence
+from reproduce.evidence.run_lookup import ClaimRun
 from reproduce.statistics.intervals import Difference, interval_of
 from reproduce.statistics.verdicts import LEAST_SHARE
 
@@ -14,7 +14,7 @@ PRECISION = Column(
 TOP_1 = Column(name="top-1", unit="%", metric="top1", factor=PERCENT, better="higher", relative="difference")
 
 
-def near_chance(runs: Sequence[RunEvidence]) -> str:
+def near_chance(runs: Sequence[ClaimRun]) -> str:
     """Why these runs, one per seed, are no evidence; empty where they are, or chance is unknown.
 
     They are where the interval of their precision lies wholly above what random embeddings give the same
@@ -36,7 +36,7 @@ def near_chance(runs: Sequence[RunEvidence]) -> str:
     )
 
 
-def _gain(run: RunEvidence) -> Difference | None:
+def _gain(run: ClaimRun) -> Difference | None:
     """The precision above chance, in points."""
     column, chance = _column(run), run.chance
     value = run.record.metrics.get(column.metric.format(protocol=run.protocol))
@@ -49,5 +49,5 @@ def _gain(run: RunEvidence) -> Difference | None:
     return Difference(mean, by_query - column.factor * chance, run.identities)
 
 
-def _column(run: RunEvidence) -> Column:
+def _column(run: ClaimRun) -> Column:
     return TOP_1 if "top1" in run.record.metrics else PRECISION

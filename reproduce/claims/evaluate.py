@@ -22,14 +22,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from experiments import registry
-from experiments.schema.claim import Pair, PublishedClaim
+from experiments.schema.claim import Claim, Comparison
 from reproduce.claims.chance import near_chance
 from reproduce.claims.measures import differences
 from reproduce.claims.published_effects import inconsistent, published_size
-from reproduce.claims.seed_variance import Spreads, is_cost
-from reproduce.evidence.run_lookup import Evidence, RunEvidence, runs_of
+from reproduce.claims.seed_variance import PooledSeedStd, is_cost
+from reproduce.evidence.run_lookup import ClaimRun, RunLookup, runs_of
+from reproduce.statistics.claim_verdict import ClaimVerdict, PairVerdict, row_of
 from reproduce.statistics.intervals import Interval, interval_of
-from reproduce.statistics.judged_claim import JudgedClaim, JudgedPair, row_of
 from reproduce.statistics.verdicts import (
     CONTRADICTED,
     DIRECTION,
@@ -41,12 +41,12 @@ from reproduce.statistics.verdicts import (
 
 MOST_SEEDS_NAMED = 10
 SEEDS = range(10)
-Sides = tuple[RunEvidence, RunEvidence | None]
+Sides = tuple[ClaimRun, ClaimRun | None]
 
 
-def judged(
-    claims: Iterable[PublishedClaim], evidence: Evidence, seeds: Sequence[int] = SEEDS
-) -> list[JudgedClaim]:
+def evaluate_claims(
+    claims: Iterable[Claim], evidence: RunLookup, seeds: Sequence[int] = SEEDS
+) -> list[ClaimVerdict]:
     """Every claim with its verdict, in their order.
 
     Args:
@@ -61,7 +61,7 @@ def judged(
     return [judge.claim(claim) for claim in claims]
 
 
-def judged_rows(artifact: str, evidence: Evidence) -> tuple[JudgedClaim, ...]:
+def judged_rows(artifact: str, evidence: RunLookup) -> tuple[ClaimVerdict, ...]:
     """The claims that compare rows of an artifact, as the ledger of this evidence judges them.
 
     Raises:
@@ -70,20 +70,20 @@ def judged_rows(artifact: str, evidence: Evidence) -> tuple[JudgedClaim, ...]:
     claims = [
         claim for claim in registry.claims() if any(run.artifact == artifact for run in runs_of([claim]))
     ]
-    return tuple(judged(claims, evidence))
+    return tuple(evaluate_claims(claims, evidence))
 
 
 class _Judge:
     """One scale's records, and the seeds that may be used."""
 
-    def __init__(self, evidence: Evidence, seeds: Sequence[int]):
+    def __init__(self, evidence: RunLookup, seeds: Sequence[int]):
         self.evidence, self.seeds = evidence, seeds
-        self.spreads = Spreads(evidence, seeds)
+        self.spreads = PooledSeedStd(evidence, seeds)
         self._near_chance: dict[tuple[str, ...], str] = {}
 
-    def claim(self, claim: PublishedClaim) -> JudgedClaim:
+    def claim(self, claim: Claim) -> ClaimVerdict:
         """With its verdict, and what would decide it."""
-        found = JudgedClaim(
+        found = ClaimVerdict(
             claim=claim,
             scale=self.evidence.scale,
             verdict=NOT_TESTED,
@@ -94,34 +94,34 @@ class _Judge:
         found = replace(found, verdict=_together(found))
         return replace(found, command=_command(found, self.evidence))
 
-    def _pair(self, claim: PublishedClaim, pair: Pair) -> JudgedPair:
+    def _pair(self, claim: Claim, pair: Comparison) -> PairVerdict:
         copied = [run.row for run in pair.runs if self.evidence.recipe(run, 0) is None]
         if copied:
             missing = (
                 f"the paper copied the figures of {copied[0]} from a publication; nothing can be trained"
             )
-            return JudgedPair(pair=pair, verdict=NOT_TESTED, missing=missing)
+            return PairVerdict(pair=pair, verdict=NOT_TESTED, missing=missing)
         sides = {seed: both for seed in self.seeds if (both := self._both(pair, seed))}
         found = differences(claim.measure, sides) if claim.measure else {}
         if not found or claim.measure is None:
             missing = self._missing(pair, sides)
-            return JudgedPair(pair=pair, verdict=NOT_TESTED, missing=missing, can_be_run=True)
+            return PairVerdict(pair=pair, verdict=NOT_TESTED, missing=missing, can_be_run=True)
         if guessed := self._without_evidence(pair, [sides[seed] for seed in found]):
-            return JudgedPair(pair=pair, verdict=NOT_TESTED, missing=guessed)
+            return PairVerdict(pair=pair, verdict=NOT_TESTED, missing=guessed)
         spread = self.spreads.of(claim.measure, *sides[min(found)])
-        interval = interval_of(found, borrowed=spread, level=claim.level)
+        interval = interval_of(found, pooled_from_other_runs=spread, level=claim.level)
         is_exact = is_cost(claim.measure) and not any(
             run.record.channels for seed in found for run in sides[seed] if run
         )
         verdict = _verdict(claim, interval) if interval.seeds > 1 or is_exact else INCONCLUSIVE
-        return JudgedPair(pair=pair, verdict=verdict, interval=interval)
+        return PairVerdict(pair=pair, verdict=verdict, interval=interval)
 
-    def _both(self, pair: Pair, seed: int) -> Sides | None:
-        of = self.evidence.of(pair.of, seed)
-        than = self.evidence.of(pair.than, seed) if pair.than else None
-        return (of, than) if of and (than or not pair.than) else None
+    def _both(self, pair: Comparison, seed: int) -> Sides | None:
+        of = self.evidence.of(pair.first, seed)
+        than = self.evidence.of(pair.second, seed) if pair.second else None
+        return (of, than) if of and (than or not pair.second) else None
 
-    def _missing(self, pair: Pair, sides: Mapping[int, Sides]) -> str:
+    def _missing(self, pair: Comparison, sides: Mapping[int, Sides]) -> str:
         if any(than and of.digest != than.digest for of, than in sides.values()):
             return "the runs were judged on different data"
         if sides:
@@ -129,7 +129,7 @@ class _Judge:
         lacking = [run for run in pair.runs if not any(self.evidence.of(run, seed) for seed in self.seeds)]
         return f"not run: {', '.join(map(row_of, lacking))}" if lacking else "no seed has both runs"
 
-    def _without_evidence(self, pair: Pair, sides: Sequence[Sides]) -> str:
+    def _without_evidence(self, pair: Comparison, sides: Sequence[Sides]) -> str:
         """Which of the two are near chance, for people; empty for none."""
         found = []
         for run, column in zip(pair.runs, zip(*sides, strict=True), strict=False):
@@ -142,7 +142,7 @@ class _Judge:
         return "; ".join(found)
 
 
-def _verdict(claim: PublishedClaim, interval: Interval) -> str:
+def _verdict(claim: Claim, interval: Interval) -> str:
     """Of one pair, its size left aside."""
     if claim.relation == "same":
         if -claim.margin < interval.low and interval.high < claim.margin:
@@ -154,7 +154,7 @@ def _verdict(claim: PublishedClaim, interval: Interval) -> str:
     return CONTRADICTED if interval.high <= -claim.margin else INCONCLUSIVE
 
 
-def _together(found: JudgedClaim) -> str:
+def _together(found: ClaimVerdict) -> str:
     verdicts = [each.verdict for each in found.pairs]
     for verdict in (CONTRADICTED, NOT_TESTED, INCONCLUSIVE):
         if verdict in verdicts or not verdicts:
@@ -167,7 +167,7 @@ def _together(found: JudgedClaim) -> str:
     return REPRODUCED if low <= found.size <= high else DIRECTION
 
 
-def _command(found: JudgedClaim, evidence: Evidence) -> str:
+def _command(found: ClaimVerdict, evidence: RunLookup) -> str:
     """What trains the missing runs, or the seeds that would decide the claim; empty where nothing would."""
     lacking = [each.pair for each in found.pairs if each.can_be_run]
     seeds = ""

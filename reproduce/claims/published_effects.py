@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
-from experiments.schema.claim import Final, Pair, PublishedClaim
+from experiments.schema.claim import Claim, Comparison, FinalMetric
 from experiments.schema.table import Column
-from reproduce.evidence.run_lookup import Evidence
+from reproduce.evidence.run_lookup import RunLookup
 
 MINUS = "\u2212"
 PRINTED_ROUNDING = 0.05
 """Points or percent: texts print one decimal or more of what they compare."""
 
 
-def published_size(claim: PublishedClaim, evidence: Evidence) -> float | None:
+def published_size(claim: Claim, evidence: RunLookup) -> float | None:
     """The paper's difference or saving, of its weakest pair; a text's where the rows have no figures."""
     if claim.size is not None:
         return claim.size
@@ -21,7 +21,7 @@ def published_size(claim: PublishedClaim, evidence: Evidence) -> float | None:
     return claim.printed[0].value if claim.printed and not claim.untestable else None
 
 
-def inconsistent(claim: PublishedClaim, evidence: Evidence) -> Iterator[str]:
+def inconsistent(claim: Claim, evidence: RunLookup) -> Iterator[str]:
     """Every printed figure that differs from what the rows give by more than their rounding."""
     found = list(_of_rows(claim, evidence))
     if len(found) != len(claim.pairs) or not found or claim.size is not None:
@@ -36,9 +36,9 @@ def inconsistent(claim: PublishedClaim, evidence: Evidence) -> Iterator[str]:
             )
 
 
-def _of_rows(claim: PublishedClaim, evidence: Evidence) -> Iterator[tuple[float, float]]:
+def _of_rows(claim: Claim, evidence: RunLookup) -> Iterator[tuple[float, float]]:
     """Size and rounding error of every pair whose rows have the paper's figures."""
-    if not isinstance(claim.measure, Final):
+    if not isinstance(claim.measure, FinalMetric):
         return
     for pair in claim.pairs:
         size = _of_pair(pair, claim.measure.column, evidence)
@@ -46,9 +46,9 @@ def _of_rows(claim: PublishedClaim, evidence: Evidence) -> Iterator[tuple[float,
             yield size
 
 
-def _of_pair(pair: Pair, column: Column, evidence: Evidence) -> tuple[float, float] | None:
-    first = evidence.published(pair.of, column.name)
-    second = evidence.published(pair.than, column.name) if pair.than else None
+def _of_pair(pair: Comparison, column: Column, evidence: RunLookup) -> tuple[float, float] | None:
+    first = evidence.published(pair.first, column.name)
+    second = evidence.published(pair.second, column.name) if pair.second else None
     if first is None or second is None:
         return None
     error = 0.5 * 10.0**-column.decimals

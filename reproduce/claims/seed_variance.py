@@ -5,18 +5,18 @@ from dataclasses import replace
 from math import log, sqrt
 from typing import TYPE_CHECKING
 
-from experiments.schema.claim import Final, Measure
-from reproduce.claims.measures import PERCENT, figure
-from reproduce.statistics.intervals import Spread, pooled
+from experiments.schema.claim import FinalMetric, Measure
+from reproduce.claims.measures import PERCENT, value
+from reproduce.statistics.intervals import SeedStd, pooled
 
 if TYPE_CHECKING:
-    from reproduce.evidence.run_lookup import Evidence, RunEvidence
+    from reproduce.evidence.run_lookup import ClaimRun, RunLookup
 
 
 ALL_SEEDS = range(2**63)
 
 
-class Spreads:
+class PooledSeedStd:
     """Deviations over seeds, pooled over all recorded runs that differ in their seeds alone.
 
     Runs of other data or another protocol are left out. Runs are not paired here, so a difference of two
@@ -24,24 +24,24 @@ class Spreads:
     this is rather too much than too little.
     """
 
-    def __init__(self, evidence: "Evidence", seeds: Container[int] = ALL_SEEDS):
+    def __init__(self, evidence: "RunLookup", seeds: Container[int] = ALL_SEEDS):
         self._evidence, self._seeds = evidence, seeds
-        self._pooled: dict[tuple[str, ...], Spread | None] = {}
+        self._pooled: dict[tuple[str, ...], SeedStd | None] = {}
 
-    def of(self, measure: Measure, of: "RunEvidence", than: "RunEvidence | None") -> Spread | None:
+    def of(self, measure: Measure, of: "ClaimRun", than: "ClaimRun | None") -> SeedStd | None:
         """The spread of a difference, or of one run's figure; None where no such run has several seeds."""
         spread = self.of_run(measure, of)
         if spread is None:
             return None
         if not is_cost(measure):
-            return Spread(spread.deviation * sqrt(2), spread.freedom) if than else spread
+            return SeedStd(spread.deviation * sqrt(2), spread.freedom) if than else spread
         pruned = [run for run in (of, than) if run and run.record.channels]
-        first, second = figure(measure, of), figure(measure, than)
+        first, second = value(measure, of), value(measure, than)
         if not pruned or first is None or second is None:
             return None
-        return Spread(PERCENT * first / second * spread.deviation * sqrt(len(pruned)), spread.freedom)
+        return SeedStd(PERCENT * first / second * spread.deviation * sqrt(len(pruned)), spread.freedom)
 
-    def of_run(self, measure: Measure, run: "RunEvidence") -> Spread | None:
+    def of_run(self, measure: Measure, run: "ClaimRun") -> SeedStd | None:
         """The spread of one run's figure; of a cost, of its logarithm, which is relative to the cost."""
         data = run.recipe.data
         key = (repr(measure), run.protocol, data.name, data.use, run.digest)
@@ -52,9 +52,9 @@ class Spreads:
             self._pooled[key] = pooled(varying)
         return self._pooled[key]
 
-    def _values(self, measure: Measure, like: "RunEvidence", runs: "list[RunEvidence]") -> list[float]:
+    def _values(self, measure: Measure, like: "ClaimRun", runs: "list[ClaimRun]") -> list[float]:
         values = (
-            figure(measure, replace(run, protocol=like.protocol))
+            value(measure, replace(run, protocol=like.protocol))
             for run in runs
             if _same_images(run, like) and run.recipe.seed in self._seeds
         )
@@ -64,9 +64,9 @@ class Spreads:
 
 def is_cost(measure: Measure) -> bool:
     """Whether it is compared by the percentage saved."""
-    return isinstance(measure, Final) and measure.column.relative == "percent"
+    return isinstance(measure, FinalMetric) and measure.column.relative == "percent"
 
 
-def _same_images(one: "RunEvidence", other: "RunEvidence") -> bool:
+def _same_images(one: "ClaimRun", other: "ClaimRun") -> bool:
     data = one.recipe.data
     return (data.name, data.use, one.digest) == (other.recipe.data.name, other.recipe.data.use, other.digest)

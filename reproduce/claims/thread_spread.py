@@ -7,17 +7,17 @@ import pandas as pd
 
 from cdd.files import atomic_write
 from reproduce.claims.measures import PERCENT
-from reproduce.statistics.intervals import Spread, pooled
+from reproduce.statistics.intervals import SeedStd, pooled
 
 if TYPE_CHECKING:
-    from reproduce.storage.run_record import Record
+    from reproduce.storage.run_record import RunRecord
 
 
 FILE = "threads.csv"
 COLUMNS = ["run_id", "threads", "metric", "value"]
 
 
-def remember(folder: Path, *records: "Record") -> None:
+def remember(folder: Path, *records: "RunRecord") -> None:
     """Adds what these records of one run, made with different numbers of threads, say of its accuracy."""
     lines = [
         (record.run_id, record.environment["threads"], name, value)
@@ -32,7 +32,7 @@ def remember(folder: Path, *records: "Record") -> None:
     atomic_write(folder / FILE, added.to_csv(index=False, lineterminator="\n"))
 
 
-def thread_spread(folder: Path) -> tuple[Spread, int] | None:
+def thread_spread(folder: Path) -> tuple[SeedStd, int] | None:
     """The deviation of mAP, in points, and the number of runs that it is pooled over; None without any."""
     groups = [PERCENT * group.value for _, group in _read(folder).groupby(["run_id", "metric"])]
     several = [group.tolist() for group in groups if len(group) > 1]

@@ -7,7 +7,7 @@ import typer
 from cdd import __version__
 from reproduce.cli.group import ArtifactGroup
 from reproduce.cli.lazy_group import Verb
-from reproduce.execution.torchrun_environment import follows
+from reproduce.execution.torchrun_environment import is_worker
 
 ARTIFACTS, RUNS, DATA, TOOLS = "Artifacts", "Runs", "Data", "Tools"
 """Panels of the first help."""
@@ -75,7 +75,7 @@ def root(
 
     python -m reproduce plan table1             what, why, and for how long
     """
-    if follows() and context.invoked_subcommand not in ("run", "study"):
+    if is_worker() and context.invoked_subcommand not in ("run", "study"):
         raise typer.Exit  # The first process does what trains nothing.
 
 

@@ -38,9 +38,9 @@ from reproduce.cli.options import (
 from reproduce.cli.printing import drawn_as_plain, plan_as_plain, show_drawn, show_plan
 from reproduce.cli.progress import Display
 from reproduce.execution.listener import Listener
-from reproduce.execution.torchrun import follow, led
-from reproduce.execution.torchrun_environment import follows
-from reproduce.pipeline.session import Request, Session
+from reproduce.execution.torchrun import distributed_train, serve_as_worker
+from reproduce.execution.torchrun_environment import is_worker
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline, RunOptions
 
 
 def run_artifacts(
@@ -69,7 +69,7 @@ def run_artifacts(
     registry.check_names(artifacts)
     machine = Machine(device=device, data_root=data_root, imagenet=weights, compiled=compiled)
     machine = replace(machine, deterministic=deterministic, synchronised_batch_norm=sync_batch_norm)
-    request = Request(
+    request = RunOptions(
         names=artifacts,
         scale=scale,
         seeds=seeds_of(seeds),
@@ -80,11 +80,11 @@ def run_artifacts(
         elsewhere=launcher == "ray",
     )
     launched = launching(launcher, address, together)
-    if follows():
-        follow(machine)
+    if is_worker():
+        serve_as_worker(machine)
         return
-    with launched as launch, Display() as display, led(run, machine) as train:
-        drawn = Session(request, display, launch).run(train)
+    with launched as launch, Display() as display, distributed_train(run, machine) as train:
+        drawn = ArtifactPipeline(request, display, launch).run(train)
     for artifact in drawn:
         show_drawn(artifact)
     if not all(artifact.complete for artifact in drawn):
@@ -111,7 +111,7 @@ def plan(
     names = artifacts or [summary.name for summary in registry.summaries()]
     registry.check_names(names)
     machine = Machine(device=device, data_root=data_root, imagenet=weights)
-    request = Request(
+    request = RunOptions(
         names=names,
         scale=scale,
         seeds=seeds_of(seeds),
@@ -120,7 +120,9 @@ def plan(
         machine=machine,
         fresh=fresh,
     )
-    found = Session(request, Listener()).plan(partial(measure_pace, machine=machine) if calibrate else None)
+    found = ArtifactPipeline(request, Listener()).plan(
+        partial(measure_pace, machine=machine) if calibrate else None
+    )
     if output == "json":
         typer.echo(json.dumps(plan_as_plain(found), indent=2))
     else:
@@ -140,7 +142,7 @@ def show(
     python -m reproduce show table1 --format json
     """
     registry.check_names(artifacts)
-    request = Request(
+    request = RunOptions(
         names=artifacts,
         scale=scale,
         seeds=None if seeds is None else seeds_of(seeds),
@@ -148,7 +150,7 @@ def show(
         results=results,
     )
     with Display() as display:
-        drawn = Session(request, display).show()
+        drawn = ArtifactPipeline(request, display).show()
     if output == "json":
         typer.echo(json.dumps([drawn_as_plain(artifact) for artifact in drawn], indent=2))
         return

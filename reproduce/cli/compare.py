@@ -14,9 +14,9 @@ from reproduce.cli.terminal import output_console
 from reproduce.errors import UsageError
 from reproduce.evidence.comparison import ABSENT, Comparison, NamedRuns
 from reproduce.evidence.comparison import compare as compared
-from reproduce.storage.provenance import source
-from reproduce.storage.results_folder import Workspace
-from reproduce.tables.sheet import number_text
+from reproduce.storage.provenance import code_version
+from reproduce.storage.results_folder import ResultsFolder
+from reproduce.tables.rendered_table import number_text
 
 Names = Annotated[
     list[str],
@@ -44,7 +44,7 @@ def compare(
     """
     if len(runs) < 2:
         raise UsageError(f"compare {runs[0]}: name a second run that it is compared with")
-    named = NamedRuns(Workspace(results.resolve()), source(), scale, seed)
+    named = NamedRuns(ResultsFolder(results.resolve()), code_version(), scale, seed)
     found = compared(runs, [named.find(run) for run in runs])
     if output == "json":
         typer.echo(json.dumps(_plain(found), indent=2))

@@ -14,7 +14,7 @@ from cdd.data.registry import listed, read_copy
 from cdd.data.verify import Verification
 from cdd.data.verify import verify as verified
 from cdd.recipe import Data
-from reproduce.cli.group import FAILURE, say
+from reproduce.cli.group import FAILURE, print_message
 from reproduce.cli.options import ImageSize, OutputFormat, size_of
 from reproduce.cli.progress import counted
 
@@ -73,7 +73,7 @@ def prepare(
     data = Data(name=name, height=height, width=width, msmt17_lists=lists)
     listing = listed(data, data_root)
     needed = disk_need(data, len(listing.records)) / 1e9
-    say(f"{len(listing.records)} images at {height}x{width} take {needed:.1f} GB in {data_root}")
+    print_message(f"{len(listing.records)} images at {height}x{width} take {needed:.1f} GB in {data_root}")
     with counted("images decoded") as report:
         folder = prepared(data, data_root, listing, report)
     typer.echo(f"{len(listing.records)} images at {height}x{width} are in {folder}")

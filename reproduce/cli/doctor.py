@@ -20,8 +20,8 @@ from cdd.training.environment import has_native_bfloat16, select_device
 from reproduce.cli.group import FAILURE
 from reproduce.cli.options import RESULTS, OutputFormat, Results
 from reproduce.errors import UsageError
-from reproduce.storage.provenance import source, versions
-from reproduce.storage.results_folder import Workspace
+from reproduce.storage.provenance import code_version, versions
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.tracking import connection
 from reproduce.tracking.store import existing_store
 
@@ -60,7 +60,7 @@ def doctor(
 
 def examine(results: Path, data_root: Path | None = None) -> list[Check]:
     """Every check, in the order in which a run would fail; real data sets where a root is given."""
-    workspace = Workspace(results.resolve())
+    workspace = ResultsFolder(results.resolve())
     checks: dict[str, Callable[[], str]] = {
         "torch": _torch,
         "torchvision": _torchvision,
@@ -110,28 +110,28 @@ def _device() -> str:
     return f"{device.type}{number}, bfloat16 {'native' if has_native_bfloat16(device) else 'not native'}"
 
 
-def _folder(workspace: Workspace) -> str:
+def _folder(workspace: ResultsFolder) -> str:
     workspace.check_writable()
     return f"{workspace.results} is writable"
 
 
-def _disk(workspace: Workspace) -> str:
+def _disk(workspace: ResultsFolder) -> str:
     free = shutil.disk_usage(workspace.results).free / 1e9
     if free < LEAST_FREE_GIGABYTES:
         raise UsageError(f"{free:.1f} GB free, checkpoints need about {LEAST_FREE_GIGABYTES} GB")
     return f"{free:.1f} GB free"
 
 
-def _store(workspace: Workspace) -> str:
+def _store(workspace: ResultsFolder) -> str:
     uri = connection.tracking_uri(workspace.results)
-    store = existing_store(workspace, source())
+    store = existing_store(workspace, code_version())
     if store is None:
-        return f"{connection.shown(uri)} is made by the first run"
-    return f"{connection.shown(uri)} answers, {len(store.trainings())} trainings"
+        return f"{connection.redacted(uri)} is made by the first run"
+    return f"{connection.redacted(uri)} answers, {len(store.trainings())} trainings"
 
 
 def _git() -> str:
-    code = source()
+    code = code_version()
     if code.commit == "unknown":
         return "no git work tree: results will not name a commit"
     if not code.changed:

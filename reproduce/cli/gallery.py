@@ -11,7 +11,7 @@ from reproduce.cli.printing import drawn_as_plain, show_sheet
 from reproduce.cli.progress import counted
 from reproduce.gallery.draw import GalleryRequest, draw_gallery
 from reproduce.gallery.rows import Choice
-from reproduce.pipeline.drawer import Drawn
+from reproduce.pipeline.drawer import RenderedArtifact
 
 Queries = Annotated[int, typer.Option(min=1, max=50, help="Rows of the picture.")]
 Top = Annotated[int, typer.Option(min=1, max=20, help="Images of each ranking.")]
@@ -45,6 +45,6 @@ def gallery(
     with counted("images read") as report:
         sheet, files = draw_gallery(request, report)
     if output == "json":
-        typer.echo(json.dumps(drawn_as_plain(Drawn(sheet, files, {})), indent=2))
+        typer.echo(json.dumps(drawn_as_plain(RenderedArtifact(sheet, files, {})), indent=2))
     else:
         show_sheet(sheet, files)

@@ -14,7 +14,7 @@ import typer
 from experiments import registry
 from reproduce.cli.lazy_group import LazyGroup
 from reproduce.errors import ProcessesLostError, UsageError
-from reproduce.execution.torchrun_environment import follows
+from reproduce.execution.torchrun_environment import is_worker
 
 DEFAULT = "run"
 DEBUG = "--debug"
@@ -64,8 +64,8 @@ def _messages(*, debug: bool) -> Iterator[None]:
     except (typer.Exit, typer.Abort):
         raise  # Typer's own, though they are RuntimeErrors.
     except KeyboardInterrupt:
-        if not follows():
-            say(
+        if not is_worker():
+            print_message(
                 "\nInterrupted. Nothing that was finished is lost: "
                 "give the same command (without --fresh) to go on."
             )
@@ -75,12 +75,12 @@ def _messages(*, debug: bool) -> Iterator[None]:
             traceback.print_exc()
         wrong_use = isinstance(error, UsageError)
         # What is wrong with the command, all processes see, and the first one says.
-        if not (wrong_use and follows()):
-            say(f"Error: {error}")
+        if not (wrong_use and is_worker()):
+            print_message(f"Error: {error}")
         raise typer.Exit(USAGE if wrong_use else FAILURE) from None
 
 
-def say(text: str) -> None:
+def print_message(text: str) -> None:
     """A message for people, apart from the output that a script reads."""
     typer.echo(text, file=sys.stderr)
 

@@ -7,13 +7,13 @@ from reproduce.cli.options import Launcher
 from reproduce.errors import UsageError
 from reproduce.execution import multi_student as side_by_side
 from reproduce.execution.cluster.launcher import ray_launcher
-from reproduce.execution.executor import Launch
-from reproduce.execution.torchrun_environment import are_several
+from reproduce.execution.executor import RunLauncher
+from reproduce.execution.torchrun_environment import is_distributed
 
 ADDRESS = re.compile(r"auto|(ray://)?[A-Za-z0-9._\[\]:-]{1,255}:[0-9]{1,5}")
 
 
-def launching(launcher: Launcher, address: str | None, together: int) -> AbstractContextManager[Launch]:
+def launching(launcher: Launcher, address: str | None, together: int) -> AbstractContextManager[RunLauncher]:
     """What does a plan: this process, or a Ray cluster.
 
     Raises:
@@ -28,6 +28,6 @@ def launching(launcher: Launcher, address: str | None, together: int) -> Abstrac
 
     if together > 1:
         raise UsageError(f"--together {together} is for one process: leave it out with --launcher ray")
-    if are_several():
+    if is_distributed():
         raise UsageError("Ray starts processes of its own for each run: give --launcher ray without torchrun")
     return ray_launcher(address)

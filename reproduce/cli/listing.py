@@ -10,7 +10,7 @@ from experiments import registry
 from reproduce.cli.options import RESULTS, OutputFormat, Results, ScaleOption
 from reproduce.cli.terminal import output_console
 from reproduce.storage.requested_runs import ArtifactState, state_of
-from reproduce.storage.results_folder import Workspace
+from reproduce.storage.results_folder import ResultsFolder
 
 COLOURS = {"complete": "green", "partly": "yellow", "reference": "cyan", "never run": "dim"}
 PUBLICATION = 2
@@ -24,7 +24,7 @@ def list_artifacts(
 
     python -m reproduce list --format json
     """
-    workspace = Workspace(results.resolve())
+    workspace = ResultsFolder(results.resolve())
     states = {summary: state_of(workspace, scale, summary.name) for summary in registry.summaries()}
     if output == "json":
         found = [

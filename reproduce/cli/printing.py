@@ -8,13 +8,13 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from reproduce.cli.terminal import output_console
-from reproduce.pipeline.drawer import Drawn
+from reproduce.pipeline.drawer import RenderedArtifact
 from reproduce.planning.duration import total
 from reproduce.planning.plan import Plan
-from reproduce.statistics.judged_claim import JudgedClaim
+from reproduce.statistics.claim_verdict import ClaimVerdict
 from reproduce.statistics.verdicts import CONTRADICTED, DIRECTION, INCONCLUSIVE, NOT_TESTED, REPRODUCED
 from reproduce.tables.ledger_table import counts
-from reproduce.tables.sheet import Block, Sheet
+from reproduce.tables.rendered_table import Block, RenderedTable
 
 COLOURS = {
     REPRODUCED: "green",
@@ -57,7 +57,7 @@ def plan_as_plain(plan: Plan) -> dict[str, Any]:
     }
 
 
-def show_drawn(drawn: Drawn) -> None:
+def show_drawn(drawn: RenderedArtifact) -> None:
     """The artifact, where its files are, and what became of runs without numbers."""
     show_sheet(drawn.sheet, drawn.files)
     console = output_console()
@@ -72,14 +72,14 @@ def show_drawn(drawn: Drawn) -> None:
         console.print(f"{usable} of {len(drawn.outcomes)} runs {whose} have numbers.", highlight=False)
 
 
-def show_verdicts(claims: Iterable[JudgedClaim]) -> None:
+def show_verdicts(claims: Iterable[ClaimVerdict]) -> None:
     """The conclusion in one line: how many claims have each verdict."""
     found = [(verdict, count) for verdict, count in counts(claims).items() if count]
     words = [Text(f"{count} {verdict.partition(',')[0]}", COLOURS[verdict]) for verdict, count in found]
     output_console().print(Text("Claims: ") + Text(", ").join(words), highlight=False)
 
 
-def show_sheet(sheet: Sheet, files: list[Path]) -> None:
+def show_sheet(sheet: RenderedTable, files: list[Path]) -> None:
     """A sheet, narrow enough for a terminal, and where its files are."""
     console = output_console()
     console.print(f"\n{sheet.title}", style="bold", markup=False, highlight=False)
@@ -91,7 +91,7 @@ def show_sheet(sheet: Sheet, files: list[Path]) -> None:
     console.print("Written: " + ", ".join(str(path) for path in files), markup=False, highlight=False)
 
 
-def drawn_as_plain(drawn: Drawn) -> dict[str, Any]:
+def drawn_as_plain(drawn: RenderedArtifact) -> dict[str, Any]:
     """The artifact's numbers and files as plain values."""
     numbers = drawn.sheet.numbers.astype(object)
     return {

@@ -16,7 +16,7 @@ from cdd.result import Epoch
 from cdd.training.observer import Progress as Step
 from reproduce.cli.printing import duration
 from reproduce.execution.listener import Listener
-from reproduce.planning.plan import Item
+from reproduce.planning.plan import PlannedRun
 
 LONGEST_SILENCE = 60.0
 """Seconds after which a log of an epoch that takes long gets a line between."""
@@ -36,7 +36,7 @@ class Display(Listener):
         )
         self._total = _Total(self.bar)
         self._head, self._number, self._accuracy, self._left = "", "", "", ""
-        self._item: Item | None = None
+        self._item: PlannedRun | None = None
         self._task: TaskID | None = None
         self._started: tuple[float, int] | None = None
         self._said = 0.0
@@ -54,11 +54,11 @@ class Display(Listener):
         """A display on the same terminal, with a bar of its own."""
         return copy.copy(self)
 
-    def planned(self, items: list[Item]) -> None:
+    def planned(self, items: list[PlannedRun]) -> None:
         """Opens the bar of all runs."""
         self._total.begin(items)
 
-    def run_started(self, item: Item, number: int, runs: int) -> None:
+    def run_started(self, item: PlannedRun, number: int, runs: int) -> None:
         """Opens the run's bar."""
         self._item, self._number = item, f"[{number}/{runs}]"
         self._head = f"{self._number} {item.name}"
@@ -98,7 +98,7 @@ class Display(Listener):
         if not self.console.is_terminal:
             self._say("  ".join([self._head, *filter(None, parts)]))
 
-    def run_ended(self, item: Item, outcome: str) -> None:
+    def run_ended(self, item: PlannedRun, outcome: str) -> None:
         """Closes the run's bar."""
         if self._task is not None:
             self.bar.remove_task(self._task)
@@ -132,20 +132,20 @@ class _Total:
         self._bar, self._task = bar, TaskID(-1)
         self._runs, self._left = 0, dict[str, float | None]()
 
-    def begin(self, items: list[Item]) -> None:
+    def begin(self, items: list[PlannedRun]) -> None:
         """Opens the bar, if there are several runs."""
         if len(items) > 1:
             self._runs, self._left = len(items), {item.run_id: item.estimate.seconds for item in items}
             self._task = self._bar.add_task("all", state="", total=self._runs)
             self._show()
 
-    def update(self, item: Item | None, seconds: float) -> None:
+    def update(self, item: PlannedRun | None, seconds: float) -> None:
         """Takes the time that a run still needs, as measured."""
         if item and item.run_id in self._left:
             self._left[item.run_id] = seconds
             self._show()
 
-    def end(self, item: Item) -> None:
+    def end(self, item: PlannedRun) -> None:
         """Counts a run as done."""
         if item.run_id in self._left:
             del self._left[item.run_id]

@@ -10,8 +10,8 @@ from reproduce.cli.options import RESULTS, DataRoot, Device, Results, ScaleOptio
 from reproduce.cli.printing import show_sheet
 from reproduce.cli.progress import Display
 from reproduce.errors import UsageError
-from reproduce.execution.torchrun import follow, led
-from reproduce.execution.torchrun_environment import follows
+from reproduce.execution.torchrun import distributed_train, serve_as_worker
+from reproduce.execution.torchrun_environment import is_worker
 from reproduce.studies.study import RowStudy
 from reproduce.studies.target import StudyRequest
 
@@ -72,10 +72,10 @@ def study(
 
 def _run(request: StudyRequest) -> None:
 
-    if follows():
-        follow(request.machine)
+    if is_worker():
+        serve_as_worker(request.machine)
         return
-    with Display() as display, led(run, request.machine) as train:
+    with Display() as display, distributed_train(run, request.machine) as train:
         tuned = RowStudy(request, display).run(train)
     show_sheet(tuned.sheet, tuned.files)
 

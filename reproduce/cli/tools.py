@@ -8,7 +8,7 @@ import typer
 
 from cdd.evaluation.cost import MSMT17_IDENTITIES, cost_of
 from reproduce.cli.embeddings import accuracy
-from reproduce.cli.group import say
+from reproduce.cli.group import print_message
 from reproduce.cli.options import ImageSize, OutputFormat, channels_of, size_of
 from reproduce.errors import UsageError
 from reproduce.planning.override_messages import in_words
@@ -83,7 +83,7 @@ def evaluate(
     """
     found = accuracy(query, gallery, distance, junk or [])
     for note in found.notes:
-        say(f"Note: {note}")
+        print_message(f"Note: {note}")
     if output == "json":
         typer.echo(json.dumps(found.as_plain(), indent=2))
         return

@@ -9,8 +9,8 @@ from cdd.recipe import Recipe
 from experiments import registry
 from experiments.schema.scale import Scale
 from reproduce.errors import UsageError, shortened
-from reproduce.storage.provenance import Source
-from reproduce.storage.results_folder import Workspace
+from reproduce.storage.provenance import CodeVersion
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.storage.run_record import record_files
 from reproduce.tracking.finished_runs import FinishedRun, FinishedRuns
 from reproduce.tracking.run_ids import RUN_ID_LENGTH, only_run
@@ -41,7 +41,7 @@ class Comparison:
 class NamedRuns:
     """Runs by what people call them: a run id, the beginning of one, or the row of an artifact."""
 
-    def __init__(self, workspace: Workspace, code: Source, scale: Scale, seed: int):
+    def __init__(self, workspace: ResultsFolder, code: CodeVersion, scale: Scale, seed: int):
         self._own = FinishedRuns(workspace, code)
         self._reference = FinishedRuns(replace(workspace, results=workspace.reference), code)
         self._scale, self._seed = scale, seed

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 from cdd.training.environment import Machine
 from experiments.schema.scale import Scale
-from reproduce.storage.run_record import Record, RecordFolder
+from reproduce.storage.run_record import RecordFolder, RunRecord
 
 if TYPE_CHECKING:
     from reproduce.execution.outcome import Outcome
-    from reproduce.planning.wish import Wish
-    from reproduce.statistics.judged_claim import JudgedClaim
+    from reproduce.planning.requested_run import RequestedRun
+    from reproduce.statistics.claim_verdict import ClaimVerdict
     from reproduce.tracking.finished_runs import FinishedRuns
 
 FIGURES = "figures"
@@ -26,19 +26,19 @@ Origin = Literal["yours", "reference"]
 class ReferenceRuns:
     """The committed runs behind an artifact, for all seeds that have them; attributes as of `Material`."""
 
-    wishes: "list[Wish]"
+    requested_runs: "list[RequestedRun]"
     outcomes: "Mapping[str, Outcome]"
     folder: Path
-    judged: "tuple[JudgedClaim, ...]" = ()
+    judged: "tuple[ClaimVerdict, ...]" = ()
 
     @property
-    def records(self) -> Mapping[str, Record]:
+    def records(self) -> Mapping[str, RunRecord]:
         """By run id, each read when it is asked for."""
         return RecordFolder(self.folder)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Material:
+class RenderContext:
     """Runs and what is known of them; outcomes and records are by run id.
 
     Attributes:
@@ -52,9 +52,9 @@ class Material:
     """
 
     scale: Scale
-    wishes: "list[Wish]"
+    requested_runs: "list[RequestedRun]"
     outcomes: "Mapping[str, Outcome]"
-    records: Mapping[str, Record] = field(default_factory=dict)
+    records: Mapping[str, RunRecord] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
     origin: Origin = "yours"
     reference: ReferenceRuns | None = None
@@ -62,16 +62,16 @@ class Material:
     source: Path | None = None
     files: "FinishedRuns | None" = None
     machine: Machine = Machine()
-    judged: "tuple[JudgedClaim, ...]" = ()
+    judged: "tuple[ClaimVerdict, ...]" = ()
 
-    def of_reference(self) -> "Material":
+    def of_reference(self) -> "RenderContext":
         """The reference's own runs, to be drawn as these are."""
         found = self.reference
         if found is None:
             raise ValueError("there are no committed runs of this artifact to draw")
         return replace(
             self,
-            wishes=found.wishes,
+            requested_runs=found.requested_runs,
             outcomes=found.outcomes,
             records=found.records,
             origin="reference",

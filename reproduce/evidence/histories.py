@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 if TYPE_CHECKING:
-    from reproduce.evidence.context import Material
+    from reproduce.evidence.context import RenderContext
 
 
 History = Mapping[str, list[float | None]]
@@ -20,7 +20,7 @@ def measured(history: History, key: str) -> list[tuple[int, float]]:
     return [(int(epoch), value) for epoch, value in values if epoch is not None and value is not None]
 
 
-def numbered(material: "Material", metric: str, part: str) -> pd.DataFrame:
+def numbered(material: "RenderContext", metric: str, part: str) -> pd.DataFrame:
     """Metrics that are numbered, as `masked/block_01`: one line per run, seed, number and epoch.
 
     Args:
@@ -29,9 +29,9 @@ def numbered(material: "Material", metric: str, part: str) -> pd.DataFrame:
         part: what stands behind it, before the number; the column of the numbers.
     """
     lines = [
-        (wish.label, wish.recipe.seed, int(found[1]), epoch, value)
-        for wish in material.wishes
-        if (record := material.records.get(wish.recipe.run_id))
+        (requested.label, requested.recipe.seed, int(found[1]), epoch, value)
+        for requested in material.requested_runs
+        if (record := material.records.get(requested.recipe.run_id))
         for name in record.history
         if (found := re.fullmatch(rf"{metric}/{part}_(\d+)", name))
         for epoch, value in measured(record.history, name)

@@ -15,16 +15,16 @@ from cdd.data.registry import EMBEDDED, load
 from cdd.evaluation.queries import chance_precision, query_identities
 from cdd.recipe import Data, Recipe
 from experiments import registry
-from experiments.schema.claim import PublishedClaim, RunOf
+from experiments.schema.claim import Claim, RunRef
 from experiments.schema.figure import Artifact, Sweep
 from experiments.schema.scale import Scale
 from experiments.schema.table import Column, Table
 from reproduce.evidence.context import FIGURES
 from reproduce.planning.overrides import Overrides
-from reproduce.storage.query_results import Answers, read_answers, read_chance, read_identities
-from reproduce.storage.run_record import Record, read_records
+from reproduce.storage.query_results import QueryResults, read_chance, read_identities, read_query_results
+from reproduce.storage.run_record import RunRecord, read_records
 
-BY_QUERY = {"mAP": "average_precision", "rank1": "first_is_right", "top1": "average_precision"}
+BY_QUERY = {"mAP": "average_precision", "rank1": "rank1_correct", "top1": "average_precision"}
 """By name of a metric, which answers it is the mean of."""
 QUERIES: Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "identities": (read_identities, query_identities),
@@ -34,7 +34,7 @@ QUERIES: Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 
 
 @dataclass(frozen=True)
-class RunEvidence:
+class ClaimRun:
     """One finished run.
 
     Attributes:
@@ -44,13 +44,13 @@ class RunEvidence:
 
     recipe: Recipe
     protocol: str
-    record: Record
+    record: RunRecord
     path: Path
 
     @cached_property
-    def answers(self) -> Answers | None:
+    def answers(self) -> QueryResults | None:
         """What single queries found."""
-        return read_answers(self.path)
+        return read_query_results(self.path)
 
     @cached_property
     def identities(self) -> Int[np.ndarray, " queries"] | None:
@@ -91,7 +91,7 @@ class RunEvidence:
         return column.factor * (1 - found if column.metric.endswith("_error") else found)
 
 
-class Evidence:
+class RunLookup:
     """All records below a scale's folder, found by the rows that show their runs."""
 
     def __init__(
@@ -104,9 +104,9 @@ class Evidence:
         self.folder, self.scale, self.artifacts = folder, scale, artifacts
         self.overrides = overrides or Overrides()
         self._recipes: dict[tuple[str, int], dict[tuple[str, str], Recipe]] = {}
-        self._runs: dict[tuple[str, str, str, str, int], RunEvidence | None] = {}
+        self._runs: dict[tuple[str, str, str, str, int], ClaimRun | None] = {}
 
-    def of(self, run: RunOf, seed: int) -> RunEvidence | None:
+    def of(self, run: RunRef, seed: int) -> ClaimRun | None:
         """The finished run behind a row for this seed; None where it is not recorded."""
         key = run.artifact, run.row, run.group, run.role, seed
         if key not in self._runs:
@@ -115,33 +115,33 @@ class Evidence:
             self._runs[key] = self.recorded(recipe, protocol) if recipe else None
         return self._runs[key]
 
-    def recorded(self, recipe: Recipe, protocol: str) -> RunEvidence | None:
+    def recorded(self, recipe: Recipe, protocol: str) -> ClaimRun | None:
         """The finished run of a recipe, asked by this protocol; None where it is not recorded."""
         record = self.records.get(recipe.run_id)
-        return RunEvidence(recipe, protocol, record, self._path(record)) if record else None
+        return ClaimRun(recipe, protocol, record, self._path(record)) if record else None
 
     @cached_property
-    def records(self) -> dict[str, Record]:
+    def records(self) -> dict[str, RunRecord]:
         """All records, by run id."""
         return read_records(self.folder)
 
     @cached_property
-    def over_seeds(self) -> list[list[RunEvidence]]:
+    def over_seeds(self) -> list[list[ClaimRun]]:
         """Recorded runs that differ in their seeds alone, together; those of one seed are left out."""
-        found: dict[str, list[RunEvidence]] = {}
+        found: dict[str, list[ClaimRun]] = {}
         for record in self.records.values():
             try:
                 recipe = Recipe.from_json(record.recipe)
             except (ValueError, ImportError):
                 continue  # A recipe of another version, which no run of this one is like.
             same = json.dumps(_without_seeds(recipe.to_json()), sort_keys=True)
-            found.setdefault(same, []).append(RunEvidence(recipe, "", record, self._path(record)))
+            found.setdefault(same, []).append(ClaimRun(recipe, "", record, self._path(record)))
         return [runs for runs in found.values() if len(runs) > 1]
 
-    def _path(self, record: Record) -> Path:
+    def _path(self, record: RunRecord) -> Path:
         return self.folder / "runs" / f"{record.run_id}.json"
 
-    def recipe(self, run: RunOf, seed: int) -> Recipe | None:
+    def recipe(self, run: RunRef, seed: int) -> Recipe | None:
         """The run behind a row; None for a row without one, whose figures the paper copied.
 
         Raises:
@@ -154,7 +154,7 @@ class Evidence:
             raise ValueError(f"{run.artifact} has no run {run.row!r} of {run.group!r}; it has {known}")
         return found.teacher if found and run.role == "teacher" else found
 
-    def published(self, run: RunOf, column: str) -> float | None:
+    def published(self, run: RunRef, column: str) -> float | None:
         """The paper's figure of a row."""
         if column in run.paper or run.role == "teacher":
             return run.paper.get(column)
@@ -175,7 +175,7 @@ class Evidence:
             }
         return self._recipes[name, seed]
 
-    def _is_reported(self, run: RunOf) -> bool:
+    def _is_reported(self, run: RunRef) -> bool:
         artifact = self.artifacts[run.artifact]
         return isinstance(artifact, Table) and any(
             row.label == run.row and row.reported and run.group in row.entries for row in artifact.rows
@@ -189,12 +189,12 @@ class _Declared(dict[str, Artifact]):
         return self.setdefault(name, registry.find(name))
 
 
-def evidence_of(folder: Path, scale: Scale, overrides: Overrides | None = None) -> Evidence:
+def evidence_of(folder: Path, scale: Scale, overrides: Overrides | None = None) -> RunLookup:
     """The records of a scale's folder, for the runs of all artifacts."""
-    return Evidence(folder, scale, _Declared(), overrides)
+    return RunLookup(folder, scale, _Declared(), overrides)
 
 
-def runs_of(claims: Iterable[PublishedClaim]) -> list[RunOf]:
+def runs_of(claims: Iterable[Claim]) -> list[RunRef]:
     """Every run that these claims compare."""
     return [run for claim in claims for pair in claim.pairs for run in pair.runs]
 

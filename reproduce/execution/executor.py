@@ -13,10 +13,10 @@ from cdd.training.environment import Machine
 from cdd.training.observer import Observer
 from reproduce.errors import PrunedError, StoreError
 from reproduce.execution.listener import Listener
-from reproduce.execution.metric_upload import Delivery
+from reproduce.execution.metric_upload import MetricUploader
 from reproduce.execution.outcome import Outcome, RunCounter, reused
-from reproduce.planning.plan import Item, Plan, current
-from reproduce.storage.results_folder import Workspace
+from reproduce.planning.plan import Plan, PlannedRun, current
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.storage.run_record import full_environment, note_source, write_record
 from reproduce.tracking.store import FAILED, FINISHED, KILLED, ROLE, SCALE, Store, StoredRun
 from reproduce.tracking.training_run import Placement, TrackedRun, open_run
@@ -29,7 +29,7 @@ TRAINING_ERRORS = (RuntimeError, ValueError, OSError)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class ExecutionContext:
     """Everything that the runs of one invocation share.
 
     Attributes:
@@ -40,7 +40,7 @@ class Job:
     """
 
     store: Store
-    workspace: Workspace
+    workspace: ResultsFolder
     published: Path
     experiment: str
     parent: str | None
@@ -51,11 +51,11 @@ class Job:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-Launch = Callable[[Plan, Job], dict[str, Outcome]]
+RunLauncher = Callable[[Plan, ExecutionContext], dict[str, Outcome]]
 """Does what a plan says; gives the outcome of every run of the plan, by run id, in the plan's order."""
 
 
-def execute(plan: Plan, job: Job) -> dict[str, Outcome]:
+def execute(plan: Plan, job: ExecutionContext) -> dict[str, Outcome]:
     """Does it here, one run after the other."""
     outcomes: dict[str, Outcome] = {}
     for item in plan.items:
@@ -68,12 +68,12 @@ def execute(plan: Plan, job: Job) -> dict[str, Outcome]:
     return outcomes
 
 
-def outcome_of(item: Item, before: Mapping[str, Outcome], job: Job) -> Outcome:
+def outcome_of(item: PlannedRun, before: Mapping[str, Outcome], job: ExecutionContext) -> Outcome:
     """Does what is to be done for one run; `before` has the outcomes of those that it needs."""
-    return skipped(item, before) or Execution(item, job).outcome()
+    return skipped(item, before) or RunExecutor(item, job).outcome()
 
 
-def skipped(item: Item, before: Mapping[str, Outcome]) -> Outcome | None:
+def skipped(item: PlannedRun, before: Mapping[str, Outcome]) -> Outcome | None:
     """The outcome of a run that cannot begin, because one that it needs failed; None where it can."""
     lost = [needed for needed in item.recipe.dependencies if not _usable(before, needed)]
     if not lost or item.state == "deliver":
@@ -82,7 +82,7 @@ def skipped(item: Item, before: Mapping[str, Outcome]) -> Outcome | None:
     return Outcome(state="skipped", message=f"it needs {names}, which failed")
 
 
-def placement(item: Item, job: Job) -> Placement:
+def placement(item: PlannedRun, job: ExecutionContext) -> Placement:
     """Where a run of the plan appears in the store: its name and what it says of itself."""
     recipe, row, scale = item.recipe, " = ".join(item.labels), job.tags.get(SCALE, "")
     tags = {
@@ -99,10 +99,10 @@ def _usable(outcomes: Mapping[str, Outcome], recipe: Recipe) -> bool:
     return recipe.run_id not in outcomes or outcomes[recipe.run_id].usable
 
 
-class Execution:
+class RunExecutor:
     """One run of a plan, alone on its folder."""
 
-    def __init__(self, item: Item, job: Job):
+    def __init__(self, item: PlannedRun, job: ExecutionContext):
         self.item, self.job = item, job
         self.recipe, self.folder = item.recipe, job.workspace.folder(item.run_id)
         self.store, self.listener = job.store, job.listener
@@ -135,7 +135,7 @@ class Execution:
             stored = self._stored_by_now()
             if stored and stored.status == FINISHED:
                 return reused(stored)
-        delivery = Delivery(
+        delivery = MetricUploader(
             lambda: self._open(stored),
             self.listener,
             self.recipe,
@@ -155,7 +155,7 @@ class Execution:
         except Exception as error:
             self._end(delivery, FAILED, f"{type(error).__name__}: {error}")
             raise
-        return self._deliver(delivery, result)
+        return self._upload(delivery, result)
 
     def _stored_by_now(self) -> StoredRun | None:
         """What the store has, now that nobody else works on the run; others may have since it was planned."""
@@ -173,7 +173,7 @@ class Execution:
         unfinished = stored if stored and stored.status != FINISHED else None
         return open_run(self.store, self.recipe, place, unfinished)
 
-    def _result(self, delivery: Delivery) -> Result:
+    def _result(self, delivery: MetricUploader) -> Result:
         finished = load_result(self.folder)
         if finished:
             return finished
@@ -207,7 +207,7 @@ class Execution:
             "again, which trains that run anew"
         )
 
-    def _end(self, delivery: Delivery, status: str, message: str) -> None:
+    def _end(self, delivery: MetricUploader, status: str, message: str) -> None:
         delivery.close()
         if delivery.tracked:
             try:
@@ -215,7 +215,7 @@ class Execution:
             except StoreError as error:
                 self.listener.warned(str(error))
 
-    def _deliver(self, delivery: Delivery, result: Result) -> Outcome:
+    def _upload(self, delivery: MetricUploader, result: Result) -> Outcome:
         environment = full_environment(self.folder, result)
         write_record(self.job.published, self.recipe, result, environment)
         delivery.close()

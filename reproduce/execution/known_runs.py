@@ -14,8 +14,8 @@ from cdd.recipe import Recipe
 from cdd.result import RESULT, Result, load_result
 from reproduce.execution.listener import Listener
 from reproduce.execution.outcome import Outcome
-from reproduce.storage.results_folder import Workspace
-from reproduce.storage.run_record import Record, read_record, write_record
+from reproduce.storage.results_folder import ResultsFolder
+from reproduce.storage.run_record import RunRecord, read_record, write_record
 from reproduce.tracking.store import FINISHED, Store
 
 TOLERANCE = 1e-5
@@ -31,7 +31,7 @@ class KnownRuns:
         folder: of a scale or a set of overrides; records lie in `runs` below it.
     """
 
-    workspace: Workspace
+    workspace: ResultsFolder
     folder: Path
     listener: Listener
 
@@ -111,11 +111,11 @@ def made_where(environment: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _recorded(record: Record) -> Outcome:
+def _recorded(record: RunRecord) -> Outcome:
     return Outcome(state="finished", metrics=record.metrics, environment=record.environment)
 
 
-def _contradiction(record: Record, stored: Outcome, *, shows_store: bool) -> str:
+def _contradiction(record: RunRecord, stored: Outcome, *, shows_store: bool) -> str:
     names = differing(record.metrics, stored.metrics)
     name = next((name for name in names if name.endswith("/mAP")), names[0])
     shown = (

@@ -6,7 +6,7 @@ from cdd.result import Epoch
 from cdd.training.observer import Progress
 
 if TYPE_CHECKING:
-    from reproduce.planning.plan import Item
+    from reproduce.planning.plan import PlannedRun
 
 
 class Listener:
@@ -16,10 +16,10 @@ class Listener:
         """Who hears about one run where several go on at once."""
         return self
 
-    def planned(self, items: "list[Item]") -> None:
+    def planned(self, items: "list[PlannedRun]") -> None:
         """Before the first run, with all that a command has to do."""
 
-    def run_started(self, item: "Item", number: int, runs: int) -> None:
+    def run_started(self, item: "PlannedRun", number: int, runs: int) -> None:
         """Before a run is trained, continued or delivered."""
 
     def stepped(self, progress: Progress) -> None:
@@ -28,7 +28,7 @@ class Listener:
     def epoch_finished(self, epoch: Epoch, epochs: int) -> None:
         """After every epoch that was trained now."""
 
-    def run_ended(self, item: "Item", outcome: str) -> None:
+    def run_ended(self, item: "PlannedRun", outcome: str) -> None:
         """After a run, with what became of it in words."""
 
     def noted(self, text: str) -> None:

@@ -15,7 +15,7 @@ SECONDS_BETWEEN_DELIVERIES = 2.0
 SECONDS_BEFORE_RETRY = 60.0
 
 
-class Delivery(Observer):
+class MetricUploader(Observer):
     """Buffers epochs and delivers them in batches.
 
     Everything it holds is also in the run's own checkpoints and result, so nothing is lost with it.
@@ -52,11 +52,11 @@ class Delivery(Observer):
             self.listener.epoch_finished(epoch, self.recipe.schedule.epochs)
         if time.monotonic() >= self._not_before:
             self._not_before = time.monotonic() + SECONDS_BETWEEN_DELIVERIES
-            self._attempt(self._deliver)
+            self._attempt(self._upload)
 
     def close(self) -> None:
         """Delivers what is left and ends the recording of system metrics."""
-        self._attempt(self._deliver)
+        self._attempt(self._upload)
         if self.tracked:
             self.tracked.stop_monitor()
 
@@ -73,7 +73,7 @@ class Delivery(Observer):
         tracked.describe(self.recipe)
         tracked.start_monitor()
 
-    def _deliver(self, tracked: TrackedRun) -> None:
+    def _upload(self, tracked: TrackedRun) -> None:
         tracked.log_epochs(self._waiting)
         self._waiting = []
 

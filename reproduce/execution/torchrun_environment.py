@@ -3,11 +3,11 @@
 import os
 
 
-def are_several() -> bool:
+def is_distributed() -> bool:
     """Whether torchrun started this process and others."""
     return "TORCHELASTIC_RUN_ID" in os.environ and os.environ["WORLD_SIZE"] != "1"
 
 
-def follows() -> bool:
+def is_worker() -> bool:
     """Whether torchrun started this process as another than the first."""
-    return are_several() and os.environ["RANK"] != "0"
+    return is_distributed() and os.environ["RANK"] != "0"

@@ -6,19 +6,19 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 
-from experiments.schema.figure import BlockMap
-from reproduce.evidence.context import Material
+from experiments.schema.figure import BlockHeatmap
+from reproduce.evidence.context import RenderContext
 from reproduce.evidence.histories import numbered
-from reproduce.figures.output import DrawnPicture, picture_sheet, with_caption
-from reproduce.figures.style import files, panels, say, whole_numbers
+from reproduce.figures.output import RenderedFigure, picture_sheet, with_caption
+from reproduce.figures.style import files, panels, whole_numbers, write_placeholder
 from reproduce.tables.cells import NOT_MEASURED
-from reproduce.tables.sheet import Block
+from reproduce.tables.rendered_table import Block
 
 COLOURS = "cividis"
 """Rises evenly in lightness, for the colour-blind and in print as well."""
 
 
-def draw_block_map(figure: BlockMap, material: Material) -> DrawnPicture:
+def draw_block_map(figure: BlockHeatmap, material: RenderContext) -> RenderedFigure:
     """The figure as pdf, png and svg, with its numbers as csv and its caption as md."""
     numbers = numbered(material, figure.metric, "block")
     sheet = picture_sheet(figure, material, [_block(figure, numbers)], numbers)
@@ -41,7 +41,7 @@ def _panel(axes: Axes, label: str, numbers: pd.DataFrame) -> QuadMesh | None:
     axes.grid(visible=False)
     mine = numbers[numbers.run == label]
     if mine.empty:
-        say(axes, NOT_MEASURED)
+        write_placeholder(axes, NOT_MEASURED)
         return None
     grid = mine.pivot_table(index="block", columns="epoch", values="value", aggfunc="mean")
     epochs, blocks = (_edges(found) for found in (mine.epoch, mine.block))
@@ -56,7 +56,7 @@ def _edges(numbers: "pd.Series[int]") -> list[float]:
     return [number - 0.5 for number in range(first, last + 2)]
 
 
-def _block(figure: BlockMap, numbers: pd.DataFrame) -> Block:
+def _block(figure: BlockHeatmap, numbers: pd.DataFrame) -> Block:
     """Every run's blocks after its last epoch, mean of the seeds."""
     last = numbers[numbers.epoch == numbers.groupby(["run", "seed"]).epoch.transform("max")]
     blocks = sorted(set(numbers.block))

@@ -5,17 +5,17 @@ from statistics import fmean
 import pandas as pd
 
 from experiments.schema.figure import ChannelBars
-from reproduce.evidence.context import Material
-from reproduce.figures.output import DrawnPicture, picture_sheet, with_caption
-from reproduce.figures.style import BAND, OWN, STYLES, canvas, files, say
+from reproduce.evidence.context import RenderContext
+from reproduce.figures.output import RenderedFigure, picture_sheet, with_caption
+from reproduce.figures.style import BAND, OWN, STYLES, canvas, files, write_placeholder
 from reproduce.tables.cells import NOT_RUN
-from reproduce.tables.sheet import Block
+from reproduce.tables.rendered_table import Block
 
 GROUP_WIDTH = 0.8
 """Share of a block's room that its bars take."""
 
 
-def draw_bars(figure: ChannelBars, material: Material) -> DrawnPicture:
+def draw_bars(figure: ChannelBars, material: RenderContext) -> RenderedFigure:
     """The figure as pdf, png and svg, with its numbers as csv and its caption as md."""
     numbers = _numbers(material)
     sheet = picture_sheet(figure, material, [_block(figure, numbers)], numbers)
@@ -42,7 +42,7 @@ def draw_bars(figure: ChannelBars, material: Material) -> DrawnPicture:
             axes.set_xticks(sorted(set(numbers.block)))
             axes.legend()
         else:
-            say(axes, NOT_RUN)
+            write_placeholder(axes, NOT_RUN)
         axes.grid(visible=False, axis="x")
         axes.set_xlabel("residual block")
         axes.set_ylabel("output channels of the compactor")
@@ -50,13 +50,13 @@ def draw_bars(figure: ChannelBars, material: Material) -> DrawnPicture:
     return with_caption(sheet, drawn)
 
 
-def _numbers(material: Material) -> pd.DataFrame:
+def _numbers(material: RenderContext) -> pd.DataFrame:
     """One line per run, seed and block."""
     lines = [
-        {"run": wish.label, "seed": wish.recipe.seed, "block": place + 1, "channels": channels}
-        for wish in material.wishes
-        if wish.recipe.run_id in material.records
-        for place, channels in enumerate(material.records[wish.recipe.run_id].channels or [])
+        {"run": requested.label, "seed": requested.recipe.seed, "block": place + 1, "channels": channels}
+        for requested in material.requested_runs
+        if requested.recipe.run_id in material.records
+        for place, channels in enumerate(material.records[requested.recipe.run_id].channels or [])
     ]
     return pd.DataFrame(lines, columns=["run", "seed", "block", "channels"]).astype(
         {"seed": int, "block": int, "channels": int}

@@ -6,11 +6,11 @@ from statistics import fmean
 import pandas as pd
 from matplotlib.axes import Axes
 
-from experiments.schema.figure import Curve, Figure
+from experiments.schema.figure import Curve, LearningCurves
 from experiments.schema.table import Column
-from reproduce.evidence.context import Material
+from reproduce.evidence.context import RenderContext
 from reproduce.evidence.histories import measured
-from reproduce.figures.output import DrawnPicture, picture_sheet, with_caption
+from reproduce.figures.output import RenderedFigure, picture_sheet, with_caption
 from reproduce.figures.style import (
     OWN,
     SHADE,
@@ -20,15 +20,15 @@ from reproduce.figures.style import (
     files,
     legend_below,
     panels,
-    say,
     whole_numbers,
+    write_placeholder,
 )
 from reproduce.tables.build import decimals_for
 from reproduce.tables.cells import NOT_MEASURED
-from reproduce.tables.sheet import Block, number_text
+from reproduce.tables.rendered_table import Block, number_text
 
 
-def draw_figure(figure: Figure, material: Material) -> DrawnPicture:
+def draw_figure(figure: LearningCurves, material: RenderContext) -> RenderedFigure:
     """The figure as pdf, png and svg, with its numbers as csv and its caption as md."""
     numbers, marks = _numbers(figure, material), _marks(figure, material)
     blocks = [_block(figure, column, numbers, marks) for column in figure.columns]
@@ -37,7 +37,9 @@ def draw_figure(figure: Figure, material: Material) -> DrawnPicture:
     return with_caption(sheet, drawn)
 
 
-def _one_panel(figure: Figure, numbers: pd.DataFrame, marks: list[tuple[int, str]]) -> dict[str, bytes]:
+def _one_panel(
+    figure: LearningCurves, numbers: pd.DataFrame, marks: list[tuple[int, str]]
+) -> dict[str, bytes]:
     """Many curves: wide, with their last values in the legend."""
     (column,) = figure.columns
     with canvas() as (page, axes):
@@ -50,7 +52,7 @@ def _one_panel(figure: Figure, numbers: pd.DataFrame, marks: list[tuple[int, str
         return files(page)
 
 
-def _panels(figure: Figure, numbers: pd.DataFrame, marks: list[tuple[int, str]]) -> dict[str, bytes]:
+def _panels(figure: LearningCurves, numbers: pd.DataFrame, marks: list[tuple[int, str]]) -> dict[str, bytes]:
     names = {curve.label: curve.label for curve in figure.curves}
     with panels(len(figure.columns)) as (page, places):
         for axes, column in zip(places, figure.columns, strict=True):
@@ -64,35 +66,35 @@ def _panels(figure: Figure, numbers: pd.DataFrame, marks: list[tuple[int, str]])
         return files(page)
 
 
-def _numbers(figure: Figure, material: Material) -> pd.DataFrame:
+def _numbers(figure: LearningCurves, material: RenderContext) -> pd.DataFrame:
     """One line per curve, metric, seed and measured epoch, in the column's unit."""
     lines = [
         {
-            "curve": wish.label,
+            "curve": requested.label,
             "metric": column.name,
-            "seed": wish.recipe.seed,
+            "seed": requested.recipe.seed,
             "epoch": epoch,
             "value": round(value * column.factor, 5),
         }
-        for wish in material.wishes
-        if wish.recipe.run_id in material.records
+        for requested in material.requested_runs
+        if requested.recipe.run_id in material.records
         for column in figure.columns
         for epoch, value in measured(
-            material.records[wish.recipe.run_id].history, figure.group.metric(column)
+            material.records[requested.recipe.run_id].history, figure.group.metric(column)
         )
     ]
     frame = pd.DataFrame(lines, columns=["curve", "metric", "seed", "epoch", "value"])
     return frame.astype({"seed": int, "epoch": int, "value": float})
 
 
-def _marks(figure: Figure, material: Material) -> list[tuple[int, str]]:
-    recipes = {wish.label: wish.recipe for wish in material.wishes}
+def _marks(figure: LearningCurves, material: RenderContext) -> list[tuple[int, str]]:
+    recipes = {requested.label: requested.recipe for requested in material.requested_runs}
     return [(mark.epoch(recipes[mark.curve]), mark.text) for mark in figure.marks]
 
 
 def _trace(
     axes: Axes,
-    figure: Figure,
+    figure: LearningCurves,
     numbers: pd.DataFrame,
     marks: list[tuple[int, str]],
     names: Mapping[str, str],
@@ -123,7 +125,7 @@ def _trace(
             color="0.3",
         )
     if numbers.empty:
-        say(axes, NOT_MEASURED)
+        write_placeholder(axes, NOT_MEASURED)
     axes.set_xlabel("epoch")
     whole_numbers(axes.xaxis)
     axes.margins(x=0.02)
@@ -138,7 +140,9 @@ def _last(numbers: pd.DataFrame, label: str) -> float:
     return float(mine[mine.epoch == mine.epoch.max()].value.mean()) if len(mine) else 0.0
 
 
-def _block(figure: Figure, column: Column, numbers: pd.DataFrame, marks: list[tuple[int, str]]) -> Block:
+def _block(
+    figure: LearningCurves, column: Column, numbers: pd.DataFrame, marks: list[tuple[int, str]]
+) -> Block:
     """Every curve before and after the marks and at the end, with the paper's last number if it has any."""
     mine = numbers[numbers.metric == column.name]
     last = int(mine.epoch.max()) if len(mine) else 0

@@ -4,23 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from experiments.schema.claim import Final
-from experiments.schema.figure import Choice, Forest
+from experiments.schema.claim import FinalMetric
+from experiments.schema.figure import ForestPlot, Variant
 from experiments.schema.table import Column
-from reproduce.claims.measures import differences, figure
-from reproduce.claims.seed_variance import Spreads
-from reproduce.evidence.context import Material
+from reproduce.claims.measures import differences, value
+from reproduce.claims.seed_variance import PooledSeedStd
+from reproduce.evidence.context import RenderContext
 from reproduce.evidence.histories import measured
-from reproduce.evidence.run_lookup import Evidence, RunEvidence
+from reproduce.evidence.run_lookup import ClaimRun, RunLookup
 from reproduce.statistics.intervals import Difference, Interval, interval_of
-from reproduce.storage.run_record import Record
+from reproduce.storage.run_record import RunRecord
 
 PERCENT = 100.0
 SEEDS_LOOKED_FOR = range(10)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Worth:
+class Effect:
     """One choice in one column.
 
     Attributes:
@@ -33,17 +33,17 @@ class Worth:
     interval: Interval | None
 
 
-class Comparison:
+class PairedComparison:
     """Choices of a figure against its default, from the records of their runs."""
 
-    def __init__(self, figure: Forest, material: Material):
+    def __init__(self, figure: ForestPlot, material: RenderContext):
         self.figure, self.material = figure, material
-        self.evidence = Evidence(material.records_folder, material.scale, {})
-        self.spreads = Spreads(self.evidence)
-        self.runs: dict[str, dict[int, RunEvidence]] = {}
-        for wish in material.wishes:
-            if run := self.evidence.recorded(wish.recipe, figure.group.protocol):
-                self.runs.setdefault(wish.label, {})[wish.recipe.seed] = run
+        self.evidence = RunLookup(material.records_folder, material.scale, {})
+        self.spreads = PooledSeedStd(self.evidence)
+        self.runs: dict[str, dict[int, ClaimRun]] = {}
+        for requested in material.requested_runs:
+            if run := self.evidence.recorded(requested.recipe, figure.group.protocol):
+                self.runs.setdefault(requested.label, {})[requested.recipe.seed] = run
 
     def default(self, column: Column) -> dict[int, float]:
         """The default's values of the seeds that are shown."""
@@ -67,33 +67,35 @@ class Comparison:
             return None
         return stdev(values) * (PERCENT / fmean(values) if column.relative == "percent" else 1)
 
-    def worth(self, choice: Choice, column: Column) -> Worth:
+    def worth(self, choice: Variant, column: Column) -> Effect:
         """The choice in this column."""
         mine = self.runs.get(choice.label, {})
         if choice.epoch == "best":
             return self._worth_of_best_epoch(mine, column)
         default = self.runs.get(self.figure.default.label, {})
         sides = {seed: (mine[seed], default[seed]) for seed in sorted(mine) if seed in default}
-        found = differences(Final(column), sides)
+        found = differences(FinalMetric(column), sides)
         values = _values({seed: sides[seed][0] for seed in found}, column)
         if not found:
-            return Worth(values=values, interval=None)
-        interval = interval_of(found, borrowed=self.spreads.of(Final(column), *sides[min(found)]))
+            return Effect(values=values, interval=None)
+        interval = interval_of(
+            found, pooled_from_other_runs=self.spreads.of(FinalMetric(column), *sides[min(found)])
+        )
         # Of a cost the ledger has the percentage that is saved, a figure of choices the one that is added.
-        return Worth(values=values, interval=interval.mirrored if column.relative == "percent" else interval)
+        return Effect(values=values, interval=interval.mirrored if column.relative == "percent" else interval)
 
-    def _worth_of_best_epoch(self, runs: Mapping[int, RunEvidence], column: Column) -> Worth:
+    def _worth_of_best_epoch(self, runs: Mapping[int, ClaimRun], column: Column) -> Effect:
         """Against the last epoch of the same training."""
         judge, key = (self.figure.group.metric(each) for each in (self.figure.columns[0], column))
         found = {seed: best_and_last(run.record, key, judge) for seed, run in runs.items()}
         pairs = {seed: pair for seed, pair in found.items() if pair}
         changes = {seed: Difference(_change(column, *pair)) for seed, pair in pairs.items()}
         values = {seed: best * column.factor for seed, (best, _) in pairs.items()}
-        return Worth(values=values, interval=interval_of(changes) if changes else None)
+        return Effect(values=values, interval=interval_of(changes) if changes else None)
 
 
-def _values(runs: Mapping[int, RunEvidence], column: Column) -> dict[int, float]:
-    found = {seed: figure(Final(column), run) for seed, run in runs.items()}
+def _values(runs: Mapping[int, ClaimRun], column: Column) -> dict[int, float]:
+    found = {seed: value(FinalMetric(column), run) for seed, run in runs.items()}
     return {seed: value for seed, value in found.items() if value is not None}
 
 
@@ -104,7 +106,7 @@ def _change(column: Column, value: float, default: float) -> float:
     return column.factor * (value - default)
 
 
-def best_and_last(record: Record, key: str, judge: str) -> tuple[float, float] | None:
+def best_and_last(record: RunRecord, key: str, judge: str) -> tuple[float, float] | None:
     """A metric after the epoch in which another one is highest, and after the last, both while training."""
     judged, values = dict(measured(record.history, judge)), dict(measured(record.history, key))
     epochs = sorted(set(judged) & set(values))

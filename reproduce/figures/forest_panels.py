@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from reproduce.figures.clipping import announce, clipped_range, is_clipped
-from reproduce.figures.style import COLOURS, OWN, files, legend_below, panels, say
+from reproduce.figures.style import COLOURS, OWN, files, legend_below, panels, write_placeholder
 from reproduce.statistics.intervals import CONFIDENCE, Interval
 from reproduce.tables.cells import NOT_RUN
-from reproduce.tables.sheet import number_text
+from reproduce.tables.rendered_table import number_text
 
 MARGINS, LINE = 1.25, 0.21
 """Inches: what stands above and below the lines, and the height of one."""
@@ -53,7 +53,7 @@ def draw_panels(
                 elif line.interval:
                     _dot(axes, place, line.interval)
             if not any(line.interval for line in mine):
-                say(axes, NOT_RUN)
+                write_placeholder(axes, NOT_RUN)
             axes.set_xlabel(title)
             axes.grid(visible=False, axis="y")
         places[0].set_yticks(range(len(lines[0])), [f"{line.label}  {line.number}" for line in lines[0]])

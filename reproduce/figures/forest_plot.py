@@ -6,27 +6,27 @@ from statistics import fmean, stdev
 
 import pandas as pd
 
-from experiments.schema.figure import Choice, Forest
+from experiments.schema.figure import ForestPlot, Variant
 from experiments.schema.table import Column
-from reproduce.evidence.context import Material
-from reproduce.figures.effect_sizes import Comparison, Worth
+from reproduce.evidence.context import RenderContext
+from reproduce.figures.effect_sizes import Effect, PairedComparison
 from reproduce.figures.forest_panels import Line, clipped_lines, draw_panels
-from reproduce.figures.output import DrawnPicture, picture_sheet, with_caption
+from reproduce.figures.output import RenderedFigure, picture_sheet, with_caption
 from reproduce.statistics.intervals import CONFIDENCE, Interval
 from reproduce.tables.build import decimals_for
 from reproduce.tables.cells import NOT_RUN
-from reproduce.tables.sheet import Block, number_text
+from reproduce.tables.rendered_table import Block, number_text
 
 PERCENT_DECIMALS = 1
 NUMBERS = ["number", "choice", "column", "seeds", "mean", "default"]
 NUMBERS += ["difference", "unit", "low", "high", "queries"]
-Worths = Mapping[tuple[str, str], Worth]
+Worths = Mapping[tuple[str, str], Effect]
 """By label of the choice and name of the column."""
 
 
-def draw_forest(figure: Forest, material: Material) -> DrawnPicture:
+def draw_forest(figure: ForestPlot, material: RenderContext) -> RenderedFigure:
     """The figure as pdf, png and svg, with its numbers as csv and its tables as md."""
-    comparison = Comparison(figure, material)
+    comparison = PairedComparison(figure, material)
     worths = {
         (choice.label, column.name): comparison.worth(choice, column)
         for choice in figure.curves
@@ -58,7 +58,7 @@ def interval_text(interval: Interval | None, decimals: int) -> str:
     return f"{mean} [{low}, {high}]" if interval.has_width else mean
 
 
-def _worth_block(figure: Forest, comparison: Comparison, worths: Worths) -> Block:
+def _worth_block(figure: ForestPlot, comparison: PairedComparison, worths: Worths) -> Block:
     """The default, then every choice: means over the seeds, and differences."""
     names = [(_heading(c), part) for c in figure.columns for part in ("mean", _difference(c))]
     rows: dict[tuple[str, str], list[str]] = {("-", figure.default.label): []}
@@ -78,7 +78,7 @@ def _worth_block(figure: Forest, comparison: Comparison, worths: Worths) -> Bloc
     return Block.of(title, rows, ("No.", "Switched to"), names)
 
 
-def _points(figure: Forest) -> Block:
+def _points(figure: ForestPlot) -> Block:
     """What the text and the release say of every point, and what switches it."""
     index = [(choice.number, choice.label) for choice in figure.curves]
     cells = [[choice.text, choice.release, choice.setting] for choice in figure.curves]
@@ -95,7 +95,7 @@ def _points(figure: Forest) -> Block:
     return Block("The points, by their numbers in DIFFERENCES.md", frame, words=True)
 
 
-def _numbers(figure: Forest, comparison: Comparison, worths: Worths) -> pd.DataFrame:
+def _numbers(figure: ForestPlot, comparison: PairedComparison, worths: Worths) -> pd.DataFrame:
     """One line per choice and column; `queries` is the half width that other queries alone give."""
     lines = [
         _line(choice, column, worths[choice.label, column.name], comparison.default(column))
@@ -105,7 +105,7 @@ def _numbers(figure: Forest, comparison: Comparison, worths: Worths) -> pd.DataF
     return pd.DataFrame(lines, columns=NUMBERS)
 
 
-def _line(choice: Choice, column: Column, worth: Worth, default: Mapping[int, float]) -> list[object]:
+def _line(choice: Variant, column: Column, worth: Effect, default: Mapping[int, float]) -> list[object]:
     values, found = list(worth.values.values()), worth.interval
     has_width = found is not None and found.has_width
     of_default = [default[seed] for seed in worth.values if seed in default]
@@ -124,14 +124,14 @@ def _line(choice: Choice, column: Column, worth: Worth, default: Mapping[int, fl
     ]
 
 
-def _notes(figure: Forest, comparison: Comparison, worths: Worths) -> list[str]:
+def _notes(figure: ForestPlot, comparison: PairedComparison, worths: Worths) -> list[str]:
     """What the intervals are of, and the band."""
     seeds = len(comparison.default_everywhere(figure.columns[0]))
     band = f"Grey band: {_band_text(figure, comparison)}."
     return [*_of_intervals(worths), *([band] if seeds > 1 else []), *_clipping_notes(figure, worths)]
 
 
-def _clipping_notes(figure: Forest, worths: Worths) -> list[str]:
+def _clipping_notes(figure: ForestPlot, worths: Worths) -> list[str]:
     """The choices that stand at the edge of a panel, which has no room for them."""
     return [
         f"Clipped in the panel of {column.name}: {line.number}, "
@@ -141,14 +141,14 @@ def _clipping_notes(figure: Forest, worths: Worths) -> list[str]:
     ]
 
 
-def _panel_lines(figure: Forest, column: Column, worths: Worths) -> list[Line]:
+def _panel_lines(figure: ForestPlot, column: Column, worths: Worths) -> list[Line]:
     return [
         Line(choice.number, choice.label, worths[choice.label, column.name].interval)
         for choice in figure.curves
     ]
 
 
-def _band_text(figure: Forest, comparison: Comparison) -> str:
+def _band_text(figure: ForestPlot, comparison: PairedComparison) -> str:
     seeds = len(comparison.default_everywhere(figure.columns[0]))
     return f"{figure.default.label} ± its standard deviation over {seeds} seeds"
 
@@ -166,7 +166,7 @@ def _of_intervals(worths: Worths) -> list[str]:
             f"Of {' and '.join(over_queries)} also over other queries, whose identities are drawn together "
             "(thick lines: these alone)."
         )
-    if any(interval.borrowed for _, interval in found):
+    if any(interval.pooled_from_other_runs for _, interval in found):
         texts.append(
             "A choice of one seed tells nothing of others: their spread is that of recorded runs of several "
             "seeds, as if nothing joined the two runs of a seed. What the default's own run had by chance is "

@@ -8,10 +8,10 @@ import pandas as pd
 
 from cdd.files import atomic_write
 from experiments.schema.figure import Picture
-from reproduce.evidence.context import Material
+from reproduce.evidence.context import RenderContext
 from reproduce.tables.caption import caption, title
 from reproduce.tables.ledger_table import verdict_blocks, verdict_notes
-from reproduce.tables.sheet import Block, Sheet
+from reproduce.tables.rendered_table import Block, RenderedTable
 from reproduce.tables.text import markdown
 
 REFERENCE = "-reference"
@@ -20,10 +20,10 @@ TEXTS = (".csv", ".md")
 
 
 @dataclass(frozen=True)
-class DrawnPicture:
+class RenderedFigure:
     """A drawn figure: the sheet that a terminal shows and a program reads, and its files by suffix."""
 
-    sheet: Sheet
+    sheet: RenderedTable
     files: Mapping[str, bytes]
 
     def write(self, folder: Path) -> list[Path]:
@@ -34,12 +34,12 @@ class DrawnPicture:
 
 
 def picture_sheet(
-    picture: Picture, material: Material, blocks: Sequence[Block], numbers: pd.DataFrame
-) -> Sheet:
+    picture: Picture, material: RenderContext, blocks: Sequence[Block], numbers: pd.DataFrame
+) -> RenderedTable:
     """The sheet of a figure under its title, with what is said of it and its runs, and what is claimed."""
-    heading = title(picture, material.scale, material.wishes)
+    heading = title(picture, material.scale, material.requested_runs)
     notes = (*caption(picture, material), *verdict_notes(material.judged))
-    return Sheet(picture.name, heading, (*blocks, *verdict_blocks(material.judged)), notes, numbers)
+    return RenderedTable(picture.name, heading, (*blocks, *verdict_blocks(material.judged)), notes, numbers)
 
 
 def reference_of(stem: Path) -> Path:
@@ -47,7 +47,7 @@ def reference_of(stem: Path) -> Path:
     return stem.with_name(f"{stem.name}{REFERENCE}")
 
 
-def beside_reference(picture: DrawnPicture, reference: DrawnPicture) -> DrawnPicture:
+def beside_reference(picture: RenderedFigure, reference: RenderedFigure) -> RenderedFigure:
     """The figure of the user whose page also shows the same figure of the committed runs."""
     name = picture.sheet.name
     # A figure that is a table has the reference's numbers in its lines.
@@ -57,10 +57,12 @@ def beside_reference(picture: DrawnPicture, reference: DrawnPicture) -> DrawnPic
     pictures = {suffix: content for suffix, content in picture.files.items() if suffix not in TEXTS}
     shown = {f"{REFERENCE}{suffix}": reference.files[suffix] for suffix in pictures}
     texts = with_caption(sheet, {}, ("**Reference**", f"![Reference]({name}{REFERENCE}.png)")).files
-    return DrawnPicture(sheet, {**pictures, **shown, **texts})
+    return RenderedFigure(sheet, {**pictures, **shown, **texts})
 
 
-def with_caption(sheet: Sheet, drawn: Mapping[str, bytes], more: Sequence[str] = ()) -> DrawnPicture:
+def with_caption(
+    sheet: RenderedTable, drawn: Mapping[str, bytes], more: Sequence[str] = ()
+) -> RenderedFigure:
     """The drawn pages with the numbers as csv and a caption that shows the picture as md.
 
     Args:
@@ -72,4 +74,4 @@ def with_caption(sheet: Sheet, drawn: Mapping[str, bytes], more: Sequence[str] =
     images = "\n\n".join(["**Yours**", image, *more] if more else [image])
     text = markdown(sheet).replace("\n\n", f"\n\n{images}\n\n", 1)
     csv = sheet.numbers.to_csv(index=False, lineterminator="\n")
-    return DrawnPicture(sheet, {**drawn, ".csv": csv.encode(), ".md": text.encode()})
+    return RenderedFigure(sheet, {**drawn, ".csv": csv.encode(), ".md": text.encode()})

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from experiments.schema.figure import Distribution
-from reproduce.evidence.context import Material
+from experiments.schema.figure import QuantileBands
+from reproduce.evidence.context import RenderContext
 from reproduce.evidence.histories import numbered
-from reproduce.figures.output import DrawnPicture, picture_sheet, with_caption
-from reproduce.figures.style import COLOURS, files, legend_below, panels, say, whole_numbers
+from reproduce.figures.output import RenderedFigure, picture_sheet, with_caption
+from reproduce.figures.style import COLOURS, files, legend_below, panels, whole_numbers, write_placeholder
 from reproduce.tables.cells import NOT_MEASURED
-from reproduce.tables.sheet import Block
+from reproduce.tables.rendered_table import Block
 
 LEAST = 1e-9
 """What is smaller, zero included, counts as this."""
@@ -20,18 +20,18 @@ SHADES = (0.18, 0.3, 0.45)
 """From the outermost band to the innermost."""
 
 
-def draw_distribution(figure: Distribution, material: Material) -> DrawnPicture:
+def draw_distribution(figure: QuantileBands, material: RenderContext) -> RenderedFigure:
     """The figure as pdf, png and svg, with its numbers as csv and its caption as md."""
     numbers = numbered(material, figure.metric, "quantile")
     sheet = picture_sheet(figure, material, [_block(figure, numbers)], numbers)
-    limits = {wish.label: figure.limit(wish.recipe) for wish in material.wishes}
+    limits = {requested.label: figure.limit(requested.recipe) for requested in material.requested_runs}
     with panels(len(figure.curves), height=2.8, share_y=True) as (page, places):
         for axes, curve in zip(places, figure.curves, strict=True):
             axes.set_title(curve.label)
             axes.set_xlabel("epoch")
             mine = numbers[numbers.run == curve.label]
             if mine.empty:
-                say(axes, NOT_MEASURED)
+                write_placeholder(axes, NOT_MEASURED)
                 continue
             _bands(axes, mine)
             limit = limits[curve.label]
@@ -76,7 +76,7 @@ def _grid(numbers: pd.DataFrame) -> pd.DataFrame:
     return means.apply(np.exp)
 
 
-def _block(figure: Distribution, numbers: pd.DataFrame) -> Block:
+def _block(figure: QuantileBands, numbers: pd.DataFrame) -> Block:
     """Every run's quantiles after its last epoch, geometric mean of the seeds."""
     quantiles = sorted(set(numbers["quantile"]))
     rows = []

@@ -6,42 +6,42 @@ from typing import Any
 
 from experiments.schema.figure import (
     Artifact,
-    BlockMap,
+    BlockHeatmap,
     ChannelBars,
-    Cloud,
-    Distribution,
-    Figure,
-    Forest,
+    ForestPlot,
+    LearningCurves,
+    QuantileBands,
     Sweep,
-    WordGallery,
+    TradeoffScatter,
+    VisualWordRetrieval,
 )
 from experiments.schema.table import Table
-from reproduce.evidence.context import FIGURES, Material
+from reproduce.evidence.context import FIGURES, RenderContext
 from reproduce.figures.block_heatmap import draw_block_map
 from reproduce.figures.channel_bars import draw_bars
 from reproduce.figures.curves import draw_figure
 from reproduce.figures.forest_plot import draw_forest
-from reproduce.figures.output import DrawnPicture, beside_reference
+from reproduce.figures.output import RenderedFigure, beside_reference
 from reproduce.figures.quantile_bands import draw_distribution
 from reproduce.figures.setting_sweep import draw_sweep
 from reproduce.figures.tradeoff_scatter import draw_cloud
 from reproduce.figures.word_retrieval import draw_word_gallery
 from reproduce.tables.build import draw, write
-from reproduce.tables.sheet import Sheet
+from reproduce.tables.rendered_table import RenderedTable
 
-DRAWN_BY: Mapping[type, Callable[[Any, Material], DrawnPicture]] = {
-    Figure: draw_figure,
-    Forest: draw_forest,
+DRAWN_BY: Mapping[type, Callable[[Any, RenderContext], RenderedFigure]] = {
+    LearningCurves: draw_figure,
+    ForestPlot: draw_forest,
     Sweep: draw_sweep,
     ChannelBars: draw_bars,
-    BlockMap: draw_block_map,
-    Distribution: draw_distribution,
-    Cloud: draw_cloud,
-    WordGallery: draw_word_gallery,
+    BlockHeatmap: draw_block_map,
+    QuantileBands: draw_distribution,
+    TradeoffScatter: draw_cloud,
+    VisualWordRetrieval: draw_word_gallery,
 }
 
 
-def draw_artifact(artifact: Artifact, material: Material) -> tuple[Sheet, list[Path]]:
+def draw_artifact(artifact: Artifact, material: RenderContext) -> tuple[RenderedTable, list[Path]]:
     """The sheet of the artifact and the files that were written."""
     if isinstance(artifact, Table):
         sheet = draw(artifact, material)

@@ -4,14 +4,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from experiments.schema.claim import Final
+from experiments.schema.claim import FinalMetric
 from experiments.schema.figure import Sweep
 from experiments.schema.table import Column
-from reproduce.claims.seed_variance import Spreads
-from reproduce.evidence.context import Material
-from reproduce.evidence.run_lookup import Evidence
-from reproduce.figures.output import DrawnPicture, with_caption
-from reproduce.figures.style import COLOURS, OWN, SHADE, band_in_legend, files, legend_below, panels, say
+from reproduce.claims.seed_variance import PooledSeedStd
+from reproduce.evidence.context import RenderContext
+from reproduce.evidence.run_lookup import RunLookup
+from reproduce.figures.output import RenderedFigure, with_caption
+from reproduce.figures.style import (
+    COLOURS,
+    OWN,
+    SHADE,
+    band_in_legend,
+    files,
+    legend_below,
+    panels,
+    write_placeholder,
+)
 from reproduce.tables.build import draw
 from reproduce.tables.cells import NOT_RUN, measure, relative
 
@@ -49,7 +58,7 @@ class Line:
     faint: bool = False
 
 
-def draw_sweep(sweep: Sweep, material: Material) -> DrawnPicture:
+def draw_sweep(sweep: Sweep, material: RenderContext) -> RenderedFigure:
     """The figure as pdf, png and svg, with its numbers as csv and its table as md.
 
     At the paper's scale its axes are those of the columns; elsewhere all is relative to the table's
@@ -70,16 +79,18 @@ def draw_sweep(sweep: Sweep, material: Material) -> DrawnPicture:
     return with_caption(replace(sheet, notes=notes), pages)
 
 
-def seed_deviations(sweep: Sweep, material: Material) -> Deviations:
+def seed_deviations(sweep: Sweep, material: RenderContext) -> Deviations:
     """What another seed changes, pooled over all runs on these data that are recorded with several seeds."""
-    evidence = Evidence(material.records_folder, material.scale, {})
-    spreads, found = Spreads(evidence), {}
+    evidence = RunLookup(material.records_folder, material.scale, {})
+    spreads, found = PooledSeedStd(evidence), {}
     for group in sweep.groups:
-        recipes = [wish.recipe for wish in material.wishes if wish.group == group.title]
+        recipes = [
+            requested.recipe for requested in material.requested_runs if requested.group == group.title
+        ]
         runs = (evidence.recorded(recipe, group.protocol) for recipe in recipes)
         run = next((run for run in runs if run), None)
         for column in group.columns:
-            spread = spreads.of_run(Final(column), run) if run else None
+            spread = spreads.of_run(FinalMetric(column), run) if run else None
             if spread:
                 found[group.title, column.name] = spread.deviation
     return found
@@ -96,11 +107,11 @@ def axis_range(lines: Sequence[Line], least: float) -> tuple[float, float]:
     return (bottom + top - width) / 2, (bottom + top + width) / 2
 
 
-def _is_relative(sweep: Sweep, material: Material) -> bool:
+def _is_relative(sweep: Sweep, material: RenderContext) -> bool:
     return material.scale != "paper" and sweep.table.reference is not None
 
 
-def _lines(sweep: Sweep, name: str, material: Material, deviations: Deviations) -> list[Line]:
+def _lines(sweep: Sweep, name: str, material: RenderContext, deviations: Deviations) -> list[Line]:
     """One column's lines: of the runs that are drawn, then faintly of the reference beside them."""
     found = _lines_of(sweep, name, material, deviations)
     beside = _lines_of(sweep, name, material.of_reference(), {}) if material.reference else []
@@ -108,8 +119,8 @@ def _lines(sweep: Sweep, name: str, material: Material, deviations: Deviations) 
     return [*found, *(line for line in faint if line.points)]
 
 
-def _lines_of(sweep: Sweep, name: str, material: Material, deviations: Deviations) -> list[Line]:
-    cells = measure(sweep.table, material.wishes, material.outcomes)
+def _lines_of(sweep: Sweep, name: str, material: RenderContext, deviations: Deviations) -> list[Line]:
+    cells = measure(sweep.table, material.requested_runs, material.outcomes)
     if is_relative := _is_relative(sweep, material):
         cells = relative(sweep.table, cells)
     found = []
@@ -142,7 +153,7 @@ def _merged(lines: list[Line]) -> list[Line]:
     ]
 
 
-def _panel(axes: "Axes", sweep: Sweep, column: Column, lines: list[Line], material: Material) -> None:
+def _panel(axes: "Axes", sweep: Sweep, column: Column, lines: list[Line], material: RenderContext) -> None:
     is_relative = _is_relative(sweep, material)
     axes.set_ylabel(_axis(column, sweep.table.reference if is_relative else None))
     axes.set_xlabel(sweep.axis)
@@ -152,7 +163,7 @@ def _panel(axes: "Axes", sweep: Sweep, column: Column, lines: list[Line], materi
     axes.set_xticks(places, [f"{place:g}" for place in places])
     axes.minorticks_off()
     if not lines:
-        say(axes, NOT_RUN)
+        write_placeholder(axes, NOT_RUN)
         return
     if is_relative:
         level = 100.0 if column.relative == "percent" else 0.0
@@ -177,8 +188,8 @@ def _axis(column: Column, reference: str | None) -> str:
     return f"{column.name} (% of {reference})" if is_share else f"{column.name} diff. (points)"
 
 
-def _baselines(axes: "Axes", sweep: Sweep, column: Column, material: Material) -> None:
-    cells = measure(sweep.table, material.wishes, material.outcomes)
+def _baselines(axes: "Axes", sweep: Sweep, column: Column, material: RenderContext) -> None:
+    cells = measure(sweep.table, material.requested_runs, material.outcomes)
     for number, group in enumerate(sweep.groups):
         mean = cells[str(sweep.baseline), group.title, column.name].mean
         if mean is not None:
@@ -207,10 +218,10 @@ def _line(axes: "Axes", line: Line) -> None:
         )
 
 
-def _notes(sweep: Sweep, material: Material, deviations: Deviations) -> list[str]:
+def _notes(sweep: Sweep, material: RenderContext, deviations: Deviations) -> list[str]:
     """What the figure shows beside the measured points."""
     notes = []
-    if len({wish.recipe.run_id for wish in material.wishes}) < len(material.wishes):
+    if len({requested.recipe.run_id for requested in material.requested_runs}) < len(material.requested_runs):
         notes.append(SAME_RUNS)
     if _is_relative(sweep, material):
         notes.append(

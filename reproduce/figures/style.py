@@ -69,7 +69,7 @@ def panels(count: int, height: float = 2.2, *, share_y: bool = False) -> Iterato
         yield figure, list(figure.subplots(1, count, squeeze=False, sharey=share_y)[0])
 
 
-def say(axes: Axes, text: str) -> None:
+def write_placeholder(axes: Axes, text: str) -> None:
     """Writes in the middle of empty axes why they are."""
     axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
 

@@ -5,15 +5,15 @@ from dataclasses import replace
 import pandas as pd
 from matplotlib.axes import Axes
 
-from experiments.schema.figure import Cloud
-from reproduce.evidence.context import Material
+from experiments.schema.figure import TradeoffScatter
+from reproduce.evidence.context import RenderContext
 from reproduce.figures.clipping import announce, clipped_range, is_clipped
-from reproduce.figures.output import DrawnPicture, picture_sheet, with_caption
-from reproduce.figures.style import COLOURS, OWN, files, legend_below, panels, say
+from reproduce.figures.output import RenderedFigure, picture_sheet, with_caption
+from reproduce.figures.style import COLOURS, OWN, files, legend_below, panels, write_placeholder
 from reproduce.statistics.pareto import pareto_front
 from reproduce.tables.build import decimals_for
 from reproduce.tables.cells import NOT_RUN
-from reproduce.tables.sheet import Block, number_text
+from reproduce.tables.rendered_table import Block, number_text
 
 MARKERS = "osD^vPX*"
 ROOM = 0.25
@@ -21,16 +21,16 @@ ROOM = 0.25
 COLUMNS = ["group", "family", "run", "seed", "run_id", "cost", "accuracy", "on_front"]
 
 
-def draw_cloud(figure: Cloud, material: Material) -> DrawnPicture:
+def draw_cloud(figure: TradeoffScatter, material: RenderContext) -> RenderedFigure:
     """The figure as pdf, png and svg, with its numbers as csv and the front as md."""
     numbers = _numbers(figure, material)
-    wanted, shown = len(material.wishes), len(numbers)
+    wanted, shown = len(material.requested_runs), len(numbers)
     fewer = " Not every run was made for every seed." if shown < wanted else ""
     blocks = [_block(figure, group.title, numbers) for group in figure.groups]
     sheet = picture_sheet(figure, material, blocks, numbers)
     notes = (f"Runs shown: {shown}.{fewer}", *_clipping_notes(figure, numbers))
     sheet = replace(sheet, notes=(*sheet.notes, *notes))
-    families = list(dict.fromkeys(figure.family(wish.recipe) for wish in material.wishes))
+    families = list(dict.fromkeys(figure.family(requested.recipe) for requested in material.requested_runs))
     with panels(len(figure.groups), height=3.0) as (page, places):
         for axes, group in zip(places, figure.groups, strict=True):
             _panel(axes, families, numbers[numbers.group == group.title])
@@ -42,23 +42,23 @@ def draw_cloud(figure: Cloud, material: Material) -> DrawnPicture:
     return with_caption(sheet, drawn)
 
 
-def _numbers(figure: Cloud, material: Material) -> pd.DataFrame:
+def _numbers(figure: TradeoffScatter, material: RenderContext) -> pd.DataFrame:
     """One line per group and run that has both metrics."""
     columns = {group.title: group for group in figure.groups}
     lines = []
-    for wish in material.wishes:
-        outcome = material.outcomes.get(wish.recipe.run_id)
-        keys = [columns[wish.group].metric(column) for column in (figure.cost, figure.accuracy)]
+    for requested in material.requested_runs:
+        outcome = material.outcomes.get(requested.recipe.run_id)
+        keys = [columns[requested.group].metric(column) for column in (figure.cost, figure.accuracy)]
         if outcome is None or any(key not in outcome.metrics for key in keys):
             continue
         cost, accuracy = (outcome.metrics[key] for key in keys)
         lines.append(
             {
-                "group": wish.group,
-                "family": figure.family(wish.recipe),
-                "run": wish.label,
-                "seed": wish.recipe.seed,
-                "run_id": wish.recipe.run_id,
+                "group": requested.group,
+                "family": figure.family(requested.recipe),
+                "run": requested.label,
+                "seed": requested.recipe.seed,
+                "run_id": requested.recipe.run_id,
                 "cost": cost * figure.cost.factor,
                 "accuracy": accuracy * figure.accuracy.factor,
             }
@@ -73,7 +73,7 @@ def _numbers(figure: Cloud, material: Material) -> pd.DataFrame:
 
 def _panel(axes: Axes, families: list[str], numbers: pd.DataFrame) -> None:
     if numbers.empty:
-        say(axes, NOT_RUN)
+        write_placeholder(axes, NOT_RUN)
         return
     outliers = _clipped(numbers)
     for line in outliers.to_dict("records"):
@@ -107,7 +107,7 @@ def _clipped(numbers: pd.DataFrame) -> pd.DataFrame:
     return numbers[[is_clipped(value, ends) for value in numbers.accuracy]]
 
 
-def _clipping_notes(figure: Cloud, numbers: pd.DataFrame) -> list[str]:
+def _clipping_notes(figure: TradeoffScatter, numbers: pd.DataFrame) -> list[str]:
     """The runs that stand at an edge of their panel, with what they have."""
     return [
         f"Clipped in the panel of {title}: {line['run']}, {figure.accuracy.name} {line['accuracy']:.2f}."
@@ -116,7 +116,7 @@ def _clipping_notes(figure: Cloud, numbers: pd.DataFrame) -> list[str]:
     ]
 
 
-def _block(figure: Cloud, group: str, numbers: pd.DataFrame) -> Block:
+def _block(figure: TradeoffScatter, group: str, numbers: pd.DataFrame) -> Block:
     """The runs on the group's front, the cheapest first."""
     front = numbers[(numbers.group == group) & numbers.on_front].sort_values(["cost", "accuracy"])
     decimals = [decimals_for(figure.cost, front.cost), decimals_for(figure.accuracy, front.accuracy)]

@@ -15,21 +15,21 @@ from cdd.data.augmentation import normalise
 from cdd.data.records import Dataset, evaluated
 from cdd.data.registry import EMBEDDED, load
 from cdd.errors import RunError
-from cdd.methods.quantised_embedding import QuantisedDistiller
-from cdd.methods.word_retrieval import assignment_map, common_size, nearest_by_words
+from cdd.methods.quest.quest import QuantisedDistiller
+from cdd.methods.quest.word_retrieval import assignment_map, common_size, nearest_by_words
 from cdd.models.deployed import AGAIN
 from cdd.recipe import Data, Recipe
 from cdd.result import DISTILLER, WEIGHTS
 from cdd.tensor_files import read_state
 from cdd.training.environment import select_device
-from cdd.training.networks import load_teacher, placed
-from experiments.schema.figure import WordGallery
+from cdd.training.networks import load_teacher, to_device_channels_last
+from experiments.schema.figure import VisualWordRetrieval
 from reproduce.errors import UsageError
-from reproduce.evidence.context import FIGURES, Material
+from reproduce.evidence.context import FIGURES, RenderContext
 from reproduce.figures.image_grid import Frame, Tile, draw_grid
-from reproduce.figures.output import DrawnPicture, picture_sheet, with_caption
+from reproduce.figures.output import RenderedFigure, picture_sheet, with_caption
 from reproduce.tables.cells import NOT_RUN
-from reproduce.tables.sheet import Block
+from reproduce.tables.rendered_table import Block
 from reproduce.tracking.finished_runs import FinishedRuns
 
 QUERIES, SHOWN, TOP = 200, 6, 10
@@ -40,12 +40,12 @@ FULL_SIZE = 64
 COLUMNS = ["run_id", "query", "rank", "image", "similarity", "query_class", "image_class"]
 
 
-def draw_word_gallery(figure: WordGallery, material: Material) -> DrawnPicture:
+def draw_word_gallery(figure: VisualWordRetrieval, material: RenderContext) -> RenderedFigure:
     """The figure as pdf, png and svg, with what every query found as csv and its caption as md.
 
     Where the networks are not at hand, it is drawn from the csv that lies in the folder.
     """
-    recipe = next((w.recipe for w in material.wishes if w.recipe.run_id in material.outcomes), None)
+    recipe = next((w.recipe for w in material.requested_runs if w.recipe.run_id in material.outcomes), None)
     found = _known(figure.name, recipe, material) if recipe else pd.DataFrame(columns=COLUMNS)
     sheet = picture_sheet(figure, material, [_block(found)], found)
     if len(found):
@@ -66,7 +66,7 @@ def _summary(found: pd.DataFrame) -> str:
     )
 
 
-def _known(name: str, recipe: Recipe, material: Material) -> pd.DataFrame:
+def _known(name: str, recipe: Recipe, material: RenderContext) -> pd.DataFrame:
     try:
         return _asked(recipe, material)
     except (UsageError, RunError):
@@ -75,7 +75,7 @@ def _known(name: str, recipe: Recipe, material: Material) -> pd.DataFrame:
         return stored[stored.run_id == recipe.run_id]
 
 
-def _asked(recipe: Recipe, material: Material) -> pd.DataFrame:
+def _asked(recipe: Recipe, material: RenderContext) -> pd.DataFrame:
     """One line per query and image found.
 
     Raises:
@@ -108,7 +108,9 @@ def _networks(
         if one is None:
             raise UsageError("a run without a teacher has no visual words")
         reader = partial(_network, one, classes)
-        found.append(placed(files.read(files.find(one.run_id), WEIGHTS, reader), device).eval())
+        found.append(
+            to_device_channels_last(files.read(files.find(one.run_id), WEIGHTS, reader), device).eval()
+        )
     teacher, student = found
     distiller = recipe.method.build(student, teacher, recipe.fidelity)
     if not isinstance(distiller, QuantisedDistiller):
@@ -154,7 +156,7 @@ def _nearest(
     return nearest_by_words(asked, batches, TOP)
 
 
-def _drawn(found: pd.DataFrame, recipe: Recipe | None, material: Material) -> dict[str, bytes]:
+def _drawn(found: pd.DataFrame, recipe: Recipe | None, material: RenderContext) -> dict[str, bytes]:
     if recipe is None or found.empty:
         empty = np.full((32, 32, 3), 255, dtype=np.uint8)
         return draw_grid([[Tile(empty, text=NOT_RUN)]])

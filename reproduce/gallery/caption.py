@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from cdd.data.records import Dataset, RetrievalProtocol, Selection
 from cdd.evaluation.metrics import RetrievalMetrics
-from cdd.evaluation.retrieval import Meeting
+from cdd.evaluation.retrieval import QueryGallery
 from cdd.recipe import Use
 from reproduce.gallery.rows import SIGNS, Choice
 from reproduce.tables.caption import DIGEST_LENGTH, made_with, scale_text
@@ -26,7 +26,7 @@ class Scene:
     run: FinishedRun
     dataset: Dataset
     protocol: RetrievalProtocol
-    meet: Meeting
+    meet: QueryGallery
     metrics: RetrievalMetrics
     choice: Choice
 

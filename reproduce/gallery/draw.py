@@ -13,7 +13,7 @@ from torch import Tensor
 from cdd.data.records import Dataset, RetrievalProtocol, evaluated
 from cdd.data.registry import EMBEDDED, load
 from cdd.errors import DataMissingError
-from cdd.evaluation.retrieval import embed_all, meeting
+from cdd.evaluation.retrieval import embed_all, query_gallery
 from cdd.models.deployed import Embedder
 from cdd.training.environment import Machine
 from reproduce.errors import UsageError
@@ -22,9 +22,9 @@ from reproduce.figures.output import with_caption
 from reproduce.gallery.caption import Scene, notes, title
 from reproduce.gallery.rows import Choice, block, gallery_rows, numbers, tiles
 from reproduce.planning.preflight import usable_device
-from reproduce.storage.provenance import source
-from reproduce.storage.results_folder import Workspace
-from reproduce.tables.sheet import Sheet
+from reproduce.storage.provenance import code_version
+from reproduce.storage.results_folder import ResultsFolder
+from reproduce.tables.rendered_table import RenderedTable
 from reproduce.tracking.finished_runs import FinishedRun, FinishedRuns
 
 Report = Callable[[int, int], None]
@@ -49,28 +49,28 @@ class GalleryRequest:
 
 def draw_gallery(
     request: GalleryRequest, report: Report = lambda done, total: None
-) -> tuple[Sheet, list[Path]]:
+) -> tuple[RenderedTable, list[Path]]:
     """The gallery's sheet and its files, which are written beside the figures of the run's scale.
 
     Raises:
         UsageError: for a run, protocol, device or data root that cannot be used.
         RunError: for data or a network that cannot be read, or a store that does not answer.
     """
-    workspace = Workspace(request.results.resolve())
-    runs = FinishedRuns(workspace, source())
+    workspace = ResultsFolder(request.results.resolve())
+    runs = FinishedRuns(workspace, code_version())
     run, device = runs.find(request.run), usable_device(request.machine.device)
     dataset = _dataset(run, request.machine.data_root)
     protocol = _protocol(run, dataset, request.protocol)
     network = runs.network(run)
     workspace.check_writable()
     embeddings = _embedded(network, dataset, run, device, report)
-    meet = meeting(embeddings, dataset, run.recipe.data.use, protocol)
+    meet = query_gallery(embeddings, dataset, run.recipe.data.use, protocol)
     metrics = meet.metrics(protocol.ranks)
     scene = Scene(
         run=run, dataset=dataset, protocol=protocol, meet=meet, metrics=metrics, choice=request.choice
     )
     rows = gallery_rows(meet, metrics, request.choice)
-    sheet = Sheet(
+    sheet = RenderedTable(
         _name(scene),
         title(run),
         (block(rows, dataset, request.choice.top),),

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from cdd.data.records import Dataset, ImageRecord
 from cdd.evaluation.metrics import RetrievalMetrics
 from cdd.evaluation.nearest import Nearest
-from cdd.evaluation.retrieval import Meeting
+from cdd.evaluation.retrieval import QueryGallery
 from reproduce.figures.image_grid import Frame, Tile
-from reproduce.tables.sheet import Block
+from reproduce.tables.rendered_table import Block
 
 COLUMNS = ("row", "rank", "image", "identity", "camera", "similarity", "verdict")
 DECIMALS = 4
@@ -45,7 +45,7 @@ class GalleryRow:
         return ["right" if match else "wrong" for match in self.nearest.is_match]
 
 
-def gallery_rows(meet: Meeting, metrics: RetrievalMetrics, choice: Choice) -> list[GalleryRow]:
+def gallery_rows(meet: QueryGallery, metrics: RetrievalMetrics, choice: Choice) -> list[GalleryRow]:
     """The chosen queries with what they find: sampled evenly from the valid ones, or the worst of them.
 
     Which queries a seed samples depends on the data set and the protocol alone, so that runs can be

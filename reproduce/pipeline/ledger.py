@@ -7,27 +7,27 @@ from pathlib import Path
 from cdd.recipe import Recipe
 from experiments import registry
 from experiments.schema.scale import Scale
-from reproduce.claims.evaluate import SEEDS, judged
+from reproduce.claims.evaluate import SEEDS, evaluate_claims
 from reproduce.evidence.context import Origin
 from reproduce.evidence.run_lookup import evidence_of, runs_of
 from reproduce.execution.listener import Listener
 from reproduce.pipeline.drawer import Drawer
-from reproduce.statistics.judged_claim import JudgedClaim
-from reproduce.storage.provenance import source
-from reproduce.storage.results_folder import Workspace
+from reproduce.statistics.claim_verdict import ClaimVerdict
+from reproduce.storage.provenance import code_version
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.tables import ledger_table
 from reproduce.tables.build import write
-from reproduce.tables.sheet import Sheet
+from reproduce.tables.rendered_table import RenderedTable
 
 
 @dataclass(frozen=True)
 class Ledger:
     """Every claim with its verdict, and with the one by the committed runs where those are others."""
 
-    claims: list[JudgedClaim]
-    sheet: Sheet
+    claims: list[ClaimVerdict]
+    sheet: RenderedTable
     files: list[Path]
-    reference: list[JudgedClaim] = field(default_factory=list)
+    reference: list[ClaimVerdict] = field(default_factory=list)
 
 
 def claimed_recipes(scale: Scale, seeds: Iterable[int]) -> list[Recipe]:
@@ -58,10 +58,10 @@ def draw_ledger(
         ValueError: for a damaged record.
     """
     drawer = Drawer(
-        workspace=Workspace(results.resolve()),
+        workspace=ResultsFolder(results.resolve()),
         scale=scale,
         seeds=None,
-        code=source(),
+        code=code_version(),
         listener=listener,
         origin=origin,
     )
@@ -69,7 +69,7 @@ def draw_ledger(
     known = drawer.known(claimed_recipes(scale, used))
     reference = evidence_of(drawer.reference_folder, scale)
     own = evidence_of(drawer.folder, scale) if known else reference
-    claims = judged(declared, own, used)
-    beside = judged(declared, reference) if known and reference.records else []
+    claims = evaluate_claims(declared, own, used)
+    beside = evaluate_claims(declared, reference) if known and reference.records else []
     drawn = ledger_table.sheet(claims, scale, beside)
     return Ledger(claims, drawn, write(drawn, drawer.folder), beside)

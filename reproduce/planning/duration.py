@@ -7,17 +7,17 @@ from functools import cached_property
 from pathlib import Path
 from statistics import median
 
-from cdd.data.extent import extent
+from cdd.data.dataset_size import dataset_size
 from cdd.files import atomic_write, read_json
 from cdd.recipe import Recipe
-from cdd.training.pace import Pace
+from cdd.training.throughput import Throughput
 from reproduce.storage.run_record import read_record, record_files
-from reproduce.tracking.recipe_keys import shape
+from reproduce.tracking.recipe_keys import timing_key
 from reproduce.tracking.store import FINISHED, IMPORTED, StoredRun
 
 CALIBRATION = "calibration.json"
 """What a device was measured to do, kept beside the results for later plans."""
-Measure = Callable[[Recipe], Pace]
+Measure = Callable[[Recipe], Throughput]
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Speed:
+class SpeedHistory:
     """Seconds per epoch of finished runs and what was calibrated, by shape, on one kind of device."""
 
     per_epoch: Mapping[str, list[float]]
     device: str
-    calibrated: Mapping[str, Pace] = field(default_factory=dict)
+    calibrated: Mapping[str, Throughput] = field(default_factory=dict)
     reference: Path | None = None
     """Folder of the committed runs, of whatever machine; asked where nothing is known of this one."""
 
@@ -53,7 +53,9 @@ class Speed:
             made, recipe = record.environment, Recipe.from_json(record.recipe)
             if made.get("device") == self.device and "seconds" in record.metrics:
                 seconds = record.metrics["seconds"] / recipe.schedule.epochs
-                found.setdefault(shape(recipe), []).append((seconds, str(made.get("device_name", "unknown"))))
+                found.setdefault(timing_key(recipe), []).append(
+                    (seconds, str(made.get("device_name", "unknown")))
+                )
         return found
 
     @classmethod
@@ -61,9 +63,9 @@ class Speed:
         cls,
         trainings: Mapping[str, list[StoredRun]],
         device: str,
-        calibrated: Mapping[str, Pace] | None = None,
+        calibrated: Mapping[str, Throughput] | None = None,
         reference: Path | None = None,
-    ) -> "Speed":
+    ) -> "SpeedHistory":
         """What the store's finished runs took on this kind of device."""
         found: dict[str, list[float]] = {}
         for run in (run for runs in trainings.values() for run in runs):
@@ -77,11 +79,11 @@ class Speed:
         return cls(found, device, calibrated or {}, reference)
 
 
-def estimate(recipe: Recipe, speed: Speed, epochs_done: int) -> Estimate:
+def estimate(recipe: Recipe, speed: SpeedHistory, epochs_done: int) -> Estimate:
     """What is left of this run: remaining epochs times the median epoch of runs of its shape."""
-    known = speed.per_epoch.get(shape(recipe), [])
+    known = speed.per_epoch.get(timing_key(recipe), [])
     left = max(recipe.schedule.epochs - epochs_done, 0)
-    pace = speed.calibrated.get(shape(recipe))
+    pace = speed.calibrated.get(timing_key(recipe))
     if not known and pace:
         seconds = round(_epoch(recipe, pace) * left, 1)
         return Estimate(seconds, f"calibrated on {speed.device}", pace.peak_memory)
@@ -93,8 +95,8 @@ def estimate(recipe: Recipe, speed: Speed, epochs_done: int) -> Estimate:
     )
 
 
-def _from_reference(recipe: Recipe, speed: Speed, left: int) -> Estimate:
-    known = speed.reference_of(shape(recipe))
+def _from_reference(recipe: Recipe, speed: SpeedHistory, left: int) -> Estimate:
+    known = speed.reference_of(timing_key(recipe))
     if not known:
         return Estimate(None, f"no finished run of this shape on {speed.device}")
     names = ", ".join(sorted({name for _, name in known}))
@@ -103,9 +105,9 @@ def _from_reference(recipe: Recipe, speed: Speed, left: int) -> Estimate:
     return Estimate(round(seconds * left, 1), f"{len(known)} reference {plural} of this shape on {names}")
 
 
-def _epoch(recipe: Recipe, pace: Pace) -> float:
+def _epoch(recipe: Recipe, pace: Throughput) -> float:
     """Seconds of an epoch without the decoding of images, its share of an evaluation included."""
-    size = extent(recipe.data)
+    size = dataset_size(recipe.data)
     steps = size.training_images // recipe.batch.size
     return (
         steps * pace.seconds_per_step + size.evaluated_images * pace.seconds_per_image / recipe.evaluate_every
@@ -118,7 +120,7 @@ def total(estimates: list[Estimate]) -> tuple[float, int]:
     return sum(known), len(estimates) - len(known)
 
 
-def calibrated(results: Path, device: str) -> dict[str, Pace]:
+def calibrated(results: Path, device: str) -> dict[str, Throughput]:
     """What was measured on this device, by shape."""
     return dict(_read(results).get(device, {}))
 
@@ -126,19 +128,19 @@ def calibrated(results: Path, device: str) -> dict[str, Pace]:
 def calibrate(recipes: list[Recipe], results: Path, device: str, measure: Measure) -> None:
     """Measures one recipe of every shape that the file does not have, and writes each down at once."""
     for recipe in recipes:
-        name = shape(recipe)
+        name = timing_key(recipe)
         stored = _read(results)
         if name not in stored.get(device, {}):
             pace = measure(recipe)
             _write(results, {**stored, device: {**stored.get(device, {}), name: pace}})
 
 
-def _read(results: Path) -> dict[str, dict[str, Pace]]:
+def _read(results: Path) -> dict[str, dict[str, Throughput]]:
     path = results / CALIBRATION
     remedy = "Delete that file: plan --calibrate measures again."
-    return read_json(path, dict[str, dict[str, Pace]], remedy) if path.exists() else {}
+    return read_json(path, dict[str, dict[str, Throughput]], remedy) if path.exists() else {}
 
 
-def _write(results: Path, values: Mapping[str, Mapping[str, Pace]]) -> None:
+def _write(results: Path, values: Mapping[str, Mapping[str, Throughput]]) -> None:
     plain = {device: {name: asdict(pace) for name, pace in paces.items()} for device, paces in values.items()}
     atomic_write(results / CALIBRATION, json.dumps(plain, indent=2))

@@ -6,23 +6,23 @@ from typing import Any, Literal
 
 import torch
 
-from cdd.data.extent import extent
+from cdd.data.dataset_size import dataset_size
 from cdd.data.registry import EMBEDDED
 from cdd.errors import DataError
 from cdd.recipe import Recipe
 from cdd.result import RESULT, WEIGHTS, load_result
 from cdd.training.environment import device_name
 from cdd.training.footprint import Footprint, footprint
-from reproduce.planning.duration import Estimate, Speed, calibrated, estimate
-from reproduce.planning.wish import Wish
-from reproduce.storage.results_folder import Workspace
+from reproduce.planning.duration import Estimate, SpeedHistory, calibrated, estimate
+from reproduce.planning.requested_run import RequestedRun
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.tracking.store import FAILED, FINISHED, IMPORTED, Store, StoredRun
 
 State = Literal["run", "resume", "reuse", "deliver"]
 
 
 @dataclass(frozen=True)
-class Item:
+class PlannedRun:
     """One distinct run of a plan.
 
     Attributes:
@@ -51,7 +51,7 @@ class Item:
     @property
     def footprint(self) -> Footprint:
         """What it needs on disk and in memory."""
-        return footprint(self.recipe, extent(self.recipe.data).identities)
+        return footprint(self.recipe, dataset_size(self.recipe.data).identities)
 
     @property
     def name(self) -> str:
@@ -86,20 +86,20 @@ class Plan:
         remarks: what a run would still have to be given.
     """
 
-    items: tuple[Item, ...]
-    wishes: tuple[Wish, ...] = ()
+    items: tuple[PlannedRun, ...]
+    requested_runs: tuple[RequestedRun, ...] = ()
     remarks: tuple[str, ...] = ()
 
     @property
-    def work(self) -> list[Item]:
+    def work(self) -> list[PlannedRun]:
         """What is not merely reused."""
         return [item for item in self.items if item.state != "reuse"]
 
 
 def make_plan(
-    wanted: list[Wish],
+    wanted: list[RequestedRun],
     store: Store | None,
-    workspace: Workspace,
+    workspace: ResultsFolder,
     device: torch.device,
     *,
     fresh: Callable[[str], bool] = lambda run_id: False,
@@ -114,11 +114,11 @@ def make_plan(
     """
     trainings = store.trainings() if store else {}
     known = calibrated(workspace.results, device_name(device))
-    speed = Speed.measured(trainings, device.type, known, workspace.reference)
+    speed = SpeedHistory.measured(trainings, device.type, known, workspace.reference)
     return _Planner(trainings, store, workspace, speed, fresh).plan(wanted)
 
 
-def current(runs: list[StoredRun], workspace: Workspace) -> StoredRun | None:
+def current(runs: list[StoredRun], workspace: ResultsFolder) -> StoredRun | None:
     """Of a training's runs in the store the finished one, else the one that can be continued here."""
     finished = next((run for run in runs if run.status == FINISHED), None)
     own = (run for run in runs if run.tags.get("cdd.workplace") == workspace.name)
@@ -129,22 +129,22 @@ def current(runs: list[StoredRun], workspace: Workspace) -> StoredRun | None:
 class _Planner:
     trainings: Mapping[str, list[StoredRun]]
     store: Store | None
-    workspace: Workspace
-    speed: Speed
+    workspace: ResultsFolder
+    speed: SpeedHistory
     fresh: Callable[[str], bool]
-    items: dict[str, Item] = field(default_factory=dict)
+    items: dict[str, PlannedRun] = field(default_factory=dict)
 
-    def plan(self, wanted: list[Wish]) -> Plan:
+    def plan(self, wanted: list[RequestedRun]) -> Plan:
         labels: dict[str, list[str]] = {}
-        for wish in wanted:
-            known = labels.setdefault(wish.recipe.run_id, [])
-            if (name := wish.name or wish.label) not in known:
+        for requested in wanted:
+            known = labels.setdefault(requested.recipe.run_id, [])
+            if (name := requested.name or requested.label) not in known:
                 known.append(name)
-        for wish in wanted:
-            self._add(wish.recipe, labels, wish.label, weights_needed=False)
+        for requested in wanted:
+            self._add(requested.recipe, labels, requested.label, weights_needed=False)
         items = list(self.items.values())
         if any(item.state != "reuse" for item in items):
-            roles = _roles(wish.recipe for wish in wanted)
+            roles = _roles(requested.recipe for requested in wanted)
             items = [replace(item, role=_role(item.recipe, roles)) for item in items]
         return Plan(tuple(items), tuple(wanted))
 
@@ -165,7 +165,7 @@ class _Planner:
         self.items.pop(recipe.run_id, None)
         self.items[recipe.run_id] = item
 
-    def _judged(self, recipe: Recipe, labels: tuple[str, ...]) -> Item:
+    def _judged(self, recipe: Recipe, labels: tuple[str, ...]) -> PlannedRun:
         run_id = recipe.run_id
         runs = self.trainings.get(run_id, [])
         stored = current(runs, self.workspace)
@@ -175,14 +175,14 @@ class _Planner:
         if stored and stored.status == FINISHED:
             return self._judged_finished(recipe, labels, stored)
         if (self.workspace.folder(run_id) / RESULT).exists():
-            return self._item(recipe, labels, "deliver", self._undelivered(run_id), stored)
+            return self._item(recipe, labels, "deliver", self._not_uploaded(run_id), stored)
         if here:
             return self._item(recipe, labels, "resume", _stopped(stored, recipe), stored)
         if runs:
             return self._item(recipe, labels, "run", "begun before, but its checkpoints are not here")
         return self._item(recipe, labels, "run", "never run")
 
-    def _judged_finished(self, recipe: Recipe, labels: tuple[str, ...], found: StoredRun) -> Item:
+    def _judged_finished(self, recipe: Recipe, labels: tuple[str, ...], found: StoredRun) -> PlannedRun:
         differing = self.store.differing_fields(found, recipe) if self.store else []
         if differing:
             reason = f"finished under other defaults of {', '.join(differing)}"
@@ -199,23 +199,23 @@ class _Planner:
         stored: StoredRun | None = None,
         *,
         renew: bool = False,
-    ) -> Item:
+    ) -> PlannedRun:
         done = stored.epochs if stored and state == "resume" else 0
         cost = (
             estimate(recipe, self.speed, done)
             if state in ("run", "resume")
             else Estimate(0.0, "nothing to train")
         )
-        return Item(recipe, labels, state, reason, cost, stored, renew)
+        return PlannedRun(recipe, labels, state, reason, cost, stored, renew)
 
-    def _undelivered(self, run_id: str) -> str:
+    def _not_uploaded(self, run_id: str) -> str:
         try:
             load_result(self.workspace.folder(run_id))
         except DataError as error:
             return f"trained, but {error}"
         return "trained, but the store does not have it yet"
 
-    def _has_weights(self, item: Item) -> bool:
+    def _has_weights(self, item: PlannedRun) -> bool:
         if (self.workspace.folder(item.run_id) / WEIGHTS).exists():
             return True
         return bool(self.store and item.stored and self.store.has_file(item.stored.mlflow_id, WEIGHTS))

@@ -11,7 +11,7 @@ from cdd.data.sampler import part_of_rank
 from cdd.errors import DataError, DataMissingError
 from cdd.models.imagenet import torchvision_name, weights_file
 from cdd.recipe import Data, Recipe
-from cdd.training.distributed.launch import started
+from cdd.training.distributed.launch import world_size
 from cdd.training.environment import Machine, select_device
 from cdd.training.feasible import require_feasible
 from reproduce.errors import UsageError, shortened
@@ -43,7 +43,7 @@ def require_trainable(recipes: Iterable[Recipe], texts: Sequence[str] = ()) -> N
         try:
             if texts:
                 require_feasible(recipe)
-            part_of_rank(recipe.batch, 0, started())
+            part_of_rank(recipe.batch, 0, world_size())
         except ValueError as error:
             run = f"a run of {type(recipe.method).__name__}, seed {recipe.seed}, cannot be trained: {error}"
             raise UsageError(f"{given}: {run}" if given else run) from error

@@ -11,9 +11,9 @@ from reproduce.claims.thread_spread import remember
 from reproduce.errors import UsageError
 from reproduce.evidence.context import FIGURES
 from reproduce.execution.listener import Listener
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline, RunOptions
 from reproduce.pipeline.drawer import SEEDS_SHOWN, Drawer
 from reproduce.pipeline.ledger import claimed_recipes
-from reproduce.pipeline.session import Request, Session
 from reproduce.reference.readme_blocks import write_blocks
 from reproduce.report.build import ReportRequest, make_report
 from reproduce.storage.provenance import ROOT
@@ -50,7 +50,7 @@ def record(scale: Scale, results: Path, listener: Listener) -> Recorded:
         ValueError: for a damaged record.
     """
     names = [summary.name for summary in registry.summaries()]
-    session = Session(Request(names=names, scale=scale, seeds=None, results=results), listener)
+    session = ArtifactPipeline(RunOptions(names=names, scale=scale, seeds=None, results=results), listener)
     drawer = session.drawer
     if not session.workspace.reference.is_dir():
         raise UsageError(f"{session.workspace.reference} does not exist: record in a checkout of the project")
@@ -72,9 +72,11 @@ def _documents() -> list[Path]:
     return [README, *sorted((README.parent / "docs").rglob("*.md"))]
 
 
-def _copied(session: Session, drawer: Drawer) -> dict[str, str]:
+def _copied(session: ArtifactPipeline, drawer: Drawer) -> dict[str, str]:
     """By run id what became of its record."""
-    wanted = [w.recipe for artifact in session.artifacts for w in drawer.wishes(artifact, SEEDS_SHOWN)]
+    wanted = [
+        w.recipe for artifact in session.artifacts for w in drawer.requested_runs(artifact, SEEDS_SHOWN)
+    ]
     known = drawer.known([*wanted, *claimed_recipes(drawer.scale, SEEDS_SHOWN)])
     return {
         run_id: _copy_record(drawer, run_id) for run_id in known if _record(drawer.folder, run_id).exists()

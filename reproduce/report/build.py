@@ -11,9 +11,9 @@ from experiments import registry
 from experiments.schema.scale import Scale
 from reproduce.evidence.context import Origin
 from reproduce.execution.listener import Listener
-from reproduce.pipeline.drawer import Drawn
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline, RunOptions
+from reproduce.pipeline.drawer import RenderedArtifact
 from reproduce.pipeline.ledger import Ledger, draw_ledger
-from reproduce.pipeline.session import Request, Session
 from reproduce.report.ledger_part import ledger_part
 from reproduce.report.markdown import document, sections
 from reproduce.report.pictures import galleries, studies
@@ -65,8 +65,10 @@ def make_report(request: ReportRequest, listener: Listener) -> Report:
         ValueError: for a damaged record.
     """
     names = [summary.name for summary in registry.summaries()]
-    session = Session(
-        Request(names=names, scale=request.scale, seeds=None, results=request.results, origin=request.origin),
+    session = ArtifactPipeline(
+        RunOptions(
+            names=names, scale=request.scale, seeds=None, results=request.results, origin=request.origin
+        ),
         listener,
     )
     session.workspace.check_writable()
@@ -81,11 +83,18 @@ def make_report(request: ReportRequest, listener: Listener) -> Report:
     return Report((page, text), values["counts"], len(drawn), len(values["runs"]))
 
 
-def _values(scale: Scale, session: Session, drawn: list[Drawn], ledger: Ledger) -> dict[str, Any]:
+def _values(
+    scale: Scale, session: ArtifactPipeline, drawn: list[RenderedArtifact], ledger: Ledger
+) -> dict[str, Any]:
     """Everything that the templates name."""
     folders = (session.drawer.folder, session.drawer.reference_folder)
     runs = run_lines(drawn)
-    shown = [wish for each in drawn for wish in each.wishes if wish.recipe.run_id in each.outcomes]
+    shown = [
+        requested
+        for each in drawn
+        for requested in each.requested_runs
+        if requested.recipe.run_id in each.outcomes
+    ]
     own = f" --scale {scale}" if scale != "mini" else ""
     part = ledger_part(ledger, f"python -m reproduce claims{own}")
     verdicts, parts = counts(ledger.claims), exhibit_sections(drawn, scale, part)
@@ -95,7 +104,7 @@ def _values(scale: Scale, session: Session, drawn: list[Drawn], ledger: Ledger) 
         "scale": scale,
         "scale_text": SCALE_TEXTS[scale],
         "data": _data(drawn),
-        "seeds": sorted({wish.recipe.seed for wish in shown}),
+        "seeds": sorted({requested.recipe.seed for requested in shown}),
         "runs": runs,
         "total": clock(sum(run.seconds or 0.0 for run in runs)),
         "machines": machines(runs),
@@ -125,12 +134,14 @@ def _description(scale: Scale, verdicts: Mapping[str, int], runs: int) -> str:
     return f"{total} claims judged at the {scale} scale from {runs} runs: {counts_text(verdicts)}."
 
 
-def _data(drawn: list[Drawn]) -> list[str]:
+def _data(drawn: list[RenderedArtifact]) -> list[str]:
     """Data sets with sizes and digests, as the runs that are shown were evaluated on them."""
     sizes: dict[tuple[str, str], set[tuple[int, int]]] = {}
     for each in drawn:
-        for wish in (wish for wish in each.wishes if wish.recipe.run_id in each.outcomes):
-            data, made = wish.recipe.data, each.outcomes[wish.recipe.run_id].environment
+        for requested in (
+            requested for requested in each.requested_runs if requested.recipe.run_id in each.outcomes
+        ):
+            data, made = requested.recipe.data, each.outcomes[requested.recipe.run_id].environment
             digest = str(made.get("data_digest", "unknown"))[:DIGEST_LENGTH]
             sizes.setdefault((data.name, digest), set()).add((data.height, data.width))
     return [

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from reproduce.tables.sheet import Block
+from reproduce.tables.rendered_table import Block
 from reproduce.tables.text import headings, sparse, words_of
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cdd.recipe import Recipe
 from reproduce.execution.outcome import Outcome
-from reproduce.pipeline.drawer import Drawn
+from reproduce.pipeline.drawer import RenderedArtifact
 from reproduce.planning.plan import role
 from reproduce.tables.caption import COMMIT_LENGTH, VERSIONS
 
@@ -15,7 +15,7 @@ MEASURED = ("finished", "reused")
 
 
 @dataclass(frozen=True)
-class Made:
+class RunEnvironment:
     """What numbers were made with, as people compare it."""
 
     device: str
@@ -25,7 +25,7 @@ class Made:
     versions: str
 
     @classmethod
-    def of(cls, environment: Mapping[str, Any]) -> "Made":
+    def of(cls, environment: Mapping[str, Any]) -> "RunEnvironment":
         """From the environment of a run; unknown where it does not say."""
         versions = (f"{name} {environment[name]}" for name in VERSIONS if name in environment)
         device, name, threads, precision = (str(environment.get(key, "unknown")) for key in KEYS)
@@ -33,7 +33,7 @@ class Made:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunLine:
+class RunRow:
     """A finished run.
 
     Attributes:
@@ -49,7 +49,7 @@ class RunLine:
     seed: int
     epochs: int
     seconds: float | None
-    made: Made
+    made: RunEnvironment
     commit: str
 
     @property
@@ -58,18 +58,20 @@ class RunLine:
         return "unknown" if self.seconds is None else clock(self.seconds)
 
 
-def run_lines(drawn: Sequence[Drawn]) -> list[RunLine]:
+def run_lines(drawn: Sequence[RenderedArtifact]) -> list[RunRow]:
     """Every finished run that is shown, and every one that those needed, in the order of the artifacts."""
     known = {run_id: outcome for each in drawn for run_id, outcome in each.known.items()}
     recipes: dict[str, Recipe] = {}
     names: dict[str, dict[str, None]] = {}
     shown: dict[str, dict[str, None]] = {}
     for each in drawn:
-        for wish in (wish for wish in each.wishes if wish.recipe.run_id in each.outcomes):
-            run_id = wish.recipe.run_id
-            recipes.setdefault(run_id, wish.recipe)
-            names.setdefault(run_id, {})[wish.name or wish.label] = None
-            shown.setdefault(run_id, {})[wish.artifact] = None
+        for requested in (
+            requested for requested in each.requested_runs if requested.recipe.run_id in each.outcomes
+        ):
+            run_id = requested.recipe.run_id
+            recipes.setdefault(run_id, requested.recipe)
+            names.setdefault(run_id, {})[requested.name or requested.label] = None
+            shown.setdefault(run_id, {})[requested.artifact] = None
     for recipe in list(recipes.values()):
         _add_needed(recipe, next(iter(names[recipe.run_id])), recipes, names)
     return [
@@ -79,9 +81,9 @@ def run_lines(drawn: Sequence[Drawn]) -> list[RunLine]:
     ]
 
 
-def machines(lines: Iterable[RunLine]) -> list[tuple[Made, int, str]]:
+def machines(lines: Iterable[RunRow]) -> list[tuple[RunEnvironment, int, str]]:
     """Each kind of machine and software with its runs and their time together, the busiest first."""
-    found: dict[Made, list[float]] = {}
+    found: dict[RunEnvironment, list[float]] = {}
     for line in lines:
         found.setdefault(line.made, []).append(line.seconds or 0.0)
     busiest = sorted(found.items(), key=lambda item: (-sum(item[1]), item[0].versions))
@@ -106,10 +108,10 @@ def _add_needed(
         _add_needed(before, label, recipes, names)
 
 
-def _line(recipe: Recipe, names: tuple[str, ...], artifacts: tuple[str, ...], outcome: Outcome) -> RunLine:
+def _line(recipe: Recipe, names: tuple[str, ...], artifacts: tuple[str, ...], outcome: Outcome) -> RunRow:
     environment = outcome.environment
     commit = str(environment.get("git_commit", "unknown"))[:COMMIT_LENGTH]
-    return RunLine(
+    return RunRow(
         run_id=recipe.run_id,
         what=" = ".join(names),
         artifacts=artifacts,
@@ -117,6 +119,6 @@ def _line(recipe: Recipe, names: tuple[str, ...], artifacts: tuple[str, ...], ou
         seed=recipe.seed,
         epochs=recipe.schedule.epochs,
         seconds=outcome.metrics.get("seconds"),
-        made=Made.of(environment),
+        made=RunEnvironment.of(environment),
         commit=f"{commit} and changes" if environment.get("git_dirty") else commit,
     )

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from experiments import registry
-from experiments.schema.figure import Artifact, Forest
+from experiments.schema.figure import Artifact, ForestPlot
 from experiments.schema.scale import Scale
 from experiments.schema.table import BEYOND, Table
 from reproduce.figures.output import reference_of
-from reproduce.pipeline.drawer import Drawn
+from reproduce.pipeline.drawer import RenderedArtifact
 from reproduce.report.html_table import HtmlGrid, html_grid
 from reproduce.report.images import Image, image
 from reproduce.report.ledger_part import LedgerPart
-from reproduce.statistics.judged_claim import PUBLICATION_PARTS
+from reproduce.statistics.claim_verdict import PUBLICATION_PARTS
 from reproduce.tables.caption import heading
 from reproduce.tables.ledger_table import has_verdicts
 
@@ -34,7 +34,7 @@ class ShownRun:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exhibit:
+class ReportArtifact:
     """A table or figure on the page.
 
     Attributes:
@@ -74,10 +74,10 @@ class Section:
 
     anchor: str
     title: str
-    exhibits: tuple[Exhibit, ...]
+    exhibits: tuple[ReportArtifact, ...]
 
 
-def exhibit_sections(drawn: Iterable[Drawn], scale: Scale, ledger: LedgerPart) -> list[Section]:
+def exhibit_sections(drawn: Iterable[RenderedArtifact], scale: Scale, ledger: LedgerPart) -> list[Section]:
     """What each publication has, supplements behind it, in the order of the catalog; what none has, last.
 
     Verdicts stand in the ledger alone.
@@ -114,7 +114,7 @@ def _publication(artifact: Artifact) -> str:
 
 
 def _kind(artifact: Artifact) -> int:
-    return 0 if isinstance(artifact, Forest) else 1 if isinstance(artifact, Table) else 2
+    return 0 if isinstance(artifact, ForestPlot) else 1 if isinstance(artifact, Table) else 2
 
 
 def _title(artifact: Artifact) -> str:
@@ -123,12 +123,12 @@ def _title(artifact: Artifact) -> str:
     return f"{'Tables' if isinstance(artifact, Table) else 'Figures'} of {_publication(artifact)}"
 
 
-def _exhibit(artifact: Artifact, drawn: Drawn, scale: Scale, ledger: LedgerPart) -> Exhibit:
+def _exhibit(artifact: Artifact, drawn: RenderedArtifact, scale: Scale, ledger: LedgerPart) -> ReportArtifact:
     sheet, runs = drawn.sheet, _runs(drawn)
     what, stem = heading(artifact), drawn.files[0].with_name(sheet.name)
     beside = reference_of(stem)
     is_table = isinstance(artifact, Table)
-    return Exhibit(
+    return ReportArtifact(
         anchor=sheet.name,
         heading=what,
         title=sheet.title,
@@ -144,10 +144,10 @@ def _exhibit(artifact: Artifact, drawn: Drawn, scale: Scale, ledger: LedgerPart)
     )
 
 
-def _runs(drawn: Drawn) -> tuple[ShownRun, ...]:
+def _runs(drawn: RenderedArtifact) -> tuple[ShownRun, ...]:
     found = [
-        ShownRun(wish.name or wish.label, wish.recipe.seed, wish.recipe.run_id)
-        for wish in drawn.wishes
-        if wish.recipe.run_id in drawn.outcomes
+        ShownRun(requested.name or requested.label, requested.recipe.seed, requested.recipe.run_id)
+        for requested in drawn.requested_runs
+        if requested.recipe.run_id in drawn.outcomes
     ]
     return tuple(dict.fromkeys(found))

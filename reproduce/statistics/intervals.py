@@ -24,7 +24,7 @@ MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)
-class Spread:
+class SeedStd:
     """Standard deviation over seeds, and the degrees of freedom that it was estimated with."""
 
     deviation: float
@@ -62,8 +62,8 @@ class Interval:
     low: float
     high: float
     queries: float | None
-    spread: Spread | None
-    borrowed: bool
+    spread: SeedStd | None
+    pooled_from_other_runs: bool
     seeds: int
     identities: int
 
@@ -79,7 +79,10 @@ class Interval:
 
 
 def interval_of(
-    differences: Mapping[int, Difference], *, borrowed: Spread | None = None, level: float = 0.0
+    differences: Mapping[int, Difference],
+    *,
+    pooled_from_other_runs: SeedStd | None = None,
+    level: float = 0.0,
 ) -> Interval:
     """The interval of what lies above a level: over queries and seeds where all queries are known.
 
@@ -95,15 +98,18 @@ def interval_of(
     queries = {seed: each.by_query - level for seed, each in differences.items() if each.by_query is not None}
     identities = next((each.identities for each in values if each.identities is not None), None)
     if identities is not None and len(queries) == len(values) and len(np.unique(identities)) > 1:
-        return paired_interval(queries, identities, borrowed=borrowed)
-    return seed_interval({seed: each.value - level for seed, each in differences.items()}, borrowed=borrowed)
+        return paired_interval(queries, identities, pooled_from_other_runs=pooled_from_other_runs)
+    return seed_interval(
+        {seed: each.value - level for seed, each in differences.items()},
+        pooled_from_other_runs=pooled_from_other_runs,
+    )
 
 
 def paired_interval(
     differences: Mapping[int, Float[np.ndarray, " queries"]],
     identities: Int[np.ndarray, " queries"],
     *,
-    borrowed: Spread | None = None,
+    pooled_from_other_runs: SeedStd | None = None,
 ) -> Interval:
     """The mean difference over queries and seeds, each query of a seed of equal weight, and its interval.
 
@@ -124,7 +130,7 @@ def paired_interval(
     means = [float(found.mean()) for found in values]
     drawn = _means_of_drawn_identities(np.mean(values, axis=0), identities)
     low, high = _ends(drawn)
-    spread = Spread(stdev(means), len(means) - 1) if len(means) > 1 else borrowed
+    spread = SeedStd(stdev(means), len(means) - 1) if len(means) > 1 else pooled_from_other_runs
     queries = (high - low) / 2
     if spread:
         low, high = _ends(_with_seeds(drawn, spread, len(means)))
@@ -134,13 +140,15 @@ def paired_interval(
         high=high,
         queries=queries,
         spread=spread,
-        borrowed=spread is not None and len(means) == 1,
+        pooled_from_other_runs=spread is not None and len(means) == 1,
         seeds=len(means),
         identities=len(np.unique(identities)),
     )
 
 
-def seed_interval(differences: Mapping[int, float], *, borrowed: Spread | None = None) -> Interval:
+def seed_interval(
+    differences: Mapping[int, float], *, pooled_from_other_runs: SeedStd | None = None
+) -> Interval:
     """The same where only means are known: Student's interval over paired seeds.
 
     Without several seeds and without a borrowed spread it has no width, and `spread` is None.
@@ -151,7 +159,7 @@ def seed_interval(differences: Mapping[int, float], *, borrowed: Spread | None =
     if not differences:
         raise ValueError("no seed was measured, so there is nothing to compare: give one difference or more")
     values = [differences[seed] for seed in sorted(differences)]
-    spread = Spread(stdev(values), len(values) - 1) if len(values) > 1 else borrowed
+    spread = SeedStd(stdev(values), len(values) - 1) if len(values) > 1 else pooled_from_other_runs
     half = _half_width(spread, len(values)) if spread else 0.0
     mean = fmean(values)
     return Interval(
@@ -160,19 +168,19 @@ def seed_interval(differences: Mapping[int, float], *, borrowed: Spread | None =
         high=mean + half,
         queries=None,
         spread=spread,
-        borrowed=spread is not None and len(values) == 1,
+        pooled_from_other_runs=spread is not None and len(values) == 1,
         seeds=len(values),
         identities=0,
     )
 
 
-def pooled(groups: Sequence[Sequence[float]]) -> Spread | None:
+def pooled(groups: Sequence[Sequence[float]]) -> SeedStd | None:
     """The common standard deviation of groups that may have different means; None without any pair."""
     freedom = sum(len(group) - 1 for group in groups if group)
     if not freedom:
         return None
     squares = sum((value - fmean(group)) ** 2 for group in groups if group for value in group)
-    return Spread(sqrt(squares / freedom), freedom)
+    return SeedStd(sqrt(squares / freedom), freedom)
 
 
 def seeds_needed(interval: Interval, half_width: float) -> int | None:
@@ -183,7 +191,7 @@ def seeds_needed(interval: Interval, half_width: float) -> int | None:
     if interval.spread is None:
         return None
     for seeds in range(2, MOST_SEEDS + 1):
-        over_seeds = _half_width(Spread(interval.spread.deviation, seeds - 1), seeds)
+        over_seeds = _half_width(SeedStd(interval.spread.deviation, seeds - 1), seeds)
         if hypot(interval.queries or 0.0, over_seeds) <= half_width:
             return seeds
     return None
@@ -225,7 +233,7 @@ def _times_drawn(clusters: int, draws: int) -> NDArray[np.uint8]:
     return np.random.default_rng(0).multinomial(clusters, chances, size=draws).astype(np.uint8)
 
 
-def _with_seeds(drawn: NDArray[np.float64], spread: Spread, seeds: int) -> NDArray[np.float64]:
+def _with_seeds(drawn: NDArray[np.float64], spread: SeedStd, seeds: int) -> NDArray[np.float64]:
     """The draws with the error of a mean over seeds added; both signs, so that swapped methods mirror."""
     levels = (np.arange(len(drawn)) + 0.5) / len(drawn)
     errors = stdtrit(spread.freedom, np.random.default_rng(1).permutation(levels))
@@ -238,5 +246,5 @@ def _ends(drawn: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _half_width(spread: Spread, seeds: int) -> float:
+def _half_width(spread: SeedStd, seeds: int) -> float:
     return float(stdtrit(spread.freedom, (1 + CONFIDENCE) / 2)) * spread.deviation / sqrt(seeds)

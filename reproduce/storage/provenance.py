@@ -11,7 +11,7 @@ PACKAGES = ("torch", "torchvision", "mlflow", "numpy")
 
 
 @dataclass(frozen=True)
-class Source:
+class CodeVersion:
     """State of the code.
 
     Attributes:
@@ -25,16 +25,16 @@ class Source:
     changed: tuple[str, ...] = ()
 
 
-def source() -> Source:
+def code_version() -> CodeVersion:
     """State of this code."""
     commit = _git("rev-parse", "HEAD")
     if commit is None:
-        return Source("unknown", dirty=True)
+        return CodeVersion("unknown", dirty=True)
     lines = (
         _git("-c", "core.quotePath=false", "status", "--porcelain", "--untracked-files=all") or ""
     ).splitlines()
     changed = tuple(line.strip().partition(" ")[2].strip() for line in lines)
-    return Source(commit, any(not name.startswith(RESULTS) for name in changed), changed)
+    return CodeVersion(commit, any(not name.startswith(RESULTS) for name in changed), changed)
 
 
 def versions() -> dict[str, str]:

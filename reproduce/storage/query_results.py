@@ -19,14 +19,16 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cdd.files import atomic_write, inside, parse_json
-from cdd.result import Integer, Result, Share
+from cdd.result import RANK1_CORRECT, Integer, Result, Share
 
 if TYPE_CHECKING:
     from cdd.recipe import Data
 
 
 DECIMALS = 4
-PRECISION, FIRST = "average_precision", "first_is_right"
+PRECISION, FIRST = "average_precision", "rank1_correct"
+FIRST_BEFORE = "first_is_right"
+"""The name of `rank1_correct` in files written by earlier versions."""
 QUERIES = "queries"
 DIGEST_LENGTH = 12
 CHANCE_DECIMALS = 6
@@ -36,22 +38,22 @@ Bits = Annotated[str, Field(pattern="^[01]*$")]
 
 
 @dataclass(frozen=True)
-class Answers:
+class QueryResults:
     """One value per valid query, in query order, by protocol.
 
     Attributes:
         average_precision: of classification, 1 or 0: whether the image's class was found.
-        first_is_right: 1 or 0; empty for runs that were recorded before it was kept.
+        rank1_correct: 1 or 0; empty for runs that were recorded before it was kept.
     """
 
     average_precision: Mapping[str, Float[np.ndarray, " queries"]]
-    first_is_right: Mapping[str, Float[np.ndarray, " queries"]]
+    rank1_correct: Mapping[str, Float[np.ndarray, " queries"]]
 
 
 @dataclass(frozen=True)
 class _Stored:
     average_precision: dict[str, list[Share]] | None = None
-    first_is_right: dict[str, Bits] = field(default_factory=dict)
+    rank1_correct: Annotated[dict[str, Bits], RANK1_CORRECT] = field(default_factory=dict)
 
 
 def as_text(result: Result) -> dict[str, Any]:
@@ -61,7 +63,7 @@ def as_text(result: Result) -> dict[str, Any]:
             name: [round(value, DECIMALS) for value in found]
             for name, found in result.average_precision.items()
         },
-        FIRST: {name: "".join(map(str, found)) for name, found in result.first_is_right.items()},
+        FIRST: {name: "".join(map(str, found)) for name, found in result.rank1_correct.items()},
     }
 
 
@@ -71,14 +73,14 @@ def write_beside(record: Path, result: Result) -> Path:
         f"{PRECISION}/{name}": np.asarray(found, np.float32)
         for name, found in result.average_precision.items()
     }
-    arrays |= {f"{FIRST}/{name}": np.asarray(found, bool) for name, found in result.first_is_right.items()}
+    arrays |= {f"{FIRST}/{name}": np.asarray(found, bool) for name, found in result.rank1_correct.items()}
     buffer, path = io.BytesIO(), record.with_suffix(".npz")
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     atomic_write(path, buffer.getvalue())
     return path
 
 
-def read_answers(record: Path) -> Answers | None:
+def read_query_results(record: Path) -> QueryResults | None:
     """The answers in a record or beside it; None where neither has them.
 
     Raises:
@@ -90,7 +92,7 @@ def read_answers(record: Path) -> Answers | None:
         if values.average_precision is not None:
             precision = {name: np.asarray(found, float) for name, found in values.average_precision.items()}
             return _checked(
-                Answers(precision, {name: _bits(text) for name, text in values.first_is_right.items()})
+                QueryResults(precision, {name: _bits(text) for name, text in values.rank1_correct.items()})
             )
         return _checked(_from_arrays(beside)) if beside.exists() else None
     except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile, zlib.error, *TOO_LARGE) as error:
@@ -163,9 +165,9 @@ def _identity_file(folder: Path, data: "Data", digest: str) -> Path:
     return inside(folder / QUERIES, f"{data.name}-{data.use}-{digest[:DIGEST_LENGTH]}.json")
 
 
-def _checked(found: Answers) -> Answers:
+def _checked(found: QueryResults) -> QueryResults:
     for name, values in found.average_precision.items():
-        right = found.first_is_right.get(name, values)
+        right = found.rank1_correct.get(name, values)
         if values.shape != right.shape or not ((values >= 0) & (values <= 1)).all():
             raise ValueError(f"{name} is not one value between 0 and 1 per query")
     return found
@@ -175,12 +177,11 @@ def _bits(text: str) -> NDArray[np.float64]:
     return np.array(list(text), dtype=float)
 
 
-def _from_arrays(path: Path) -> Answers:
+def _from_arrays(path: Path) -> QueryResults:
     with np.load(path, allow_pickle=False) as stored:
-        found = {name: stored[name].astype(float) for name in stored.files}
-    return Answers(
-        *(
-            {name.removeprefix(f"{kind}/"): values for name, values in found.items() if name.startswith(kind)}
-            for kind in (PRECISION, FIRST)
-        )
-    )
+        arrays = {name: stored[name].astype(float) for name in stored.files}
+    by_kind: dict[str, dict[str, NDArray[np.float64]]] = {PRECISION: {}, FIRST: {}}
+    for name, values in arrays.items():
+        kind, _, protocol = name.partition("/")
+        by_kind[FIRST if kind == FIRST_BEFORE else kind][protocol] = values
+    return QueryResults(*by_kind.values())

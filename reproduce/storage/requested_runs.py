@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cdd.files import atomic_write
-from reproduce.storage.results_folder import Workspace
+from reproduce.storage.results_folder import ResultsFolder
 
 State = Literal["never run", "reference", "partly", "complete"]
 FOLDER = "requested"
@@ -27,16 +27,16 @@ class ArtifactState:
     runs: int = 0
 
 
-def note_requested(workspace: Workspace, scale: str, artifact: str, run_ids: Iterable[str]) -> None:
+def note_requested(workspace: ResultsFolder, scale: str, artifact: str, run_ids: Iterable[str]) -> None:
     """Writes down which runs an artifact shall show."""
-    path = workspace.published(scale) / FOLDER / f"{artifact}.json"
+    path = workspace.scale_folder(scale) / FOLDER / f"{artifact}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, json.dumps(sorted(set(run_ids))))
 
 
-def state_of(workspace: Workspace, scale: str, artifact: str) -> ArtifactState:
+def state_of(workspace: ResultsFolder, scale: str, artifact: str) -> ArtifactState:
     """What there is of an artifact."""
-    path = workspace.published(scale) / FOLDER / f"{artifact}.json"
+    path = workspace.scale_folder(scale) / FOLDER / f"{artifact}.json"
     if path.exists():
         run_ids = json.loads(path.read_text(encoding="utf-8"))
         finished = sum(1 for run_id in run_ids if _is_finished(workspace, scale, run_id))
@@ -45,6 +45,6 @@ def state_of(workspace: Workspace, scale: str, artifact: str) -> ArtifactState:
     return ArtifactState("reference" if any(pages) else "never run")
 
 
-def _is_finished(workspace: Workspace, scale: str, run_id: str) -> bool:
-    record = workspace.published(scale) / "runs" / f"{run_id}.json"
+def _is_finished(workspace: ResultsFolder, scale: str, run_id: str) -> bool:
+    record = workspace.scale_folder(scale) / "runs" / f"{run_id}.json"
     return record.exists() or (workspace.folder(run_id) / "result.json").exists()

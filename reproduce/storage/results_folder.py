@@ -16,7 +16,7 @@ REFERENCE = ROOT / "results" / "reference"
 
 
 @dataclass(frozen=True)
-class Workspace:
+class ResultsFolder:
     """The results folder of a user, and the reference that its numbers are compared with.
 
     Attributes:
@@ -62,7 +62,7 @@ class Workspace:
         number = sum(1 for old in parent.iterdir() if old.name.startswith(run_id))
         return folder.rename(parent / f"{run_id}-{number + 1}")
 
-    def published(self, scale: str, overridden: str | None = None) -> Path:
+    def scale_folder(self, scale: str, overridden: str | None = None) -> Path:
         """Folder of tables and records at a scale; overridden runs have their own."""
         folder = self.results / scale
         return folder / "overridden" / overridden if overridden else folder

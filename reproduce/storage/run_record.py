@@ -12,7 +12,7 @@ from cdd.recipe import Recipe
 from cdd.result import Environment, Epoch, Result
 from experiments.schema.scale import SCALES
 from reproduce.storage import query_results
-from reproduce.storage.provenance import Source, versions
+from reproduce.storage.provenance import CodeVersion, versions
 
 SIGNIFICANT_DIGITS = 6
 LARGEST_BYTES = 100_000
@@ -20,7 +20,7 @@ SOURCE = "source.json"
 
 
 @dataclass(frozen=True)
-class Record:
+class RunRecord:
     """A record as read from its file."""
 
     run_id: str
@@ -58,7 +58,7 @@ def write_record(folder: Path, recipe: Recipe, result: Result, environment: dict
     return path
 
 
-def read_records(folder: Path) -> dict[str, Record]:
+def read_records(folder: Path) -> dict[str, RunRecord]:
     """All records below `folder/runs`, by run id.
 
     Raises:
@@ -68,7 +68,7 @@ def read_records(folder: Path) -> dict[str, Record]:
     return {record.run_id: record for record in records}
 
 
-class RecordFolder(Mapping[str, Record]):
+class RecordFolder(Mapping[str, RunRecord]):
     """Records below `folder/runs` by run id, each read when it is asked for.
 
     Reading raises ValueError naming a record that cannot be read.
@@ -77,7 +77,7 @@ class RecordFolder(Mapping[str, Record]):
     def __init__(self, folder: Path):
         self._folder, self._read = folder / "runs", cache(read_record)
 
-    def __getitem__(self, run_id: str) -> Record:
+    def __getitem__(self, run_id: str) -> RunRecord:
         if run_id not in self:
             raise KeyError(run_id)
         return self._read(self._path(run_id))
@@ -102,14 +102,14 @@ def record_files(results: Path) -> dict[str, Path]:
     return {path.stem: path for path in deepest_first}
 
 
-def read_record(path: Path) -> Record:
+def read_record(path: Path) -> RunRecord:
     """The record in this file.
 
     Raises:
         ValueError: naming it if it cannot be read.
     """
     try:
-        record = parse_json(path.read_bytes(), Record)
+        record = parse_json(path.read_bytes(), RunRecord)
         if record.run_id != path.stem:
             raise ValueError(f"it is the record of run {record.run_id}")
         if len({len(values) for values in record.history.values()}) > 1:
@@ -122,7 +122,7 @@ def read_record(path: Path) -> Record:
         ) from error
 
 
-def note_source(run_folder: Path, code: Source) -> None:
+def note_source(run_folder: Path, code: CodeVersion) -> None:
     """Writes down, beside the checkpoints, the code that a training runs with."""
     run_folder.mkdir(parents=True, exist_ok=True)
     values = {**versions(), "git_commit": code.commit, "git_dirty": code.dirty}

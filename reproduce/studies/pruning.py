@@ -6,7 +6,7 @@ from cdd.result import Epoch
 from cdd.training.observer import Progress
 from reproduce.errors import PrunedError
 from reproduce.execution.listener import Listener
-from reproduce.planning.plan import Item
+from reproduce.planning.plan import PlannedRun
 from reproduce.studies.trials import RUN
 
 PRUNED_AFTER = "pruned_after"
@@ -18,7 +18,7 @@ def pruned_after(epoch: int) -> str:
     return f"pruned after epoch {epoch}"
 
 
-class Watcher(Listener):
+class PruningListener(Listener):
     """Passes everything on, reports every epoch to the trial and ends it where it falls behind."""
 
     def __init__(self, listener: Listener, trial: Trial, metric: str):
@@ -26,7 +26,7 @@ class Watcher(Listener):
         own = trial.study.get_trials(deepcopy=False)[trial.number]
         self._reported = max(own.intermediate_values, default=0)
 
-    def run_started(self, item: Item, number: int, runs: int) -> None:
+    def run_started(self, item: PlannedRun, number: int, runs: int) -> None:
         """Remembers which run is the trial's own; its teacher is none of the trial's business."""
         self.own = item.run_id == self.trial.user_attrs.get(RUN)
         self.listener.run_started(item, number, runs)
@@ -51,7 +51,7 @@ class Watcher(Listener):
             self.trial.set_user_attr(PRUNED_AFTER, epoch.number)
             raise PrunedError(pruned_after(epoch.number))
 
-    def run_ended(self, item: Item, outcome: str) -> None:
+    def run_ended(self, item: PlannedRun, outcome: str) -> None:
         """Passes it on."""
         self.listener.run_ended(item, outcome)
 

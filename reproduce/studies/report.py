@@ -12,14 +12,14 @@ from optuna.trial import FrozenTrial, TrialState
 from cdd.files import atomic_write
 from reproduce.studies.plots import FACTORS, plots
 from reproduce.studies.trials import RUN, SETTINGS
-from reproduce.tables.sheet import Block, Sheet, number_text
+from reproduce.tables.rendered_table import Block, RenderedTable, number_text
 from reproduce.tables.text import markdown
 
 DECIMALS = (2, 5)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Words:
+class StudyText:
     """What is said of a study: its title, the command that uses its best, what all its runs have.
 
     Attributes:
@@ -42,7 +42,7 @@ class Words:
 class Report:
     """The table of a study, its best settings, and its plots by kind and suffix."""
 
-    sheet: Sheet
+    sheet: RenderedTable
     best: tuple[str, ...]
     plots: Mapping[str, bytes]
 
@@ -68,7 +68,7 @@ def report(
     study: Study,
     paths: list[str],
     texts: Callable[[Mapping[str, float]], tuple[str, ...]],
-    words: Words,
+    words: StudyText,
 ) -> Report:
     """Everything that a study ends with.
 
@@ -93,7 +93,7 @@ def report(
     heading = "best first" if len(objectives) == 1 else f"Pareto front of {len(best)} first"
     columns = [(heading, text) for text in (*paths, *objectives)]
     lines = [texts(trial.user_attrs[SETTINGS]) for trial in best]
-    sheet = Sheet(
+    sheet = RenderedTable(
         name,
         words.title,
         (Block.of("Trials that ran to their end", rows, ("trial",), columns),),
@@ -114,7 +114,7 @@ def _values(trial: FrozenTrial) -> list[str]:
     return [number_text(value * factor, decimals) for value, factor, decimals in found]
 
 
-def _notes(words: Words, trials: list[FrozenTrial], lines: list[tuple[str, ...]]) -> list[str]:
+def _notes(words: StudyText, trials: list[FrozenTrial], lines: list[tuple[str, ...]]) -> list[str]:
     notes = [
         words.seen,
         f"Seed {words.seed}. The row's own: {', '.join(words.defaults)}.",

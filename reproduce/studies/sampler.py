@@ -13,14 +13,14 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial
 
-from reproduce.studies.search_space import Knob
+from reproduce.studies.search_space import SearchDimension
 from reproduce.studies.trials import alone
 
 
 class Proposals(BaseSampler):
     """Optuna's TPE, seeded anew for every setting of every trial, that sees the study's own trials alone."""
 
-    def __init__(self, study: Study, knobs: Sequence[Knob], seed: int):
+    def __init__(self, study: Study, knobs: Sequence[SearchDimension], seed: int):
         self._study, self._knobs, self._seed = study, knobs, seed
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:

@@ -23,7 +23,7 @@ def is_number(value: object) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Knob:
+class SearchDimension:
     """One field of a method and the range in which it is searched; `whole` for whole numbers."""
 
     path: str
@@ -54,7 +54,7 @@ class Knob:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Space:
+class SearchSpace:
     """The knobs of a study.
 
     Attributes:
@@ -62,12 +62,12 @@ class Space:
         with_cost: two objectives, high accuracy and few multiply-adds, instead of the first alone.
     """
 
-    knobs: tuple[Knob, ...]
+    knobs: tuple[SearchDimension, ...]
     defaults: Mapping[str, float]
     with_cost: bool = False
 
 
-def weight(method: Method) -> Space:
+def weight(method: Method) -> SearchSpace:
     """All weights of a distillation method.
 
     Raises:
@@ -78,29 +78,31 @@ def weight(method: Method) -> Space:
     return _space(method, [(path, WEIGHT_SPREAD) for path in method.weights], [])
 
 
-def alpha(method: Method) -> Space:
+def alpha(method: Method) -> SearchSpace:
     """The weight of the lasso."""
     return _space(method, [("sparsity", PENALTY_SPREAD)], [])
 
 
-def ratio(method: Method) -> Space:
+def ratio(method: Method) -> SearchSpace:
     """RGGR's share of channels in a list."""
     return _space(method, [], [RATIO])
 
 
-def neighbours(method: Method) -> Space:
+def neighbours(method: Method) -> SearchSpace:
     """RGGR's number of retrieved images."""
-    return _space(method, [], [Knob(path="resetting.neighbours", low=1, high=MOST_NEIGHBOURS, whole=True)])
+    return _space(
+        method, [], [SearchDimension(path="resetting.neighbours", low=1, high=MOST_NEIGHBOURS, whole=True)]
+    )
 
 
-def pareto(method: Method) -> Space:
+def pareto(method: Method) -> SearchSpace:
     """Penalty and ratio together, for accuracy and cost."""
     found = _space(method, [("sparsity", PENALTY_SPREAD)], [RATIO])
-    return Space(knobs=found.knobs, defaults=found.defaults, with_cost=True)
+    return SearchSpace(knobs=found.knobs, defaults=found.defaults, with_cost=True)
 
 
-RATIO = Knob(path="resetting.ratio", low=LEAST_RATIO, high=LARGEST_RATIO)
-SPACES: Mapping[str, Callable[[Method], Space]] = {
+RATIO = SearchDimension(path="resetting.ratio", low=LEAST_RATIO, high=LARGEST_RATIO)
+SPACES: Mapping[str, Callable[[Method], SearchSpace]] = {
     "alpha": alpha,
     "p": ratio,
     "k": neighbours,
@@ -109,13 +111,14 @@ SPACES: Mapping[str, Callable[[Method], Space]] = {
 }
 
 
-def _space(method: Method, spread: list[tuple[str, float]], ranges: list[Knob]) -> Space:
+def _space(method: Method, spread: list[tuple[str, float]], ranges: list[SearchDimension]) -> SearchSpace:
     """Knobs around the method's own values, and knobs with ranges of their own."""
     try:
         own = {path: attrgetter(path)(method) for path in [*dict(spread), *(knob.path for knob in ranges)]}
     except AttributeError as error:
         raise UsageError(f"the row's method {type(method).__name__} has no such setting: {error}") from error
     around = [
-        Knob(path=path, low=own[path] / factor, high=own[path] * factor, log=True) for path, factor in spread
+        SearchDimension(path=path, low=own[path] / factor, high=own[path] * factor, log=True)
+        for path, factor in spread
     ]
-    return Space(knobs=(*around, *ranges), defaults=own)
+    return SearchSpace(knobs=(*around, *ranges), defaults=own)

@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from reproduce.errors import StoreError, UsageError
-from reproduce.tracking.connection import shown
+from reproduce.tracking.connection import redacted
 
 SECONDS_LOCKED = 20
 """How long somebody else may write to a sqlite file."""
@@ -42,7 +42,7 @@ def open_storage(url: str) -> RDBStorage:
     Raises:
         StoreError: for one that is damaged, locked, or another version's.
     """
-    with usable(url):
+    with storage_open_errors(url):
         arguments = {"timeout": SECONDS_LOCKED} if url.startswith("sqlite") else {}
         return RDBStorage(url, engine_kwargs={"connect_args": arguments})
 
@@ -55,18 +55,18 @@ def check_url(url: str) -> None:
             is MLflow's or something else's.
         StoreError: for a database that cannot be read.
     """
-    with usable(url):
+    with storage_open_errors(url):
         found = make_url(url)
         found.get_dialect().import_dbapi()
         kind = found.get_backend_name()
     if kind not in BACKENDS or (kind == "sqlite" and found.database in (None, "", ":memory:")):
-        raise UsageError(f"--storage {shown(url)}: studies cannot be kept there. {ADDRESSES}")
-    with usable(url):
+        raise UsageError(f"--storage {redacted(url)}: studies cannot be kept there. {ADDRESSES}")
+    with storage_open_errors(url):
         _check_tables(url)
 
 
 @contextmanager
-def usable(url: str) -> Iterator[None]:
+def storage_open_errors(url: str) -> Iterator[None]:
     """Turns every way in which a storage can fail to open into one error.
 
     Raises:
@@ -78,13 +78,13 @@ def usable(url: str) -> Iterator[None]:
     except (StoreError, UsageError):
         raise
     except (ArgumentError, ImportError, ValueError) as error:
-        raise UsageError(f"--storage {shown(url)}: {_cause(error)}. {ADDRESSES}") from error
+        raise UsageError(f"--storage {redacted(url)}: {_cause(error)}. {ADDRESSES}") from error
     except Exception as error:  # SQLAlchemy's and the driver's own, of any kind
         raise StoreError(_said(url, "cannot be used", error)) from error
 
 
 @contextmanager
-def answering(url: str) -> Iterator[None]:
+def storage_errors(url: str) -> Iterator[None]:
     """Turns a storage that fails while a study works into one error.
 
     Raises:
@@ -99,7 +99,7 @@ def answering(url: str) -> Iterator[None]:
 def _said(url: str, state: str, error: BaseException) -> str:
     text = str(error)
     advice = next((advice for sign, advice in FAULTS if sign in text.lower()), f"{KEPT} when it answers.")
-    return f"the study's storage {shown(url)} {state}: {_cause(error)}. {advice}"
+    return f"the study's storage {redacted(url)} {state}: {_cause(error)}. {advice}"
 
 
 def _check_tables(url: str) -> None:
@@ -109,12 +109,12 @@ def _check_tables(url: str) -> None:
     if "experiments" in tables:
         # Both libraries keep the version of their tables in a table of the same name.
         raise UsageError(
-            f"--storage {shown(url)} is MLflow's database: studies need one of their own, "
+            f"--storage {redacted(url)} is MLflow's database: studies need one of their own, "
             "which may be on the same server."
         )
     if tables and not tables & set(OWN_TABLES):
         raise UsageError(
-            f"--storage {shown(url)} is a database of something else (it has the tables "
+            f"--storage {redacted(url)} is a database of something else (it has the tables "
             f"{', '.join(sorted(tables)[:3])}): studies need one of their own. {ADDRESSES}"
         )
 

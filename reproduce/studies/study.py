@@ -20,22 +20,23 @@ from cdd.recipe import Recipe
 from experiments import registry
 from experiments.schema.table import Table
 from reproduce.errors import UsageError
-from reproduce.execution.executor import PRUNED, Job, Train, execute
+from reproduce.execution.executor import PRUNED, ExecutionContext, Train, execute
 from reproduce.execution.invocation import Invocation
 from reproduce.execution.listener import Listener
 from reproduce.execution.outcome import Outcome, RunCounter
 from reproduce.planning.overrides import parse
 from reproduce.planning.plan import make_plan
 from reproduce.planning.preflight import require_ready, require_trainable, usable_device, with_dependencies
-from reproduce.planning.wish import Wish
-from reproduce.storage.provenance import source
-from reproduce.storage.results_folder import Workspace
-from reproduce.studies.pruning import PRUNED_AFTER, Watcher, pruned_after
-from reproduce.studies.report import Words, left_out, report
+from reproduce.planning.requested_run import RequestedRun
+from reproduce.storage.provenance import code_version
+from reproduce.storage.results_folder import ResultsFolder
+from reproduce.studies.pruning import PRUNED_AFTER, PruningListener, pruned_after
+from reproduce.studies.report import StudyText, left_out, report
 from reproduce.studies.sampler import Proposals
 from reproduce.studies.search_space import SPACES
-from reproduce.studies.storage import answering, check_url, open_storage, usable
-from reproduce.studies.target import COST, StudyRequest, find_row, judgement_of
+from reproduce.studies.storage import check_url, open_storage, storage_errors, storage_open_errors
+from reproduce.studies.study_lock import StudyLock, StudyLocks
+from reproduce.studies.target import COST, StudyRequest, find_row, objective_of
 from reproduce.studies.trial_run import COMPLETE, FAIL, INTERRUPTED, open_trial
 from reproduce.studies.trials import (
     FAILURE,
@@ -48,8 +49,7 @@ from reproduce.studies.trials import (
     is_own,
     progress,
 )
-from reproduce.studies.turn import Turn, Turns
-from reproduce.tables.sheet import Sheet
+from reproduce.tables.rendered_table import RenderedTable
 from reproduce.tables.text import markdown
 from reproduce.tracking.store import SCALE, Store, open_store
 from reproduce.tracking.training_run import Placement
@@ -59,10 +59,10 @@ DIRECTIONS: tuple[Literal["maximize", "minimize"], ...] = ("maximize", "minimize
 
 
 @dataclass(frozen=True)
-class Tuned:
+class StudyResult:
     """A study after a command: what was tried, the best as `--set` texts, the files."""
 
-    sheet: Sheet
+    sheet: RenderedTable
     best: tuple[str, ...]
     files: list[Path]
 
@@ -82,9 +82,9 @@ class RowStudy:
         parts += [parse(request.changes).digest] if request.changes else []
         self.name = re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower())
         self._tags = {"cdd.study": self.name, SCALE: request.scale}
-        self.workspace = Workspace(request.results.resolve())
-        self.published = self.workspace.published(request.scale) / "studies"
-        self.judgement = judgement_of(self.recipe, self.group)
+        self.workspace = ResultsFolder(request.results.resolve())
+        self.published = self.workspace.scale_folder(request.scale) / "studies"
+        self.judgement = objective_of(self.recipe, self.group)
         metric = self.judgement.metric
         self.metrics = (metric, COST) if self.space.with_cost else (metric,)
 
@@ -98,7 +98,7 @@ class RowStudy:
         (changed,) = parse(changes).apply([self.recipe])
         return changed
 
-    def run(self, train: Train) -> Tuned:
+    def run(self, train: Train) -> StudyResult:
         """Tries until the study has its trials; an interrupted one is taken up again first.
 
         The same command in another process joins the study.
@@ -111,10 +111,10 @@ class RowStudy:
         self.workspace.check_writable()
         url = self.request.storage or f"sqlite:///{self.workspace.results / 'studies.db'}"
         check_url(url)
-        store = open_store(self.workspace, source())
-        self._turns = Turns(url, self.name)
+        store = open_store(self.workspace, code_version())
+        self._turns = StudyLocks(url, self.name)
         study = self._study(url)
-        with answering(url):
+        with storage_errors(url):
             self._name_foreign(study)
             with Invocation(store, self.listener, f"study-{self.name}", self.name) as own:
                 while begun := self._next(study):
@@ -142,7 +142,7 @@ class RowStudy:
         if self.request.storage is not None:
             check_url(self.request.storage)
 
-    def _next(self, study: Study) -> tuple[Trial, Turn] | None:
+    def _next(self, study: Study) -> tuple[Trial, StudyLock] | None:
         """A trial for this process, alone on it; waits while others work on the last ones.
 
         The turn to start stays with it until the trial is known to run, so that two processes do not both
@@ -175,7 +175,7 @@ class RowStudy:
     def _is_own(self, trial: FrozenTrial) -> bool:
         return is_own(trial, self.space.knobs)
 
-    def _dead(self, study: Study, own: list[FrozenTrial]) -> tuple[Trial, Turn] | None:
+    def _dead(self, study: Study, own: list[FrozenTrial]) -> tuple[Trial, StudyLock] | None:
         """A trial that was interrupted, to go on with; its number, settings and epochs stay its own."""
         for trial in own:
             if trial.state == TrialState.RUNNING:
@@ -186,7 +186,7 @@ class RowStudy:
                     turn.release()  # It has ended a moment ago.
         return None
 
-    def _new(self, study: Study) -> tuple[Trial, Turn]:
+    def _new(self, study: Study) -> tuple[Trial, StudyLock]:
         """One that waits or is new; what somebody has added for something else is set aside."""
         while True:
             trial = study.ask()
@@ -197,8 +197,8 @@ class RowStudy:
             trial.set_user_attr(FOREIGN, True)
             study.tell(trial, state=TrialState.FAIL)
 
-    def _job(self, store: Store, own: Invocation, train: Train, trial: Trial) -> Job:
-        return Job(
+    def _job(self, store: Store, own: Invocation, train: Train, trial: Trial) -> ExecutionContext:
+        return ExecutionContext(
             store=store,
             workspace=self.workspace,
             published=self.published / self.name,
@@ -212,11 +212,11 @@ class RowStudy:
 
     def _listener(self, trial: Trial) -> Listener:
         prunes = self.request.prunes and not self.space.with_cost
-        return Watcher(self.listener, trial, self.metrics[0]) if prunes else self.listener
+        return PruningListener(self.listener, trial, self.metrics[0]) if prunes else self.listener
 
     def _study(self, url: str) -> Study:
         """The study in this storage; one process makes it and asks for the defaults as its first trial."""
-        with usable(url):
+        with storage_open_errors(url):
             self._turns.start.acquire(self._waits)
             try:
                 return self._made(url)
@@ -241,7 +241,7 @@ class RowStudy:
         study.sampler = Proposals(study, self.space.knobs, self.request.seed)
         return study
 
-    def _try(self, trial: Trial, job: Job) -> None:
+    def _try(self, trial: Trial, job: ExecutionContext) -> None:
         """Trains and tells; a trial that is interrupted stays a running one, which nobody holds."""
         values = {knob.path: knob.suggested(trial) for knob in self.space.knobs}
         trial.set_user_attr(SETTINGS, values)
@@ -263,16 +263,16 @@ class RowStudy:
         ended = {COMPLETE: TrialState.COMPLETE, PRUNED: TrialState.PRUNED, FAIL: TrialState.FAIL}[state]
         trial.study.tell(trial, list(found.values()) if state == COMPLETE else None, ended)
 
-    def _outcome(self, label: str, recipe: Recipe, job: Job, trial: Trial) -> Outcome:
+    def _outcome(self, label: str, recipe: Recipe, job: ExecutionContext, trial: Trial) -> Outcome:
         if PRUNED_AFTER in trial.user_attrs:  # It was interrupted just then.
             return Outcome(state=PRUNED, message=pruned_after(trial.user_attrs[PRUNED_AFTER]))
-        wish = Wish(self.name, label, self.group.title, recipe)
+        requested = RequestedRun(self.name, label, self.group.title, recipe)
         device = usable_device(self.request.machine.device)
-        plan = make_plan([wish], job.store, self.workspace, device)
+        plan = make_plan([requested], job.store, self.workspace, device)
         return execute(plan, replace(job, counter=RunCounter(len(plan.work))))[recipe.run_id]
 
-    def _tuned(self, study: Study) -> Tuned:
-        words = Words(
+    def _tuned(self, study: Study) -> StudyResult:
+        words = StudyText(
             title=f"Study {self.request.space} of {self.label}: {self.request.artifact}, "
             f"{self.request.scale} scale",
             command=f"python -m reproduce {self.request.artifact}",
@@ -286,4 +286,4 @@ class RowStudy:
         found = report(
             self.name, alone(study, self.space.knobs), list(self.space.defaults), self.texts, words
         )
-        return Tuned(found.sheet, found.best, found.write(self.published))
+        return StudyResult(found.sheet, found.best, found.write(self.published))

@@ -44,7 +44,7 @@ class StudyRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
+class StudyObjective:
     """What a study judges its trials by, without looking at a test image.
 
     Attributes:
@@ -60,17 +60,17 @@ class Judgement:
     seen: str
 
 
-def judgement_of(recipe: Recipe, group: Group) -> Judgement:
+def objective_of(recipe: Recipe, group: Group) -> StudyObjective:
     """Validation identities are set aside from training and evaluated; of classification, training images."""
     if recipe.data.use in CLASSIFICATION:
-        return Judgement(
+        return StudyObjective(
             use="classification-tuning",
             metric="top1",
             accuracy="top-1",
             seen="Accuracy on a fifth of the training images, which were set aside from training, for the "
             "teacher as well; no test image was used.",
         )
-    return Judgement(
+    return StudyObjective(
         use="tuning",
         metric=f"{group.protocol}/mAP",
         accuracy="mAP",

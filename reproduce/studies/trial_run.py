@@ -13,7 +13,7 @@ from optuna import Trial
 from reproduce.errors import StoreError
 from reproduce.execution.executor import PRUNED
 from reproduce.execution.listener import Listener
-from reproduce.tracking.connection import reachable
+from reproduce.tracking.connection import store_errors
 from reproduce.tracking.store import ACTIVE, FAILED, FINISHED, KILLED, RUNNING, Store
 from reproduce.tracking.training_run import Placement
 
@@ -52,7 +52,7 @@ class TrackedTrial:
     def _close(self, state: str, run_id: str, values: Mapping[str, float]) -> None:
         runs = self.store.trainings().get(run_id, [])
         tags = {"cdd.trial_state": state}
-        with reachable(self.store.uri):
+        with store_errors(self.store.uri):
             if runs:
                 training = runs[0].mlflow_id
                 tags["cdd.training"] = training
@@ -81,7 +81,7 @@ def open_trial(
     tags = {**study, "cdd.kind": TRIAL, "cdd.trial": str(trial.number)}
     tags |= {"mlflow.parentRunId": place.parent} if place.parent else {}
     client = store.client
-    with reachable(store.uri):
+    with store_errors(store.uri):
         before = _before(store, trial)
         if before:
             for key, value in tags.items():

@@ -13,13 +13,13 @@ from optuna.distributions import check_distribution_compatibility
 from optuna.trial import FrozenTrial, TrialState
 
 from reproduce.errors import UsageError
-from reproduce.studies.search_space import Knob, is_number
+from reproduce.studies.search_space import SearchDimension, is_number
 
 RUN, SETTINGS, FAILURE, FOREIGN = "run_id", "settings", "failure", "foreign"
 """Attributes of Optuna's trial: its run, its settings, why it failed, that it is not the study's."""
 
 
-def is_own(trial: FrozenTrial, knobs: Sequence[Knob]) -> bool:
+def is_own(trial: FrozenTrial, knobs: Sequence[SearchDimension]) -> bool:
     """Whether the trial has, or was asked for, settings of this study and no others."""
     ranges = {knob.path: knob for knob in knobs}
     if trial.state.is_finished():
@@ -32,7 +32,7 @@ def is_own(trial: FrozenTrial, knobs: Sequence[Knob]) -> bool:
     return all(path in ranges and ranges[path].holds(value) for path, value in asked.items())
 
 
-def check_trials(study: Study, knobs: Sequence[Knob], directions: Sequence[str]) -> None:
+def check_trials(study: Study, knobs: Sequence[SearchDimension], directions: Sequence[str]) -> None:
     """Refuses a study in which no trial of this one can be kept.
 
     Raises:
@@ -57,7 +57,7 @@ def check_trials(study: Study, knobs: Sequence[Knob], directions: Sequence[str])
                 ) from error
 
 
-def foreign(study: Study, knobs: Sequence[Knob]) -> list[int]:
+def foreign(study: Study, knobs: Sequence[SearchDimension]) -> list[int]:
     """Numbers of the trials that are not the study's own; of failed ones only those set aside as such."""
     return [
         trial.number
@@ -66,7 +66,7 @@ def foreign(study: Study, knobs: Sequence[Knob]) -> list[int]:
     ]
 
 
-def alone(study: Study, knobs: Sequence[Knob], before: int | None = None) -> Study:
+def alone(study: Study, knobs: Sequence[SearchDimension], before: int | None = None) -> Study:
     """A copy in memory with the study's own trials; in the place of each other one is a failed one.
 
     Args:

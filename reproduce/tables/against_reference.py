@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from scipy.special import stdtrit
 
-from reproduce.statistics.intervals import CONFIDENCE, Spread, pooled
+from reproduce.statistics.intervals import CONFIDENCE, SeedStd, pooled
 from reproduce.tables.cells import Cell, CellKey, values_by_seed
-from reproduce.tables.sheet import number_text
+from reproduce.tables.rendered_table import number_text
 
 if TYPE_CHECKING:
     from experiments.schema.figure import Artifact
     from experiments.schema.table import Column
-    from reproduce.evidence.context import Material
+    from reproduce.evidence.context import RenderContext
     from reproduce.execution.outcome import Outcome
-    from reproduce.planning.wish import Wish
+    from reproduce.planning.requested_run import RequestedRun
 
 
 NAMED = 4
@@ -43,12 +43,12 @@ class Compared:
         return abs(self.difference) <= self.bound
 
 
-def note(artifact: "Artifact", material: "Material") -> list[str]:
+def note(artifact: "Artifact", material: "RenderContext") -> list[str]:
     """One line of the user's numbers against the reference's spread; none without numbers of both."""
     if material.reference is None:
         return []
-    own = _cells(artifact, material.wishes, material.outcomes)
-    reference = _cells(artifact, material.reference.wishes, material.reference.outcomes)
+    own = _cells(artifact, material.requested_runs, material.outcomes)
+    reference = _cells(artifact, material.reference.requested_runs, material.reference.outcomes)
     columns = {(group.title, column.name): column for group in artifact.groups for column in group.columns}
     found = list(_compared(own, reference, columns))
     if not found:
@@ -69,11 +69,11 @@ def note(artifact: "Artifact", material: "Material") -> list[str]:
 
 
 def _cells(
-    artifact: "Artifact", wishes: "Iterable[Wish]", outcomes: "Mapping[str, Outcome]"
+    artifact: "Artifact", requested_runs: "Iterable[RequestedRun]", outcomes: "Mapping[str, Outcome]"
 ) -> dict[CellKey, Cell]:
-    runs: dict[tuple[str, str], list[Wish]] = {}
-    for wish in wishes:
-        runs.setdefault((wish.label, wish.group), []).append(wish)
+    runs: dict[tuple[str, str], list[RequestedRun]] = {}
+    for requested in requested_runs:
+        runs.setdefault((requested.label, requested.group), []).append(requested)
     return {
         (label, title, column.name): Cell(values)
         for (label, title), own in runs.items()
@@ -101,7 +101,7 @@ def _compared(
             yield Compared(f"{key[0]} {column.name}", cell.mean - other.mean, bound)
 
 
-def _bound(own: Cell, reference: Cell, spread: Spread | None) -> float | None:
+def _bound(own: Cell, reference: Cell, spread: SeedStd | None) -> float | None:
     if reference.deviation == 0 and reference.mean is not None:
         return SAME_COUNT * abs(reference.mean)
     if spread is None:

@@ -11,12 +11,12 @@ import pandas as pd
 from cdd.files import atomic_write
 from experiments.schema.scale import Scale
 from experiments.schema.table import Column, Table
-from reproduce.evidence.context import Material, Origin
+from reproduce.evidence.context import Origin, RenderContext
 from reproduce.tables import pdf
 from reproduce.tables.caption import caption, letters, row_notes, title
 from reproduce.tables.cells import Cell, CellKey, measure, relative
 from reproduce.tables.ledger_table import verdict_blocks, verdict_notes
-from reproduce.tables.sheet import Block, Sheet, number_text
+from reproduce.tables.rendered_table import Block, RenderedTable, number_text
 from reproduce.tables.side_by_side import side_by_side
 from reproduce.tables.stand_ins import network_texts
 from reproduce.tables.text import latex, markdown
@@ -27,27 +27,27 @@ Lines = dict[Origin, dict[CellKey, Cell]]
 """The cells of one table by whose runs they are, in reading order."""
 
 
-def draw(table: Table, material: Material) -> Sheet:
+def draw(table: Table, material: RenderContext) -> RenderedTable:
     """The table with measured and published numbers, relative to its reference row, and its verdicts."""
     lines = _lines(table, material)
     headings = {group.title: group.heading(material.scale) for group in table.groups}
-    notes = row_notes(table, material.wishes, material.overrides)
+    notes = row_notes(table, material.requested_runs, material.overrides)
     blocks = [_absolute(table, lines, headings, notes, material.scale)]
     if table.reference:
         blocks.append(_relative(table, lines, headings))
     if table.side_by_side:
         blocks = [replace(block, frame=side_by_side(block.frame)) for block in blocks]
     beside = material.reference.judged if material.reference else ()
-    return Sheet(
+    return RenderedTable(
         name=table.name,
-        title=title(table, material.scale, material.wishes),
+        title=title(table, material.scale, material.requested_runs),
         blocks=(*blocks, *verdict_blocks(material.judged, beside)),
         notes=(*caption(table, material), *verdict_notes(material.judged)),
         numbers=_numbers(table, lines, material.scale),
     )
 
 
-def write(sheet: Sheet, folder: Path) -> list[Path]:
+def write(sheet: RenderedTable, folder: Path) -> list[Path]:
     """Writes the sheet as md, csv, tex and pdf into the folder; returns the files."""
     files = {
         ".md": markdown(sheet).encode(),
@@ -157,11 +157,11 @@ def _columns(table: Table) -> list[tuple[Any, Column]]:
     return [(group, column) for group in table.groups for column in group.columns]
 
 
-def _lines(table: Table, material: Material) -> Lines:
+def _lines(table: Table, material: RenderContext) -> Lines:
     """The cells of whoever's runs are drawn, then those of the reference."""
-    found = {material.origin: measure(table, material.wishes, material.outcomes)}
+    found = {material.origin: measure(table, material.requested_runs, material.outcomes)}
     if material.reference:
-        found["reference"] = measure(table, material.reference.wishes, material.reference.outcomes)
+        found["reference"] = measure(table, material.reference.requested_runs, material.reference.outcomes)
     return found
 
 

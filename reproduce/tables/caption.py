@@ -8,15 +8,15 @@ from cdd.data.registry import EMBEDDED
 from experiments.schema.scale import Scale
 from experiments.schema.table import BEYOND, Table
 from reproduce.claims.thread_spread import thread_spread
-from reproduce.statistics.judged_claim import PUBLICATION_PARTS
+from reproduce.statistics.claim_verdict import PUBLICATION_PARTS
 from reproduce.tables.against_reference import note as compared_with_reference
 from reproduce.tables.stand_ins import networks_note
 
 if TYPE_CHECKING:
     from experiments.schema.figure import Artifact
-    from reproduce.evidence.context import Material
+    from reproduce.evidence.context import RenderContext
     from reproduce.execution.outcome import Outcome
-    from reproduce.planning.wish import Wish
+    from reproduce.planning.requested_run import RequestedRun
 
 
 SCALE_TEXTS = {
@@ -44,12 +44,14 @@ def heading(artifact: "Artifact") -> str:
     return artifact.title if artifact.source == BEYOND else f"{number}. {artifact.title}"
 
 
-def title(artifact: "Artifact", scale: Scale, wishes: "list[Wish]") -> str:
+def title(artifact: "Artifact", scale: Scale, requested_runs: "list[RequestedRun]") -> str:
     """The paper's caption, and what ours is where it is not the paper's setting."""
     text = heading(artifact)
     if scale == "paper":
         return f"{text} (paper scale)"
-    return f"{text}: {scale} scale, on {_data_sets(wish.recipe.data.name for wish in wishes)}"
+    return (
+        f"{text}: {scale} scale, on {_data_sets(requested.recipe.data.name for requested in requested_runs)}"
+    )
 
 
 def _data_sets(names: Iterable[str]) -> str:
@@ -69,14 +71,16 @@ def scale_text(scale: Scale, names: Iterable[str]) -> str:
     return text.replace("small embedded images", "small images").replace("embedded data", _data_sets(found))
 
 
-def row_notes(table: Table, wishes: "list[Wish]", overrides: tuple[str, ...]) -> dict[str, list[str]]:
+def row_notes(
+    table: Table, requested_runs: "list[RequestedRun]", overrides: tuple[str, ...]
+) -> dict[str, list[str]]:
     """By label what is to be said of a row: its own note, and settings that this command gave its method."""
     notes = {row.label: [row.note] if row.note else [] for row in table.rows}
-    for wish in wishes:
-        own = [text for text in overrides if text.startswith(f"{type(wish.recipe.method).__name__}.")]
+    for requested in requested_runs:
+        own = [text for text in overrides if text.startswith(f"{type(requested.recipe.method).__name__}.")]
         text = f"Not the published setting: {', '.join(own)}."
-        if own and text not in notes[wish.label]:
-            notes[wish.label].append(text)
+        if own and text not in notes[requested.label]:
+            notes[requested.label].append(text)
     return notes
 
 
@@ -86,33 +90,35 @@ def letters(notes: Mapping[str, list[str]]) -> dict[str, str]:
     return {text: ascii_lowercase[place] for place, text in enumerate(texts)}
 
 
-def caption(artifact: "Artifact", material: "Material") -> list[str]:
+def caption(artifact: "Artifact", material: "RenderContext") -> list[str]:
     """The notes, one sentence group each."""
-    scale, wishes, outcomes, overrides = (
+    scale, requested_runs, outcomes, overrides = (
         material.scale,
-        material.wishes,
+        material.requested_runs,
         material.outcomes,
         material.overrides,
     )
-    shown = [wish for wish in wishes if wish.recipe.run_id in outcomes]
-    made = _environments(wishes, outcomes)
-    names = {wish.recipe.data.name for wish in wishes}
+    shown = [requested for requested in requested_runs if requested.recipe.run_id in outcomes]
+    made = _environments(requested_runs, outcomes)
+    names = {requested.recipe.data.name for requested in requested_runs}
     notes = [
         f"{_origin(artifact)} Ours: scale {scale}, {scale_text(scale, names)}.",
         _protocols(artifact),
         *([COUNTS] if isinstance(artifact, Table) and _counts(artifact) else []),
         *artifact.notes,
-        *_of_rows(artifact, wishes, overrides),
+        *_of_rows(artifact, requested_runs, overrides),
     ]
     if overrides:
         notes.append(f"Overridden, so not the paper's setting: {', '.join(overrides)}.")
     if scale != "paper":
-        notes.append(_networks(artifact, scale, wishes))
+        notes.append(_networks(artifact, scale, requested_runs))
     if not made:
         return [*notes, "None of these runs has finished.", *_reference(artifact, material)]
-    seeds = sorted({wish.recipe.seed for wish in shown})
+    seeds = sorted({requested.recipe.seed for requested in shown})
     spread = "; ± is the standard deviation over seeds" if len(seeds) > 1 else ""
-    data = _listed(sorted({_data(wish, outcomes[wish.recipe.run_id].environment) for wish in shown}))
+    data = _listed(
+        sorted({_data(requested, outcomes[requested.recipe.run_id].environment) for requested in shown})
+    )
     return [
         *notes,
         f"Data: {data}. Seeds: {_listed(seeds)}{spread}.",
@@ -122,27 +128,39 @@ def caption(artifact: "Artifact", material: "Material") -> list[str]:
     ]
 
 
-def _environments(wishes: "Iterable[Wish]", outcomes: "Mapping[str, Outcome]") -> list[Mapping[str, Any]]:
-    found = (outcomes[wish.recipe.run_id].environment for wish in wishes if wish.recipe.run_id in outcomes)
+def _environments(
+    requested_runs: "Iterable[RequestedRun]", outcomes: "Mapping[str, Outcome]"
+) -> list[Mapping[str, Any]]:
+    found = (
+        outcomes[requested.recipe.run_id].environment
+        for requested in requested_runs
+        if requested.recipe.run_id in outcomes
+    )
     return [environment for environment in found if environment]
 
 
-def _reference(artifact: "Artifact", material: "Material") -> list[str]:
+def _reference(artifact: "Artifact", material: "RenderContext") -> list[str]:
     """What the reference beside the user's numbers is, and whether those lie within its spread."""
     if material.reference is None:
         return []
     found = material.reference
-    seeds = sorted({wish.recipe.seed for wish in found.wishes if wish.recipe.run_id in found.outcomes})
-    made = made_with(_environments(found.wishes, found.outcomes))
+    seeds = sorted(
+        {
+            requested.recipe.seed
+            for requested in found.requested_runs
+            if requested.recipe.run_id in found.outcomes
+        }
+    )
+    made = made_with(_environments(found.requested_runs, found.outcomes))
     return [*compared_with_reference(artifact, material), f"{REFERENCE}Seeds: {_listed(seeds)}. {made}"]
 
 
-def _threads(material: "Material") -> list[str]:
+def _threads(material: "RenderContext") -> list[str]:
     """What another number of threads may have done to the runs that are compared; none where all have one."""
-    made = _environments(material.wishes, material.outcomes)
+    made = _environments(material.requested_runs, material.outcomes)
     folder = material.records_folder
     if found := material.reference:
-        made, folder = made + _environments(found.wishes, found.outcomes), found.folder
+        made, folder = made + _environments(found.requested_runs, found.outcomes), found.folder
     counts = {environment.get("threads") for environment in made if environment.get("device") == "cpu"}
     if len(counts) < 2:
         return []
@@ -162,11 +180,13 @@ def _origin(artifact: "Artifact") -> str:
     return f"Paper: {artifact.source}."
 
 
-def _of_rows(artifact: "Artifact", wishes: "list[Wish]", overrides: tuple[str, ...]) -> list[str]:
+def _of_rows(
+    artifact: "Artifact", requested_runs: "list[RequestedRun]", overrides: tuple[str, ...]
+) -> list[str]:
     if not isinstance(artifact, Table):
         return []
     reported = "Reported: copied by the paper from a publication, never trained here, in no comparison."
-    found = letters(row_notes(artifact, wishes, overrides))
+    found = letters(row_notes(artifact, requested_runs, overrides))
     notes = [f"[{letter}] {text}" for text, letter in found.items()]
     return [*([reported] if any(row.reported for row in artifact.rows) else []), *notes]
 
@@ -182,15 +202,15 @@ def _protocols(artifact: "Artifact") -> str:
     return "Protocols: " + "; ".join(f"{' and '.join(found)}, {text}" for text, found in titles.items()) + "."
 
 
-def _networks(artifact: "Artifact", scale: "Scale", wishes: "list[Wish]") -> str:
+def _networks(artifact: "Artifact", scale: "Scale", requested_runs: "list[RequestedRun]") -> str:
     """The networks of these runs, which are not all the paper's."""
     named = networks_note(artifact, scale) if isinstance(artifact, Table) else None
-    students = sorted({wish.recipe.student.description for wish in wishes})
+    students = sorted({requested.recipe.student.description for requested in requested_runs})
     return named or f"Networks at this scale, in place of the paper's: {'; '.join(students)}."
 
 
-def _data(wish: "Wish", environment: Mapping[str, Any]) -> str:
-    data = wish.recipe.data
+def _data(requested: "RequestedRun", environment: Mapping[str, Any]) -> str:
+    data = requested.recipe.data
     digest = str(environment.get("data_digest", "unknown"))[:DIGEST_LENGTH]
     return f"{data.name} at {data.height}x{data.width} (digest {digest})"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from experiments.schema.table import Column, Group, Row, Table
     from reproduce.execution.outcome import Outcome
-    from reproduce.planning.wish import Wish
+    from reproduce.planning.requested_run import RequestedRun
 
 
 NOT_RUN, FAILED, REPORTED, MEASURED = "not run", "failed", "reported", ""
@@ -49,11 +49,13 @@ CellKey = tuple[str, str, str]
 """Row label, group title, column name."""
 
 
-def measure(table: "Table", wishes: "list[Wish]", outcomes: "Mapping[str, Outcome]") -> dict[CellKey, Cell]:
+def measure(
+    table: "Table", requested_runs: "list[RequestedRun]", outcomes: "Mapping[str, Outcome]"
+) -> dict[CellKey, Cell]:
     """Every cell of the table, in reading order; a run without an outcome was not run."""
-    runs: dict[tuple[str, str], list[Wish]] = {}
-    for wish in wishes:
-        runs.setdefault((wish.label, wish.group), []).append(wish)
+    runs: dict[tuple[str, str], list[RequestedRun]] = {}
+    for requested in requested_runs:
+        runs.setdefault((requested.label, requested.group), []).append(requested)
     return {
         (row.label, group.title, column.name): _cell(
             row, group, column, runs.get((row.label, group.title), []), outcomes
@@ -78,29 +80,38 @@ def relative(table: "Table", cells: Mapping[CellKey, Cell]) -> dict[CellKey, Cel
 
 
 def values_by_seed(
-    group: "Group", column: "Column", wishes: "Iterable[Wish]", outcomes: "Mapping[str, Outcome]"
+    group: "Group",
+    column: "Column",
+    requested_runs: "Iterable[RequestedRun]",
+    outcomes: "Mapping[str, Outcome]",
 ) -> dict[int, float]:
     """One figure of these runs by seed, in the column's unit, where it was measured."""
     key = group.metric(column)
     known = {
-        wish.recipe.seed: outcomes[wish.recipe.run_id].metrics
-        for wish in wishes
-        if wish.recipe.run_id in outcomes
+        requested.recipe.seed: outcomes[requested.recipe.run_id].metrics
+        for requested in requested_runs
+        if requested.recipe.run_id in outcomes
     }
     return {seed: metrics[key] * column.factor for seed, metrics in known.items() if key in metrics}
 
 
 def _cell(
-    row: "Row", group: "Group", column: "Column", wishes: "list[Wish]", outcomes: "Mapping[str, Outcome]"
+    row: "Row",
+    group: "Group",
+    column: "Column",
+    requested_runs: "list[RequestedRun]",
+    outcomes: "Mapping[str, Outcome]",
 ) -> Cell:
     entry = row.entries.get(group.title)
     paper = entry.paper.get(column.name) if entry else None
     if row.reported:
         return Cell(paper=paper, state=REPORTED)
     known = {
-        wish.recipe.seed: outcomes[wish.recipe.run_id] for wish in wishes if wish.recipe.run_id in outcomes
+        requested.recipe.seed: outcomes[requested.recipe.run_id]
+        for requested in requested_runs
+        if requested.recipe.run_id in outcomes
     }
-    values = values_by_seed(group, column, wishes, outcomes)
+    values = values_by_seed(group, column, requested_runs, outcomes)
     failed = any(outcome.state in ("failed", "skipped") for outcome in known.values())
     return Cell(values, paper, MEASURED if values else FAILED if failed else NOT_RUN)
 

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from experiments.schema.scale import Scale
+from reproduce.statistics.claim_verdict import ClaimVerdict
 from reproduce.statistics.intervals import CONFIDENCE
-from reproduce.statistics.judged_claim import JudgedClaim
 from reproduce.statistics.verdicts import (
     EXPLANATION,
     INCONCLUSIVE,
@@ -19,7 +19,7 @@ from reproduce.statistics.verdicts import (
     VERDICTS,
 )
 from reproduce.tables.caption import SCALE_TEXTS
-from reproduce.tables.sheet import Block, Sheet, number_text
+from reproduce.tables.rendered_table import Block, RenderedTable, number_text
 
 NAME = "claims"
 ALL = "all"
@@ -47,7 +47,7 @@ SHOWN = f"Verdicts are those of the claims ledger ({NAME}.md), over all recorded
 NO_NUMBER = "Seeds to add, no number: the queries alone are too few to tell a difference of this size."
 
 
-def counts(claims: Iterable[JudgedClaim]) -> dict[str, int]:
+def counts(claims: Iterable[ClaimVerdict]) -> dict[str, int]:
     """How many claims have each verdict, all of them named."""
     found = Counter(judged.verdict for judged in claims)
     return {verdict: found[verdict] for verdict in VERDICTS}
@@ -58,17 +58,19 @@ def counts_text(found: Mapping[str, int]) -> str:
     return "; ".join(f"{count} {verdict}" for verdict, count in found.items())
 
 
-def sheet(claims: list[JudgedClaim], scale: Scale, reference: Sequence[JudgedClaim] = ()) -> Sheet:
+def sheet(claims: list[ClaimVerdict], scale: Scale, reference: Sequence[ClaimVerdict] = ()) -> RenderedTable:
     """The ledger of one scale; `reference` has the same claims judged by the committed runs."""
     title = f"Claims of the sources, judged at the {scale} scale"
     blocks = [_counted(claims)]
     for source, found in by_source(claims).items():
         blocks.append(_grid(found[0].claim.source, source, found, reference))
     notes = [f"Scale {scale}: {SCALE_TEXTS[scale]}.", *_agreement(claims, reference), *RULES, *_notes(claims)]
-    return Sheet(name=NAME, title=title, blocks=tuple(blocks), notes=tuple(notes), numbers=_numbers(claims))
+    return RenderedTable(
+        name=NAME, title=title, blocks=tuple(blocks), notes=tuple(notes), numbers=_numbers(claims)
+    )
 
 
-def _agreement(claims: Sequence[JudgedClaim], reference: Sequence[JudgedClaim]) -> list[str]:
+def _agreement(claims: Sequence[ClaimVerdict], reference: Sequence[ClaimVerdict]) -> list[str]:
     """How many claims the user's runs and the committed ones decide alike; none without both."""
     beside = {judged.claim.name: judged.verdict for judged in reference}
     tested = [judged for judged in claims if judged.verdict != NOT_TESTED]
@@ -77,7 +79,7 @@ def _agreement(claims: Sequence[JudgedClaim], reference: Sequence[JudgedClaim]) 
     return [text] if beside else []
 
 
-def verdict_blocks(claims: Sequence[JudgedClaim], reference: Sequence[JudgedClaim] = ()) -> list[Block]:
+def verdict_blocks(claims: Sequence[ClaimVerdict], reference: Sequence[ClaimVerdict] = ()) -> list[Block]:
     """What a table or figure prints of the claims about it, as the ledger does; empty for none.
 
     Args:
@@ -90,7 +92,7 @@ def verdict_blocks(claims: Sequence[JudgedClaim], reference: Sequence[JudgedClai
     ]
 
 
-def verdict_notes(claims: Sequence[JudgedClaim]) -> list[str]:
+def verdict_notes(claims: Sequence[ClaimVerdict]) -> list[str]:
     """What must be known to read them."""
     return [SHOWN, INTERVALS, *_notes(claims)] if claims else []
 
@@ -101,7 +103,7 @@ def has_verdicts(block: Block) -> bool:
 
 
 def as_plain(
-    claims: list[JudgedClaim], scale: Scale, reference: Sequence[JudgedClaim] = ()
+    claims: list[ClaimVerdict], scale: Scale, reference: Sequence[ClaimVerdict] = ()
 ) -> dict[str, Any]:
     """The ledger as plain values; `reference` has the verdicts of the committed runs by the claims' names."""
     return {
@@ -112,15 +114,15 @@ def as_plain(
     }
 
 
-def by_source(claims: Sequence[JudgedClaim]) -> dict[str, list[JudgedClaim]]:
+def by_source(claims: Sequence[ClaimVerdict]) -> dict[str, list[ClaimVerdict]]:
     """Claims of one source together, sources as they come first."""
-    found: dict[str, list[JudgedClaim]] = {}
+    found: dict[str, list[ClaimVerdict]] = {}
     for judged in claims:
         found.setdefault(judged.source, []).append(judged)
     return found
 
 
-def _counted(claims: list[JudgedClaim]) -> Block:
+def _counted(claims: list[ClaimVerdict]) -> Block:
     rows = {
         (name,): [str(len(found)), *map(str, counts(found).values())]
         for name, found in {**by_source(claims), ALL: claims}.items()
@@ -128,7 +130,9 @@ def _counted(claims: list[JudgedClaim]) -> Block:
     return Block.of("Verdicts", rows, ("Source",), [("", name) for name in ("claims", *VERDICTS)])
 
 
-def _grid(title: str, source: str, claims: list[JudgedClaim], reference: Sequence[JudgedClaim] = ()) -> Block:
+def _grid(
+    title: str, source: str, claims: list[ClaimVerdict], reference: Sequence[ClaimVerdict] = ()
+) -> Block:
     beside = {judged.claim.name: judged for judged in reference}
     names = (*HEADINGS, *REFERENCE_HEADINGS) if beside else HEADINGS
     rows = {
@@ -142,13 +146,13 @@ def _grid(title: str, source: str, claims: list[JudgedClaim], reference: Sequenc
     return replace(found, brief=BRIEF)
 
 
-def _reference_cells(judged: JudgedClaim) -> list[str]:
+def _reference_cells(judged: ClaimVerdict) -> list[str]:
     found = judged.shown
     value = "-" if found is None else number_text(found.mean, 2, signed=not judged.claim.level)
     return [judged.verdict, f"{value} ({found.seeds if found else 0} seeds)"]
 
 
-def _cells(judged: JudgedClaim) -> list[str]:
+def _cells(judged: ClaimVerdict) -> list[str]:
     found, claim = judged.shown, judged.claim
     signed = not claim.level
     size = None if judged.size is None else judged.size + claim.level
@@ -167,7 +171,7 @@ def _cells(judged: JudgedClaim) -> list[str]:
     ]
 
 
-def _seeds_to_add(judged: JudgedClaim) -> str:
+def _seeds_to_add(judged: ClaimVerdict) -> str:
     found = judged.interval
     if judged.verdict != INCONCLUSIVE or found is None:
         return "-"
@@ -176,7 +180,7 @@ def _seeds_to_add(judged: JudgedClaim) -> str:
     return f"{judged.more_seeds}{' or more' if found.spread is None else ''}"
 
 
-def _notes(claims: Sequence[JudgedClaim]) -> list[str]:
+def _notes(claims: Sequence[ClaimVerdict]) -> list[str]:
     notes = [f"Contradictory: {each.claim.text}: {text}." for each in claims for text in each.contradictions]
     notes += [f"{each.claim.text}: {each.claim.remark}" for each in claims if each.claim.remark]
     reasons: dict[tuple[str, str], list[str]] = {}
@@ -189,7 +193,7 @@ def _notes(claims: Sequence[JudgedClaim]) -> list[str]:
     return notes + [NO_NUMBER] * any(_seeds_to_add(judged) == "no number" for judged in claims)
 
 
-def _numbers(claims: list[JudgedClaim]) -> pd.DataFrame:
+def _numbers(claims: list[ClaimVerdict]) -> pd.DataFrame:
     return pd.DataFrame([_flat(judged.as_plain()) for judged in claims])
 
 

@@ -11,7 +11,7 @@ from fpdf import FPDF, FontFace
 from fpdf.enums import CellBordersLayout
 from fpdf.table import Table as PageTable
 
-from reproduce.tables.sheet import Block, Sheet
+from reproduce.tables.rendered_table import Block, RenderedTable
 from reproduce.tables.text import headings, sparse, words_of
 
 FONT, SIZE, SMALL, LARGE = "STIX", 8.5, 7.5, 11.0
@@ -53,7 +53,7 @@ class _Pages(FPDF):
         self.cell(0, LINE, f"{self.page_no()} of {{nb}}", align="R")
 
 
-def page(sheet: Sheet) -> bytes:
+def page(sheet: RenderedTable) -> bytes:
     """The PDF file of the sheet."""
     pages = _Pages(sheet.title)
     for block in sheet.blocks:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from reproduce.tables.sheet import MINUS, Block, Sheet
+from reproduce.tables.rendered_table import MINUS, Block, RenderedTable
 
 TEXTS = ("verdict", "interval over")
 """Columns of words in a block of numbers."""
@@ -11,7 +11,7 @@ LATEX_ESCAPES |= {"<": "$<$", ">": "$>$", "{": r"\{", "}": r"\}", "$": r"\$", "\
 LATEX_ESCAPES |= {"^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
 
 
-def markdown(sheet: Sheet) -> str:
+def markdown(sheet: RenderedTable) -> str:
     """The sheet for reading on a forge or in a terminal."""
     parts = [f"# {sheet.title}", ""]
     for block in sheet.blocks:
@@ -19,7 +19,7 @@ def markdown(sheet: Sheet) -> str:
     return "\n".join([*parts, *(f"- {note}" for note in sheet.notes)]) + "\n"
 
 
-def latex(sheet: Sheet) -> str:
+def latex(sheet: RenderedTable) -> str:
     """The sheet as `table*` environments for a paper; needs booktabs and multirow."""
     parts = ["% needs \\usepackage{booktabs,multirow}"]
     for number, block in enumerate(sheet.blocks):

@@ -162,7 +162,7 @@ def is_database(uri: str) -> bool:
     return uri.partition(":")[0].partition("+")[0] in DATABASES
 
 
-def shown(uri: str) -> str:
+def redacted(uri: str) -> str:
     """The address for people, without its password."""
     return re.sub(r"(//[^:/@]*):[^/@]*@", r"\1:***@", uri)
 
@@ -185,7 +185,7 @@ def sqlite_file(uri: str) -> Path | None:
     if uri.partition(":")[0].partition("+")[0] != "sqlite":
         return None
 
-    with reachable(uri):
+    with store_errors(uri):
         url = make_url(uri)
         url.get_dialect()  # fails where there is no such driver
     name = url.database
@@ -207,7 +207,7 @@ def exists(uri: str) -> bool:
 
 
 @contextmanager
-def reachable(uri: str) -> Iterator[None]:
+def store_errors(uri: str) -> Iterator[None]:
     """Turns every way in which a store can fail into one error.
 
     Raises:
@@ -219,7 +219,7 @@ def reachable(uri: str) -> Iterator[None]:
         raise  # Our own, though it is a ValueError.
     except ImportError as error:
         raise StoreError(
-            f"the tracking store {shown(uri)} needs a driver: {error}. "
+            f"the tracking store {redacted(uri)} needs a driver: {error}. "
             "For PostgreSQL: pip install '.[cluster]'"
         ) from error
     except _library_errors() as error:
@@ -236,10 +236,10 @@ def said(uri: str, text: str) -> str:
     for fault in FAULTS:
         sign = next((sign for sign in fault.signs if sign in text.lower()), None)
         if sign:
-            advice = fault.advice.format(uri=shown(uri))
-            return f"the tracking store {shown(uri)} {fault.state}: {sign}. {advice}"
+            advice = fault.advice.format(uri=redacted(uri))
+            return f"the tracking store {redacted(uri)} {fault.state}: {sign}. {advice}"
     advice = OF_A_FILE if uri.startswith("sqlite") else ADVICE
-    return f"the tracking store {shown(uri)} does not answer: {text.splitlines()[0][:200]}. {advice}"
+    return f"the tracking store {redacted(uri)} does not answer: {text.splitlines()[0][:200]}. {advice}"
 
 
 def _library_errors() -> tuple[type[Exception], ...]:

@@ -22,7 +22,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import NullPool, create_engine, inspect, text
 
 from reproduce.errors import StoreError
-from reproduce.tracking.connection import OF_A_FILE, is_database, reachable, said, shown, sqlite_file
+from reproduce.tracking.connection import OF_A_FILE, is_database, redacted, said, sqlite_file, store_errors
 
 LOCKED_SECONDS = 10.0
 """How long somebody else may write to a sqlite file."""
@@ -76,11 +76,11 @@ def check_database(uri: str) -> None:
     """
     path = sqlite_file(uri)
     if path is not None:
-        with reachable(uri):
+        with store_errors(uri):
             _ensure(uri, path.absolute())
     if not is_database(uri):
         return
-    with reachable(uri):
+    with store_errors(uri):
         found = contents(uri)
     if found.tables:
         _check(uri, found)
@@ -177,15 +177,15 @@ def _check(uri: str, found: Contents) -> None:
     if found.is_foreign:
         names = ", ".join(sorted(found.tables)[:3])
         raise StoreError(
-            f"the tracking store {shown(uri)} is a database of something else (it has the tables {names}): "
-            "name another in MLFLOW_TRACKING_URI, or move the file away"
+            f"the tracking store {redacted(uri)} is a database of something else (it has the tables "
+            f"{names}): name another in MLFLOW_TRACKING_URI, or move the file away"
         )
     if _is_current(found):
         return
     if found.is_cut_off:
         raise StoreError(
-            f"the tracking store {shown(uri)} is in the middle of an upgrade that was cut off: put back the "
-            f"copy that was made before it, or move the database away. {OF_A_FILE}"
+            f"the tracking store {redacted(uri)} is in the middle of an upgrade that was cut off: put back "
+            f"the copy that was made before it, or move the database away. {OF_A_FILE}"
         )
     known = {script.revision for script in _migrations().walk_revisions()}
     words = "out-of-date database schema" if found.revision in known else "can't locate revision"

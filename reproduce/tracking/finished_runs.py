@@ -17,10 +17,10 @@ from experiments import registry
 from experiments.schema.scale import SCALES, Scale
 from experiments.schema.table import Table
 from reproduce.errors import UsageError
-from reproduce.storage.provenance import Source
-from reproduce.storage.results_folder import Workspace
+from reproduce.storage.provenance import CodeVersion
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.storage.run_record import read_record, record_files
-from reproduce.tracking.connection import reachable
+from reproduce.tracking.connection import store_errors
 from reproduce.tracking.run_ids import only_run
 from reproduce.tracking.store import FINISHED, PUBLISHED, Store, StoredRun, existing_store
 
@@ -72,7 +72,7 @@ class FinishedRun:
 class FinishedRuns:
     """The runs of a results folder and its store, which is opened only where the folder does not suffice."""
 
-    def __init__(self, workspace: Workspace, code: Source):
+    def __init__(self, workspace: ResultsFolder, code: CodeVersion):
         self.workspace, self._code = workspace, code
 
     def find(self, text: str) -> FinishedRun:
@@ -171,7 +171,7 @@ class FinishedRuns:
         )
 
 
-def _recorded(run_id: str, path: Path, workspace: Workspace) -> FinishedRun:
+def _recorded(run_id: str, path: Path, workspace: ResultsFolder) -> FinishedRun:
     record, folder = read_record(path), path.parent.parent
     if folder.is_relative_to(workspace.reference):
         folder = workspace.results / folder.relative_to(workspace.reference)
@@ -207,15 +207,15 @@ def _place(store: Store, stored: StoredRun) -> tuple[Scale | None, Path]:
     if own := stored.tags.get(PUBLISHED):
         return next(name for name in SCALES if name == own.partition("/")[0]), store.workspace.results / own
     parent = stored.tags.get("mlflow.parentRunId")
-    with reachable(store.uri):
+    with store_errors(store.uri):
         tags: Mapping[str, str] = store.client.get_run(parent).data.tags if parent else {}
     scale = next((name for name in SCALES if name == tags.get("cdd.scale")), None)
     if scale is None:
         return None, store.workspace.results
     if "cdd.study" in tags:
-        return scale, store.workspace.published(scale) / "studies" / tags["cdd.study"]
+        return scale, store.workspace.scale_folder(scale) / "studies" / tags["cdd.study"]
     overridden = tags["cdd.invocation"].removeprefix(f"{tags['cdd.artifact']}-{scale}").lstrip("-")
-    return scale, store.workspace.published(scale, overridden or None)
+    return scale, store.workspace.scale_folder(scale, overridden or None)
 
 
 def _recipe(run_id: str, values: dict[str, Any]) -> Recipe:

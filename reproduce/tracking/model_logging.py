@@ -15,7 +15,7 @@ from cdd.models.deployed import load_deployed
 from cdd.recipe import Recipe
 from reproduce.errors import StoreError
 from reproduce.storage.provenance import versions
-from reproduce.tracking.connection import reachable, said
+from reproduce.tracking.connection import said, store_errors
 from reproduce.tracking.store import DEPLOYED, DESCRIPTION, HEADLINE, Store
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _log_metrics_of(store: Store, run: "Run", model: "LoggedModel") -> None:
 def _written(store: Store) -> Iterator[None]:
     """As `reachable`; PyTorch says a full disk in an error of its own."""
     try:
-        with reachable(store.uri):
+        with store_errors(store.uri):
             yield
     except StoreError:
         raise

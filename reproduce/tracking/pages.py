@@ -4,7 +4,7 @@ import errno
 import socket
 
 from reproduce.errors import UsageError
-from reproduce.tracking.connection import reachable
+from reproduce.tracking.connection import store_errors
 from reproduce.tracking.store import Store
 
 HOST = "127.0.0.1"
@@ -16,7 +16,7 @@ def experiments(store: Store, base: str) -> list[tuple[str, str]]:
     Raises:
         StoreError: if the store does not answer.
     """
-    with reachable(store.uri):
+    with store_errors(store.uri):
         found = store.client.search_experiments(order_by=["last_update_time DESC"])
     return [
         (known.name, f"{base}/#/experiments/{known.experiment_id}")

@@ -6,7 +6,7 @@ import json
 from cdd.recipe import Recipe
 
 
-def shape(recipe: Recipe) -> str:
+def timing_key(recipe: Recipe) -> str:
     """Hash of what decides how long one epoch takes: two runs of one shape take the same time."""
     method = recipe.method.model_dump(mode="json")
     values = {

@@ -13,8 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from cdd.files import atomic_write, parse_json
 from cdd.recipe import Recipe
 from cdd.result import Result
-from reproduce.tracking.connection import reachable
-from reproduce.tracking.recipe_keys import shape
+from reproduce.tracking.connection import store_errors
+from reproduce.tracking.recipe_keys import timing_key
 from reproduce.tracking.store import (
     DEPLOYED,
     FINISHED,
@@ -103,14 +103,14 @@ class Snapshot(BaseModel):
         return ""
 
 
-def take(store: Store, stored: StoredRun) -> Snapshot:
+def read_snapshot(store: Store, stored: StoredRun) -> Snapshot:
     """The run as it stands in the store.
 
     Raises:
         StoreError: if the store does not answer.
     """
     client = store.client
-    with reachable(store.uri):
+    with store_errors(store.uri):
         run = client.get_run(stored.mlflow_id)
         histories = {
             name: client.get_metric_history(stored.mlflow_id, name) for name in sorted(run.data.metrics)
@@ -129,7 +129,7 @@ def take(store: Store, stored: StoredRun) -> Snapshot:
     )
 
 
-def put(store: Store, copy: Snapshot, recipe: Recipe, result: Result, folder: Path) -> None:
+def write_snapshot(store: Store, copy: Snapshot, recipe: Recipe, result: Result, folder: Path) -> None:
     """Makes a finished run of the same history.
 
     The run becomes finished last, so that one whose import was cut off is not taken for one.
@@ -145,21 +145,21 @@ def put(store: Store, copy: Snapshot, recipe: Recipe, result: Result, folder: Pa
         **copy.tags,
         "cdd.kind": TRAINING,
         "cdd.run_id": recipe.run_id,
-        "cdd.shape": shape(recipe),
+        "cdd.shape": timing_key(recipe),
         "cdd.recipe_digest": recipe_digest(recipe),
     }
     experiment = store.experiment(copy.experiment)
     client = store.client
-    with reachable(store.uri):
+    with store_errors(store.uri):
         run = client.create_run(experiment, start_time=copy.started, tags=tags, run_name=copy.name)
         mlflow_id = str(run.info.run_id)
     try:
-        with reachable(store.uri):
+        with store_errors(store.uri):
             points = list(_points(copy))
             for start in range(0, len(points), BATCH):
                 client.log_batch(mlflow_id, metrics=points[start : start + BATCH])
         TrackedRun(store, mlflow_id).complete(recipe, result, folder)
-        with reachable(store.uri):
+        with store_errors(store.uri):
             client.set_terminated(mlflow_id, FINISHED, end_time=copy.ended)
     except BaseException:
         with suppress(Exception):  # A store that is gone keeps it unfinished; the next import replaces it.

@@ -23,10 +23,10 @@ from mlflow.exceptions import MlflowException
 
 from cdd.recipe import Recipe
 from reproduce.errors import StoreError
-from reproduce.storage.provenance import Source, versions
-from reproduce.storage.results_folder import Workspace
+from reproduce.storage.provenance import CodeVersion, versions
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.tracking import connection
-from reproduce.tracking.connection import OF_A_FILE, reachable
+from reproduce.tracking.connection import OF_A_FILE, store_errors
 from reproduce.tracking.database import check_database
 
 TRAINING, INVOCATION = "training", "invocation"
@@ -77,12 +77,12 @@ class StoredRun:
 class Store:
     """An open tracking store."""
 
-    def __init__(self, uri: str, workspace: Workspace, code: Source):
+    def __init__(self, uri: str, workspace: ResultsFolder, code: CodeVersion):
         self.uri, self.workspace, self.code = uri, workspace, code
         connection.prepare()
         check_database(uri)
 
-        with reachable(uri):
+        with store_errors(uri):
             mlflow.set_tracking_uri(uri)
             self.client: MlflowClient = mlflow.MlflowClient(uri)
             self.client.search_experiments(max_results=1)
@@ -93,7 +93,7 @@ class Store:
         Raises:
             StoreError: if the store does not answer, or has a training that this project did not write.
         """
-        with reachable(self.uri):
+        with store_errors(self.uri):
             runs = mlflow.search_runs(
                 search_all_experiments=True,
                 filter_string=f"tags.`cdd.kind` = '{TRAINING}'",
@@ -113,7 +113,7 @@ class Store:
         Raises:
             StoreError: if the store does not answer, or the experiment was deleted.
         """
-        with reachable(self.uri):
+        with store_errors(self.uri):
             return self._experiment_named(name) or self._new_experiment(name)
 
     def _experiment_named(self, name: str) -> str | None:
@@ -121,7 +121,7 @@ class Store:
         if known and known.lifecycle_stage != ACTIVE:
             raise StoreError(
                 f"the experiment {name} was deleted in MLflow. Restore it: "
-                f"MLFLOW_TRACKING_URI='{connection.shown(self.uri)}' mlflow experiments restore "
+                f"MLFLOW_TRACKING_URI='{connection.redacted(self.uri)}' mlflow experiments restore "
                 f"--experiment-id {known.experiment_id}; or remove it for good with mlflow gc "
                 f"--experiment-ids {known.experiment_id}. Then give the same command again."
             )
@@ -142,7 +142,7 @@ class Store:
     def start_invocation(self, experiment: str, name: str, tags: Mapping[str, str]) -> str:
         """A new parent run; earlier ones of the same invocation that died are closed. Returns its id."""
         own = {**tags, "cdd.kind": INVOCATION, **self.common_tags()}
-        with reachable(self.uri):
+        with store_errors(self.uri):
             run = self.client.create_run(experiment, tags=own, run_name=name)
         return str(run.info.run_id)
 
@@ -154,13 +154,13 @@ class Store:
             f"tags.`cdd.workplace` = '{self.workspace.name}'",
             f"attributes.status = '{RUNNING}'",
         ]
-        with reachable(self.uri):
+        with store_errors(self.uri):
             for run in self.client.search_runs([experiment], " and ".join(words)):
                 self.client.set_terminated(run.info.run_id, KILLED)
 
     def finish(self, mlflow_id: str, status: str, tags: Mapping[str, str] | None = None) -> None:
         """Closes a run."""
-        with reachable(self.uri):
+        with store_errors(self.uri):
             for key, value in (tags or {}).items():
                 self.client.set_tag(mlflow_id, key, value)
             self.client.set_terminated(mlflow_id, status)
@@ -168,7 +168,7 @@ class Store:
     def log_metrics(self, mlflow_id: str, metrics: Mapping[str, float]) -> None:
         """Adds numbers that belong to no step, under the nearest names that MLflow allows."""
         now = int(time.time() * 1000)
-        with reachable(self.uri):
+        with store_errors(self.uri):
             self.client.log_batch(
                 mlflow_id,
                 [Metric(NOT_IN_METRICS.sub("_", name), value, now, 0) for name, value in metrics.items()],
@@ -176,13 +176,13 @@ class Store:
 
     def upload(self, mlflow_id: str, paths: Iterable[Path], folder: str | None = None) -> None:
         """Adds files to a run."""
-        with reachable(self.uri):
+        with store_errors(self.uri):
             for path in paths:
                 self.client.log_artifact(mlflow_id, str(path), folder)
 
     def download(self, mlflow_id: str, name: str, into: Path) -> Path | None:
         """Fetches a file of a run; None where the run does not have it."""
-        with reachable(self.uri):
+        with store_errors(self.uri):
             if not self.has_file(mlflow_id, name):
                 return None
             into.mkdir(parents=True, exist_ok=True)
@@ -190,12 +190,12 @@ class Store:
 
     def has_file(self, mlflow_id: str, name: str) -> bool:
         """Whether a run has this file."""
-        with reachable(self.uri):
+        with store_errors(self.uri):
             return any(item.path == name for item in self.client.list_artifacts(mlflow_id))
 
     def supersede(self, runs: Iterable[StoredRun], reason: str) -> None:
         """Takes trainings out of use; they stay in the store."""
-        with reachable(self.uri):
+        with store_errors(self.uri):
             for run in runs:
                 self.client.set_tag(run.mlflow_id, "cdd.superseded", reason)
                 if run.status == RUNNING:
@@ -208,7 +208,7 @@ class Store:
         """
         if run.tags.get("cdd.recipe_digest") == recipe_digest(recipe):
             return []
-        with reachable(self.uri), tempfile.TemporaryDirectory() as folder:
+        with store_errors(self.uri), tempfile.TemporaryDirectory() as folder:
             if not self.has_file(run.mlflow_id, "recipe.json"):
                 return ["everything: the stored run has no recipe"]
             path = self.client.download_artifacts(run.mlflow_id, "recipe.json", folder)
@@ -233,7 +233,7 @@ class Store:
         }
 
 
-def open_store(workspace: Workspace, code: Source) -> Store:
+def open_store(workspace: ResultsFolder, code: CodeVersion) -> Store:
     """The store, made where it does not exist.
 
     Raises:
@@ -242,7 +242,7 @@ def open_store(workspace: Workspace, code: Source) -> Store:
     return Store(connection.tracking_uri(workspace.results), workspace, code)
 
 
-def existing_store(workspace: Workspace, code: Source) -> Store | None:
+def existing_store(workspace: ResultsFolder, code: CodeVersion) -> Store | None:
     """The store; None where it is a file that nobody has written yet.
 
     Raises:

@@ -19,9 +19,9 @@ from cdd.recipe import Recipe
 from cdd.result import DEPLOYED as DEPLOYED_NETWORK
 from cdd.result import DISTILLER, RESULT, WEIGHTS, Epoch, Result
 from reproduce.storage.run_record import full_environment
-from reproduce.tracking.connection import reachable
+from reproduce.tracking.connection import store_errors
 from reproduce.tracking.model_logging import log_deployed
-from reproduce.tracking.recipe_keys import shape
+from reproduce.tracking.recipe_keys import timing_key
 from reproduce.tracking.store import (
     DEPLOYED,
     FINISHED,
@@ -73,7 +73,7 @@ class TrackedRun:
         """
         client = self.store.client
         params = [Param(name, value) for name, value in parameters(recipe).items()]
-        with reachable(self.store.uri):
+        with store_errors(self.store.uri):
             if "run_id" in client.get_run(self.mlflow_id).data.params:
                 return
             client.log_text(self.mlflow_id, json.dumps(recipe.to_json(), indent=2), "recipe.json")
@@ -81,7 +81,7 @@ class TrackedRun:
 
     def start_monitor(self) -> None:
         """Records processor, memory and network use until `stop_monitor`, after what is there already."""
-        with reachable(self.store.uri):
+        with store_errors(self.store.uri):
             self._monitor = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
                 self.mlflow_id,
                 sampling_interval=SECONDS_BETWEEN_SYSTEM_METRICS,
@@ -132,7 +132,7 @@ class TrackedRun:
         self.store.finish(self.mlflow_id, FINISHED, tags)
 
     def _tags(self) -> Mapping[str, str]:
-        with reachable(self.store.uri):
+        with store_errors(self.store.uri):
             return dict(self.store.client.get_run(self.mlflow_id).data.tags)
 
     def _log_points(self, points: list[tuple[str, float, int]]) -> None:
@@ -143,7 +143,7 @@ class TrackedRun:
         metrics = [Metric(name, value, now, step) for name, value, step in missing]
         # Until the store has confirmed them, nobody knows which points it has.
         self._known = None
-        with reachable(self.store.uri):
+        with store_errors(self.store.uri):
             for start in range(0, len(metrics), BATCH):
                 self.store.client.log_batch(self.mlflow_id, metrics=metrics[start : start + BATCH])
         for name, _, step in missing:
@@ -153,7 +153,7 @@ class TrackedRun:
     def _read_known(self) -> dict[str, set[int]]:
         """The steps that the store has, by metric."""
         client = self.store.client
-        with reachable(self.store.uri):
+        with store_errors(self.store.uri):
             names = [
                 name for name in client.get_run(self.mlflow_id).data.metrics if not name.startswith("system/")
             ]
@@ -174,7 +174,7 @@ class TrackedRun:
             profile=json.dumps(size),
         )
         inputs = [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
-        with reachable(self.store.uri):
+        with store_errors(self.store.uri):
             try:
                 self.store.client.log_inputs(self.mlflow_id, inputs)
             except MlflowException:
@@ -192,7 +192,7 @@ def open_run(store: Store, recipe: Recipe, place: Placement, unfinished: StoredR
     attempt = int(unfinished.tags.get("cdd.attempt", "1")) + 1 if unfinished else 1
     tags = {**place.tags, "cdd.attempt": str(attempt)}
     tags |= {"mlflow.parentRunId": place.parent} if place.parent else {}
-    with reachable(store.uri):
+    with store_errors(store.uri):
         if unfinished:
             for key, value in tags.items():
                 store.client.set_tag(unfinished.mlflow_id, key, value)
@@ -202,7 +202,7 @@ def open_run(store: Store, recipe: Recipe, place: Placement, unfinished: StoredR
             tags |= {
                 "cdd.kind": TRAINING,
                 "cdd.run_id": recipe.run_id,
-                "cdd.shape": shape(recipe),
+                "cdd.shape": timing_key(recipe),
                 "cdd.recipe_digest": recipe_digest(recipe),
             }
             run = store.client.create_run(

@@ -11,11 +11,11 @@ from typing import Any
 from cdd.files import atomic_write, replacing
 from cdd.result import DEPLOYED, DISTILLER, RESULT, WEIGHTS, Result, load_result
 from reproduce.errors import UsageError
-from reproduce.storage.provenance import source
-from reproduce.storage.results_folder import Workspace
+from reproduce.storage.provenance import code_version
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.storage.run_record import SOURCE, full_environment, read_record, rounded
 from reproduce.tracking.finished_runs import FinishedRun, FinishedRuns
-from reproduce.tracking.snapshot import same_numbers, take
+from reproduce.tracking.snapshot import read_snapshot, same_numbers
 from reproduce.tracking.store import Store, StoredRun
 from reproduce.transfer.archive import RECIPE, Manifest, Origin, check_network, pack
 
@@ -55,8 +55,8 @@ def export_run(request: ExportRequest) -> Exported:
             file that exists already.
         RunError: for a damaged file of the run, a full disk, or a store that does not answer.
     """
-    workspace = Workspace(request.results.resolve())
-    runs = FinishedRuns(workspace, source())
+    workspace = ResultsFolder(request.results.resolve())
+    runs = FinishedRuns(workspace, code_version())
     run = runs.find(request.run)
     path = request.out or Path(f"run-{run.run_id}.zip")
     _check_writable(path)
@@ -65,7 +65,7 @@ def export_run(request: ExportRequest) -> Exported:
         gathered.gather(_files(run, with_weights=request.with_weights))
         found = gathered.tracked()
         if found:
-            take(*found).save(gathered.folder)
+            read_snapshot(*found).save(gathered.folder)
         manifest = Manifest(
             run_id=run.run_id,
             label=run.label,
@@ -150,7 +150,7 @@ def _files(run: FinishedRun, *, with_weights: bool) -> list[str]:
     return [RESULT, *([WEIGHTS, DEPLOYED, *learnt] if with_weights else [])]
 
 
-def _below(published: Path, workspace: Workspace) -> str:
+def _below(published: Path, workspace: ResultsFolder) -> str:
     place = published.relative_to(workspace.results).as_posix()
     return "" if place == "." else place
 

@@ -13,10 +13,10 @@ from filelock import Timeout
 
 from cdd.result import RESULT, WEIGHTS, load_result
 from reproduce.errors import UsageError
-from reproduce.storage.provenance import source
-from reproduce.storage.results_folder import Workspace
+from reproduce.storage.provenance import code_version
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.storage.run_record import SOURCE, write_record
-from reproduce.tracking.snapshot import put, same_numbers
+from reproduce.tracking.snapshot import same_numbers, write_snapshot
 from reproduce.tracking.store import FINISHED, IMPORTED, PUBLISHED, Store, StoredRun, open_store
 from reproduce.tracking.training_run import TrackedRun
 from reproduce.transfer.archive import NETWORKS
@@ -52,7 +52,7 @@ def import_run(path: Path, results: Path) -> Imported:
         UsageError: for a file that cannot be used, and for a run that is here already with other numbers.
         RunError: for a damaged file, a full disk, or a store that does not answer.
     """
-    workspace = Workspace(results.resolve())
+    workspace = ResultsFolder(results.resolve())
     made = [folder for folder in (workspace.results, workspace.checkpoints) if not folder.exists()]
     try:
         workspace.check_writable()
@@ -68,7 +68,7 @@ def import_run(path: Path, results: Path) -> Imported:
 
 
 @contextmanager
-def _unpacking(workspace: Workspace) -> Iterator[Path]:
+def _unpacking(workspace: ResultsFolder) -> Iterator[Path]:
     """A folder beside the run's future place, so that it can be moved there in one step; gone afterwards.
 
     Its name is locked for as long as its process lives, so that a later import knows what a killed one left.
@@ -87,7 +87,7 @@ def _unpacking(workspace: Workspace) -> Iterator[Path]:
             Path(lock.lock_file).unlink(missing_ok=True)
 
 
-def _remove(workspace: Workspace, left: Path) -> None:
+def _remove(workspace: ResultsFolder, left: Path) -> None:
     lock = workspace.lock(left.name)
     with suppress(Timeout), lock.acquire(timeout=0):
         shutil.rmtree(left, ignore_errors=True)
@@ -95,7 +95,7 @@ def _remove(workspace: Workspace, left: Path) -> None:
 
 
 @contextmanager
-def _held(workspace: Workspace, run_id: str) -> Iterator[None]:
+def _held(workspace: ResultsFolder, run_id: str) -> Iterator[None]:
     try:
         held = workspace.lock(run_id).acquire(timeout=0)
     except Timeout:
@@ -109,12 +109,12 @@ class _Import:
     """One run on its way in; its lock is held."""
 
     arrived: Arrived
-    workspace: Workspace
+    workspace: ResultsFolder
     said: list[str] = field(default_factory=list)
 
     def done(self) -> Imported:
         """Does what is still to be done, and says it."""
-        store = open_store(self.workspace, source())
+        store = open_store(self.workspace, code_version())
         finished, others = _split(store.trainings().get(self._run_id, []))
         state = self._state(store, finished)
         if state != "already there":
@@ -184,7 +184,7 @@ class _Import:
         }
         copy = self.arrived.copy
         marked = copy.model_copy(update={"tags": {**copy.tags, **marks}})
-        put(store, marked, self.arrived.recipe, self.arrived.result, self.arrived.folder)
+        write_snapshot(store, marked, self.arrived.recipe, self.arrived.result, self.arrived.folder)
         own = [run for run in others if run.tags.get("cdd.workplace") == self.workspace.name]
         store.supersede(own, "imported instead")
         epochs = len(self.arrived.result.history)

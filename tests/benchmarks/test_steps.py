@@ -32,8 +32,8 @@ def test_multiply_adds_are_the_ones_that_the_cost_counts_too() -> None:
 
 def test_galleries_are_full_and_the_resetting_is_at_work() -> None:
     training = rehearsal(student_recipe(), CPU)
-    for lesson in training.lessons.of_epoch(1):
-        training.step(lesson)
+    for training_batch in training.batch_stream.of_epoch(1):
+        training.step(training_batch)
     assert training.distiller.report(0.1)["masked/share"] > 0
 
 
@@ -57,9 +57,9 @@ def test_students_that_learn_different_things_are_not_compared(monkeypatch: pyte
 def test_the_plain_step_learns_what_ours_learns() -> None:
     training = rehearsal(student_recipe(), CPU)
     plain = PlainStep(training)
-    for lesson in training.lessons.of_epoch(1):
-        wanted = plain.step(lesson.images, lesson.labels)
-        assert training.step(lesson)["total"] == pytest.approx(wanted, rel=1e-4)
+    for training_batch in training.batch_stream.of_epoch(1):
+        wanted = plain.step(training_batch.images, training_batch.labels)
+        assert training.step(training_batch)["total"] == pytest.approx(wanted, rel=1e-4)
     resetting = training.distiller.get_submodule("resetting")
     assert isinstance(resetting, RetrievalGuidedResetting)
     masks = [mask.tolist() for mask in plain.masks]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cdd.architecture import Backbone
-from cdd.compactor.deploy import deploy, silenced
+from cdd.compactor.deploy import deploy, with_pruned_channels_zeroed
 from cdd.compactor.insert import insert_compactors
 from cdd.compactor.layer import Compactor
 from cdd.compactor.select import kept_rows
@@ -85,7 +85,7 @@ def test_a_deployed_network_computes_what_the_silenced_student_computes(compacto
     for mask in kept:
         mask[0] = True
     images = torch.randn(4, 3, 32, 32)
-    before, wanted = network(images).embedding, silenced(network, kept)(images).embedding
+    before, wanted = network(images).embedding, with_pruned_channels_zeroed(network, kept)(images).embedding
     torch.testing.assert_close(
         deploy(network, BACKBONE, kept)(images).embedding, wanted, rtol=1e-4, atol=1e-4
     )
@@ -128,7 +128,7 @@ def test_both_convolutions_of_a_bottleneck_can_be_pruned(compactors: bool, tmp_p
             kept.append(torch.arange(width) % 3 != 1)
     images = torch.randn(4, 3, 32, 32)
     deployed = deploy(network, BACKBONE, kept)
-    wanted = silenced(network, kept)(images).embedding
+    wanted = with_pruned_channels_zeroed(network, kept)(images).embedding
     torch.testing.assert_close(deployed(images).embedding, wanted, rtol=1e-4, atol=1e-4)
     counts = [int(mask.sum()) for mask in kept]
     assert channels_of(deployed) == counts

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cdd.data import household as reader
-from cdd.data.extent import _counted, extent
+from cdd.data.dataset_size import _counted, dataset_size
 from cdd.data.records import Dataset, evaluated, training_set
 from cdd.data.registry import load
 from cdd.errors import DataError
@@ -103,7 +103,9 @@ def flipped(content: bytes) -> bytes:
     return content[:1000] + bytes([content[1000] ^ 1]) + content[1001:]
 
 
-@pytest.mark.parametrize("ask", [lambda: reader.household(16, 16), lambda: extent(Data(name="household"))])
+@pytest.mark.parametrize(
+    "ask", [lambda: reader.household(16, 16), lambda: dataset_size(Data(name="household"))]
+)
 @pytest.mark.parametrize(
     ("file", "change"),
     [
@@ -121,7 +123,7 @@ def test_a_damaged_file_is_named(ask, file, change, tmp_path: Path, monkeypatch:
         if name != file or change:
             (tmp_path / name).write_bytes(change(content) if name == file else content)
     monkeypatch.setattr(reader, "files", lambda _: tmp_path)
-    monkeypatch.setattr("cdd.data.extent._counted", _counted.__wrapped__)
+    monkeypatch.setattr("cdd.data.dataset_size._counted", _counted.__wrapped__)
     with pytest.raises(DataError, match=r"household64\.npz.* is damaged.*git checkout"):
         ask()
 

@@ -71,7 +71,7 @@ def test_the_order_of_files_on_disk_does_not_matter(name, layout, tmp_path, monk
     LAYOUTS[name][layout](tmp_path)
     before = listed(Data(name=name), tmp_path)
     scan = os.scandir
-    monkeypatch.setattr("cdd.data.listing.os.scandir", lambda top: nullcontext(list(scan(top))[::-1]))
+    monkeypatch.setattr("cdd.data.image_list.os.scandir", lambda top: nullcontext(list(scan(top))[::-1]))
     assert listed(Data(name=name), tmp_path) == before
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cdd.data.listing import images_below
+from cdd.data.image_list import images_below
 from cdd.data.registry import listed
 from cdd.errors import DataError, DataMissingError
 from cdd.recipe import Data
@@ -102,7 +102,7 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
             raise PermissionError(13, "Permission denied", str(path))
         return scan(path)
 
-    monkeypatch.setattr("cdd.data.listing.os.scandir", refused)
+    monkeypatch.setattr("cdd.data.image_list.os.scandir", refused)
     with pytest.raises(DataError, match="image_test cannot be listed: Permission denied"):
         listed(Data(name="veri776"), tmp_path)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cdd.data.dataset_facts import Count, real_dataset, real_datasets
-from cdd.data.listing import Listing
+from cdd.data.image_list import ImageList
 from cdd.data.registry import listed
 from cdd.data.verify import remarks_on_counts, verify
 from cdd.recipe import Data
@@ -28,7 +28,7 @@ def publish(monkeypatch, splits, cameras=3):
     monkeypatch.setitem(real_datasets(), "veri776", known)
 
 
-def found(tree: Path) -> Listing:
+def found(tree: Path) -> ImageList:
     return listed(Data(name="veri776"), tree)
 
 

@@ -4,7 +4,7 @@ import torch
 from sklearn.metrics import average_precision_score
 
 from cdd.evaluation import evaluate_retrieval
-from cdd.evaluation.similarity import doubled, prepare, score_blocks
+from cdd.evaluation.similarity import as_float64, prepare, score_blocks
 
 
 def plain(query, gallery, labels, gallery_labels, *cameras, distance="cosine"):
@@ -41,7 +41,7 @@ def data(seed, queries=30, rows=120, dim=16, identities=12, cameras=3):
 
 
 def prepared(embeddings, distance):
-    rows = doubled(embeddings)
+    rows = as_float64(embeddings)
     prepare(rows, "test", distance)
     return rows
 

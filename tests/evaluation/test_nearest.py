@@ -12,8 +12,8 @@ from cdd.data.records import evaluated
 from cdd.evaluation import evaluate_retrieval, retrieval, similarity
 from cdd.evaluation.nearest import nearest
 from cdd.evaluation.ranking import best_rows, positive_ranks
-from cdd.evaluation.retrieval import meeting, retrieval_metrics
-from cdd.evaluation.score_blocks import Side
+from cdd.evaluation.retrieval import query_gallery, retrieval_metrics
+from cdd.evaluation.score_blocks import EmbeddingSet
 from tests.small import small_dataset
 
 
@@ -22,7 +22,7 @@ def sides(seed, queries=20, rows=90, identities=8, cameras=3, levels=None):
 
     def side(count):
         values = rng.standard_normal((count, 6)) if levels is None else rng.choice(levels, (count, 6))
-        return Side(values, rng.integers(0, identities, count), rng.integers(0, cameras, count))
+        return EmbeddingSet(values, rng.integers(0, identities, count), rng.integers(0, cameras, count))
 
     return side(queries), side(rows)
 
@@ -90,14 +90,16 @@ def test_without_cameras_nothing_is_left_out():
 def test_the_order_of_the_gallery_does_not_matter_where_nothing_ties():
     query, gallery = sides(5)
     order = np.random.default_rng(0).permutation(90)
-    moved = Side(gallery.embeddings[order], gallery.identities[order], gallery.cameras[order])
+    moved = EmbeddingSet(gallery.embeddings[order], gallery.identities[order], gallery.cameras[order])
     for before, after in zip(nearest(query, gallery, 12), nearest(query, moved, 12), strict=True):
         assert order[after.rows].tolist() == before.rows.tolist()
 
 
 def test_equal_similarities_stand_in_gallery_order_even_where_the_list_is_cut():
-    query = Side(np.array([[1.0, 0.0]]), np.array([7]))
-    gallery = Side(np.array([[0.0, 1.0], [2.0, 0.0], [1.0, 1.0], [3.0, 0.0], [1.0, 0.0]]), np.arange(5) + 5)
+    query = EmbeddingSet(np.array([[1.0, 0.0]]), np.array([7]))
+    gallery = EmbeddingSet(
+        np.array([[0.0, 1.0], [2.0, 0.0], [1.0, 1.0], [3.0, 0.0], [1.0, 0.0]]), np.arange(5) + 5
+    )
     assert nearest(query, gallery, 2)[0].rows.tolist() == [1, 3]
     (found,) = nearest(query, gallery, 4)
     assert found.rows.tolist() == [1, 3, 4, 2]
@@ -143,7 +145,7 @@ def test_a_meeting_asks_chosen_queries_only_and_in_their_order(generator):
     dataset = small_dataset(4, 4)
     embeddings = torch.randn(48, 5, generator=generator)
     for protocol in dataset.protocols:
-        meet = meeting(embeddings, dataset, "standard", protocol)
+        meet = query_gallery(embeddings, dataset, "standard", protocol)
         every = meet.nearest(np.arange(len(meet.query_records)), 7)
         some = meet.nearest(np.array([9, 2]), 7)
         assert [each.rows.tolist() for each in some] == [every[9].rows.tolist(), every[2].rows.tolist()]

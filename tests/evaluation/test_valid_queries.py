@@ -11,7 +11,7 @@ from cdd.evaluation.retrieval import (
     chance_of_valid_queries,
     expected_average_precision,
     identities_of_valid_queries,
-    meeting,
+    query_gallery,
     retrieval_metrics,
 )
 
@@ -42,7 +42,7 @@ DATASET = Dataset(
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
 def test_they_are_those_that_the_evaluator_judges(protocol: RetrievalProtocol) -> None:
     embeddings = torch.from_numpy(RANDOM.normal(size=(len(RECORDS), 5)))
-    query = meeting(embeddings, DATASET, "standard", protocol).query
+    query = query_gallery(embeddings, DATASET, "standard", protocol).query
     judged = retrieval_metrics(embeddings, DATASET, "standard")[protocol.name].query_index
     assert 0 < len(judged) < len(query.embeddings)
     found = identities_of_valid_queries(DATASET, "standard", protocol)

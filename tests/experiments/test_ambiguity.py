@@ -9,7 +9,7 @@ from cdd.contract import CODE, PAPER, Fidelity
 from cdd.recipe import Recipe
 from experiments.analysis.ambiguity import FIGURE
 from experiments.registry import find
-from experiments.schema.figure import Choice
+from experiments.schema.figure import Variant
 from experiments.schema.scale import SCALES, Scale
 
 DIFFERENCES = Path(__file__).parents[2] / "DIFFERENCES.md"
@@ -31,7 +31,7 @@ def flat(values: Any, name: str = "") -> dict[str, Any]:
     return found
 
 
-def switched(choice: Choice, scale: Scale = "mini") -> dict[str, Any]:
+def switched(choice: Variant, scale: Scale = "mini") -> dict[str, Any]:
     """Fields in which the choice's run differs from the default's, with its values."""
     default = flat(FIGURE.default.recipe(scale, 0).to_json())
     mine = flat(choice.recipe(scale, 0).to_json())
@@ -56,7 +56,7 @@ def test_the_default_is_the_row_of_table_1() -> None:
 
 @pytest.mark.parametrize("choice", FIGURE.curves, ids=lambda choice: choice.label)
 @pytest.mark.parametrize("scale", ["mini", "bench"])
-def test_a_choice_differs_in_the_field_that_it_names_alone(choice: Choice, scale: Scale) -> None:
+def test_a_choice_differs_in_the_field_that_it_names_alone(choice: Variant, scale: Scale) -> None:
     found = switched(choice, scale)
     if choice.setting == "fidelity":
         assert len(found) == len(Fidelity.model_fields)
@@ -84,7 +84,7 @@ def test_every_field_of_fidelity_is_switched_to_the_text_alone_and_with_all_othe
 
 
 @pytest.mark.parametrize("choice", FIGURE.curves, ids=lambda choice: choice.label)
-def test_the_list_of_differences_has_the_point_with_its_field(choice: Choice) -> None:
+def test_the_list_of_differences_has_the_point_with_its_field(choice: Variant) -> None:
     known = rows_of_differences()
     numbers = [f"A{n}" for n in range(1, 7)] if choice.setting == "fidelity" else [choice.number]
     for number in numbers:

@@ -8,10 +8,10 @@ import pytest
 
 from experiments import registry
 from experiments.claims.every import CLAIMS
-from experiments.schema.claim import PublishedClaim
+from experiments.schema.claim import Claim
 from experiments.schema.scale import SCALES, Scale
 from reproduce.claims.published_effects import inconsistent, published_size
-from reproduce.evidence.run_lookup import Evidence, evidence_of
+from reproduce.evidence.run_lookup import RunLookup, evidence_of
 
 CONTRADICTORY = {"light-parameters-in-shop", "medium-multiply-adds-veri", "at-once-map"}
 """Claims of which text and table print different figures."""
@@ -22,7 +22,7 @@ def each() -> pytest.MarkDecorator:
 
 
 @cache
-def evidence(scale: Scale) -> Evidence:
+def evidence(scale: Scale) -> RunLookup:
     return evidence_of(Path("nowhere"), scale)
 
 
@@ -37,7 +37,7 @@ def test_claims_are_no_artifacts() -> None:
 
 
 @each()
-def test_its_runs_exist_at_every_scale(claim: PublishedClaim) -> None:
+def test_its_runs_exist_at_every_scale(claim: Claim) -> None:
     for scale in SCALES:
         for pair in claim.pairs:
             for run in pair.runs:
@@ -46,19 +46,19 @@ def test_its_runs_exist_at_every_scale(claim: PublishedClaim) -> None:
 
 
 @each()
-def test_its_source_is_that_of_its_runs_or_of_another_that_shows_them(claim: PublishedClaim) -> None:
+def test_its_source_is_that_of_its_runs_or_of_another_that_shows_them(claim: Claim) -> None:
     sources = {evidence("paper").artifacts[run.artifact].source for pair in claim.pairs for run in pair.runs}
     assert claim.source in sources or not sources
 
 
 @each()
-def test_its_text_agrees_with_its_rows_unless_known(claim: PublishedClaim) -> None:
+def test_its_text_agrees_with_its_rows_unless_known(claim: Claim) -> None:
     found = list(inconsistent(claim, evidence("paper")))
     assert bool(found) == (claim.name in CONTRADICTORY), found
 
 
 @each()
-def test_the_papers_size_has_the_claimed_direction(claim: PublishedClaim) -> None:
+def test_the_papers_size_has_the_claimed_direction(claim: Claim) -> None:
     size = published_size(claim, evidence("paper"))
     if size is None:
         return
@@ -118,6 +118,6 @@ def test_the_methods_of_the_comparisons_are_all_that_have_the_teacher() -> None:
 
 def test_all_thirteen_pairs_of_quest_are_compared() -> None:
     claim = next(claim for claim in CLAIMS if claim.name == "quest-above-student")
-    rows = [pair.of.row for pair in claim.pairs]
-    assert rows == [pair.than and pair.than.row for pair in claim.pairs]
+    rows = [pair.first.row for pair in claim.pairs]
+    assert rows == [pair.second and pair.second.row for pair in claim.pairs]
     assert rows == [row.label for row in evidence("paper").artifacts["quest-table1"].rows]  # type: ignore[union-attr]

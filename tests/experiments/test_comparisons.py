@@ -11,7 +11,7 @@ from cdd.methods.supervised import Supervised
 from cdd.recipe import Recipe
 from experiments.common.settings import SETTINGS
 from experiments.registry import find
-from experiments.schema.figure import Figure
+from experiments.schema.figure import LearningCurves
 from experiments.schema.table import Row, Table
 
 # Xie et al., CVPR 2023: method, teacher, student, MP, FLOPs, mAP, R1; a star: re-implemented there.
@@ -180,7 +180,7 @@ def test_tables_share_runs_with_each_other_and_with_table_1() -> None:
 
 def test_figure_1_shows_runs_of_table_3_alone() -> None:
     figure = find("figure1")
-    assert isinstance(figure, Figure)
+    assert isinstance(figure, LearningCurves)
     runs = trained("table3", "mini")
     assert [curve.label for curve in figure.curves] == (
         ["CDD+RGGR", "AT", "RKD", "PKT", "MBDL", "DKD", "CSKD", "KDPE", "CCKD", "VID", "FT", "SP"]
@@ -194,7 +194,7 @@ def test_figure_1_shows_runs_of_table_3_alone() -> None:
 
 def test_figure_1_marks_the_epoch_in_which_resetting_starts() -> None:
     figure = find("figure1")
-    assert isinstance(figure, Figure)
+    assert isinstance(figure, LearningCurves)
     (mark,) = figure.marks
     found = {label: recipe for label, _, recipe in figure.recipes("paper", 0)}
     assert mark.epoch(found[mark.curve]) == 21

@@ -4,9 +4,9 @@ import pytest
 
 from cdd.architecture import SmallNetwork
 from cdd.contract import Method
-from cdd.data.extent import extent
+from cdd.data.dataset_size import dataset_size
 from cdd.evaluation.cost import cost
-from cdd.methods.quantised_embedding import QuEST
+from cdd.methods.quest.quest import QuEST
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Augmentation, RandomBatch, Recipe
 from experiments.quest import recipes, table1
@@ -14,7 +14,7 @@ from experiments.registry import find
 from experiments.schema.scale import SCALES, Scale
 from experiments.schema.table import Table
 from reproduce.planning.overrides import parse
-from reproduce.planning.wish import wishes
+from reproduce.planning.requested_run import requested_runs
 
 NAMES = ("quest-table1", "quest-figure1", "quest-figure2", "quest-transfer")
 EMBEDDED: tuple[Scale, ...] = ("mini", "bench")
@@ -66,7 +66,7 @@ def _network(label: str, group: str, scale: Scale) -> SmallNetwork:
 
 def test_students_are_smaller_than_their_teachers_at_every_scale() -> None:
     for scale in SCALES:
-        classes = extent(recipes.CLASSIFIED["cifar100", scale].data).identities
+        classes = dataset_size(recipes.CLASSIFIED["cifar100", scale].data).identities
         for _, _, recipe in runs("quest-table1", scale):
             if recipe.teacher:
                 sizes = [
@@ -144,6 +144,6 @@ def test_the_figures_reuse_the_tables_runs() -> None:
 
 
 def test_a_plan_says_which_of_a_pairs_networks_a_run_is() -> None:
-    names = {wish.name for wish in wishes(find("quest-table1"), "mini", [0], parse([]))}
+    names = {requested.name for requested in requested_runs(find("quest-table1"), "mini", [0], parse([]))}
     assert {"VGG13 to VGG8: teacher", "VGG13 to VGG8: student", "VGG13 to VGG8: QuEST"} <= names
-    assert {wish.name for wish in wishes(find("table1"), "mini", [0], parse([]))} == {""}
+    assert {requested.name for requested in requested_runs(find("table1"), "mini", [0], parse([]))} == {""}

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdd.gradients.weight_guided import grown_masks
+from cdd.gradients.weight_guided import grow_masks
 from cdd.losses import row_norms
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "methods.json"
@@ -60,7 +60,7 @@ def test_masks_are_those_of_the_walk_row_by_row(sizes, target, growth, seed):
     norms = [torch.rand(size, generator=generator, dtype=torch.float64) for size in sizes]
     kept = expected = all_kept(norms)
     for _ in range(4):
-        kept = grown_masks(norms, kept, chain, target=target, growth=growth)
+        kept = grow_masks(norms, kept, chain, target=target, growth=growth)
         expected = stepwise(norms, expected, target, growth)
         for found, wanted in zip(kept, expected, strict=True):
             assert torch.equal(found, wanted)
@@ -72,7 +72,7 @@ def test_masks_grow_by_no_more_rows_than_allowed_until_the_rest_is_cheap_enough(
     kept, full = all_kept(norms), np.array([20, 30, 10])
     counts = []
     for _ in range(12):
-        kept = grown_masks(norms, kept, chain, target=0.3, growth=5)
+        kept = grow_masks(norms, kept, chain, target=0.3, growth=5)
         counts.append(sum(int((~mask).sum()) for mask in kept))
     assert all(later - earlier <= 5 for earlier, later in zip(counts, counts[1:], strict=False))
     assert chain(np.array([int(mask.sum()) for mask in kept])) <= 0.3 * chain(full)
@@ -81,10 +81,10 @@ def test_masks_grow_by_no_more_rows_than_allowed_until_the_rest_is_cheap_enough(
 
 def test_a_row_that_has_become_large_again_returns():
     norms = [torch.tensor([0.1, 0.2, 1.0, 1.0]), torch.tensor([1.0, 1.0, 1.0])]
-    kept = grown_masks(norms, all_kept(norms), chain, target=0.6, growth=2)
+    kept = grow_masks(norms, all_kept(norms), chain, target=0.6, growth=2)
     assert kept[0].tolist() == [False, False, True, True]
     norms[0] = torch.tensor([0.1, 5.0, 0.2, 1.0])
-    kept = grown_masks(norms, kept, chain, target=0.6, growth=2)
+    kept = grow_masks(norms, kept, chain, target=0.6, growth=2)
     assert kept[0].tolist() == [False, True, False, True]
 
 
@@ -92,7 +92,7 @@ def test_the_last_row_of_a_layer_is_never_masked():
     norms = [torch.tensor([0.1]), torch.tensor([0.2, 0.3]), torch.tensor([9.0, 9.0, 9.0])]
     kept = all_kept(norms)
     for _ in range(5):
-        kept = grown_masks(norms, kept, chain, target=0.01, growth=100)
+        kept = grow_masks(norms, kept, chain, target=0.01, growth=100)
     assert [int(mask.sum()) for mask in kept] == [1, 1, 1]
     assert kept[1].tolist() == [False, True]
 
@@ -113,7 +113,7 @@ def test_masks_are_the_authors():
     hyper = case["hyper"]
     kept = all_kept(norms)
     for step in case["outputs"]["history"]:
-        kept = grown_masks(norms, kept, costs, target=hyper["flops_target"], growth=hyper["granularity"])
+        kept = grow_masks(norms, kept, costs, target=hyper["flops_target"], growth=hyper["granularity"])
         assert [mask.int().tolist() for mask in kept] == step["masks"]
         assert costs(np.array(step["unmasked"])) / costs(np.array([8, 8, 4])) == pytest.approx(
             step["flops_ratio"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cdd.methods.attention_transfer import AT, attention, attention_distance, attention_transfer
-from tests.methods.test_stage_channels import (
+from tests.methods.common.test_stage_channels import (
     BASIC,
     built,
     check_golden,

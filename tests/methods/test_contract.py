@@ -47,7 +47,7 @@ TAKEN = {"identity", "triplet", "logit", "total"}
 
 def kinds() -> list[type[Method]]:
     modules = [
-        import_module(f"cdd.methods.{found.name}") for found in pkgutil.iter_modules(cdd.methods.__path__)
+        import_module(found.name) for found in pkgutil.walk_packages(cdd.methods.__path__, "cdd.methods.")
     ]
     return [
         value

@@ -12,7 +12,7 @@ from cdd.methods.factor_transfer import (
     encoder,
     flattened_distance,
 )
-from tests.methods.test_stage_channels import (
+from tests.methods.common.test_stage_channels import (
     BASIC,
     built,
     check_golden,

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from cdd.methods.fitnet import FitNet, HintDistiller, hint_distance
-from tests.methods.test_stage_channels import BASIC, built, random_maps, term
+from tests.methods.common.test_stage_channels import BASIC, built, random_maps, term
 from tests.small import BACKBONE
 
 

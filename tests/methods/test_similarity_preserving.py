@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cdd.methods.similarity_preserving import SP, similarities, similarity_distance
-from tests.methods.test_stage_channels import (
+from tests.methods.common.test_stage_channels import (
     BASIC,
     built,
     check_golden,

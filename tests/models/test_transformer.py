@@ -11,7 +11,7 @@ from cdd.compactor.deploy import deploy
 from cdd.contract import CODE
 from cdd.evaluation.cost import cost, cost_of
 from cdd.methods.capacity_dynamic import CapacityDynamic
-from cdd.methods.variational_information import VID
+from cdd.methods.vid import VID
 from cdd.models.deployed import Embedder, channels_of, load_deployed, save_deployed
 from cdd.models.imagenet import imagenet_weights
 from cdd.models.network import RetrievalNetwork, initialise

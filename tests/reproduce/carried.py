@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from cdd.recipe import Recipe
-from reproduce.pipeline.session import Session
-from reproduce.storage.results_folder import Workspace
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.tracking import connection
 from reproduce.tracking.store import Store
 from tests.reproduce.fakes import CODE
@@ -29,11 +29,11 @@ def imported(results: Path, path: Path) -> dict[str, Any]:
 
 
 def store_of(results: Path) -> Store:
-    workspace = Workspace(results.resolve())
+    workspace = ResultsFolder(results.resolve())
     return Store(connection.tracking_uri(workspace.results), workspace, CODE)
 
 
-def states(session: Callable[..., Session], results: Path) -> dict[str, tuple[str, str]]:
+def states(session: Callable[..., ArtifactPipeline], results: Path) -> dict[str, tuple[str, str]]:
     """What a plan says of every run."""
     plan = session(results=results).plan()
     return {item.run_id: (item.state, item.reason) for item in plan.items}

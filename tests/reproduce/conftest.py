@@ -14,10 +14,10 @@ from cdd.models.network import RetrievalNetwork
 from cdd.training.environment import Machine
 from experiments.registry import Summary
 from experiments.schema.table import Table
-from reproduce.execution.executor import Launch, execute
-from reproduce.pipeline.drawer import Drawn
-from reproduce.pipeline.session import Request, Session
-from reproduce.storage.results_folder import REFERENCE, Workspace
+from reproduce.execution.executor import RunLauncher, execute
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline, RunOptions
+from reproduce.pipeline.drawer import RenderedArtifact
+from reproduce.storage.results_folder import REFERENCE, ResultsFolder
 from reproduce.studies.study import RowStudy
 from reproduce.studies.target import StudyRequest
 from reproduce.tracking import connection
@@ -100,12 +100,12 @@ def listener() -> Recorder:
 @pytest.fixture
 def session(
     results: Path, tables: dict[str, Table], listener: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Session]:
+) -> Callable[..., ArtifactPipeline]:
     """Makes a session of the table `tiny`, or of others."""
-    monkeypatch.setattr("reproduce.pipeline.session.source", lambda: CODE)
+    monkeypatch.setattr("reproduce.pipeline.artifact_pipeline.code_version", lambda: CODE)
     monkeypatch.setattr("reproduce.tables.pdf.page", lambda sheet: b"%PDF-left-out")
 
-    def make(*names: str, launch: Launch = execute, **request: object) -> Session:
+    def make(*names: str, launch: RunLauncher = execute, **request: object) -> ArtifactPipeline:
         values = {
             "results": results,
             "machine": Machine(device="cpu"),
@@ -113,25 +113,27 @@ def session(
             "seeds": [0],
             **request,
         }
-        found = Request(names=list(names) or ["tiny"], **values)  # type: ignore[arg-type]
-        return Session(found, listener, launch)
+        found = RunOptions(names=list(names) or ["tiny"], **values)  # type: ignore[arg-type]
+        return ArtifactPipeline(found, listener, launch)
 
     return make
 
 
 @pytest.fixture
-def run(session: Callable[..., Session], training: FakeTraining) -> Callable[..., list[Drawn]]:
+def run(
+    session: Callable[..., ArtifactPipeline], training: FakeTraining
+) -> Callable[..., list[RenderedArtifact]]:
     """Runs a session with the fake training."""
     return lambda *names, **request: session(*names, **request).run(training)
 
 
 @pytest.fixture
-def workspace(results: Path) -> Workspace:
-    return Workspace(results.resolve())
+def workspace(results: Path) -> ResultsFolder:
+    return ResultsFolder(results.resolve())
 
 
 @pytest.fixture
-def store(workspace: Workspace) -> Store:
+def store(workspace: ResultsFolder) -> Store:
     """The store of the results folder."""
     return Store(connection.tracking_uri(workspace.results), workspace, CODE)
 
@@ -141,7 +143,7 @@ def study(
     results: Path, tables: dict[str, Table], listener: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> MakeStudy:
     """Makes a study of the student's weight in the table `tiny`."""
-    monkeypatch.setattr("reproduce.studies.study.source", lambda: CODE)
+    monkeypatch.setattr("reproduce.studies.study.code_version", lambda: CODE)
 
     def make(**request: object) -> RowStudy:
         values = {"space": "weight", "artifact": "tiny", "method": "capacitydynamic", "trials": 3}
@@ -159,7 +161,10 @@ def two_stores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def cluster(
-    run: Callable[..., list[Drawn]], results: Path, tables: dict[str, Table], monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., list[RenderedArtifact]],
+    results: Path,
+    tables: dict[str, Table],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """A results folder in which a teacher and its student have finished."""
     monkeypatch.setitem(EMBEDDED, "household", small_dataset)

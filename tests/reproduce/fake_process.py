@@ -16,7 +16,7 @@ import pytest
 from cdd.recipe import Recipe
 from cdd.training.environment import Machine
 from reproduce.execution.listener import Listener
-from reproduce.pipeline.session import Request, Session
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline, RunOptions
 from reproduce.storage.provenance import ROOT
 from reproduce.studies.study import RowStudy
 from reproduce.studies.target import StudyRequest
@@ -42,7 +42,7 @@ class Order:
 
     results: str
     deployed: str
-    meeting: str
+    query_gallery: str
     processes: int
     seeds: list[int] = field(default_factory=list)
     storage: str | None = None
@@ -61,7 +61,7 @@ class Order:
 
     def meet(self) -> None:
         """Waits until every process is here."""
-        folder, until = Path(self.meeting), time.monotonic() + SECONDS
+        folder, until = Path(self.query_gallery), time.monotonic() + SECONDS
         (folder / str(os.getpid())).touch()
         while len(list(folder.iterdir())) < self.processes:
             assert time.monotonic() < until, "the other processes do not come"
@@ -83,14 +83,14 @@ def run_table(order: Order, training: FakeTraining) -> None:
             order.meet()
 
     training.before_epoch = meet
-    request = Request(
+    request = RunOptions(
         names=["tiny"],
         scale="mini",
         seeds=order.seeds,
         results=Path(order.results),
         machine=Machine(device="cpu"),
     )
-    (drawn,) = Session(request, Listener()).run(training)
+    (drawn,) = ArtifactPipeline(request, Listener()).run(training)
     assert drawn.complete, drawn.outcomes
 
 
@@ -123,8 +123,8 @@ def main() -> None:
     training = FakeTraining(Path(order.deployed))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("experiments.registry.find", {"tiny": table(TEACHER, STUDENT)}.__getitem__)
-        for module in ("pipeline.session", "studies.study"):
-            patch.setattr(f"reproduce.{module}.source", lambda: CODE)
+        for module in ("pipeline.artifact_pipeline", "studies.study"):
+            patch.setattr(f"reproduce.{module}.code_version", lambda: CODE)
         patch.setattr("reproduce.tables.pdf.page", lambda sheet: b"%PDF-left-out")
         patch.setattr("reproduce.tracking.training_run.log_deployed", lambda *arguments: "models:/left-out")
         patch.setattr("reproduce.studies.study.POLL_SECONDS", 0.2)

@@ -16,11 +16,11 @@ from cdd.training.observer import Observer
 from experiments.schema.scale import Scale
 from experiments.schema.table import Column, Entry, Group, Row, Table
 from reproduce.execution.listener import Listener
-from reproduce.planning.plan import Item
-from reproduce.storage.provenance import Source
+from reproduce.planning.plan import PlannedRun
+from reproduce.storage.provenance import CodeVersion
 from tests.small import student_recipe, teacher_recipe
 
-CODE = Source("0123456789abcdef0123456789abcdef01234567", dirty=False)
+CODE = CodeVersion("0123456789abcdef0123456789abcdef01234567", dirty=False)
 PARAMETERS = Column(name="MP", unit="M", metric="parameters", factor=1e-6, better="lower", relative="percent")
 ACCURACY = Column(
     name="mAP", unit="%", metric="{protocol}/mAP", factor=100, better="higher", relative="difference"
@@ -150,17 +150,17 @@ class Recorder(Listener):
     """Remembers what it was told."""
 
     def __init__(self) -> None:
-        self.started: list[Item] = []
+        self.started: list[PlannedRun] = []
         self.counted: list[tuple[int, int]] = []
         self.ended: list[str] = []
         self.warnings: list[str] = []
         self.epochs: list[int] = []
 
-    def run_started(self, item: Item, number: int, runs: int) -> None:
+    def run_started(self, item: PlannedRun, number: int, runs: int) -> None:
         self.started.append(item)
         self.counted.append((number, runs))
 
-    def run_ended(self, item: Item, outcome: str) -> None:
+    def run_ended(self, item: PlannedRun, outcome: str) -> None:
         self.ended.append(outcome)
 
     def epoch_finished(self, epoch: Epoch, epochs: int) -> None:

@@ -9,17 +9,17 @@ from reproduce.report.images import Image
 from reproduce.report.ledger_part import LedgerPart, SourceClaims
 from reproduce.report.markdown import Document
 from reproduce.report.pictures import Gallery, Plot, StudyPart
-from reproduce.report.run_table import Made, RunLine
-from reproduce.report.sections import Exhibit, Section, ShownRun
+from reproduce.report.run_table import RunEnvironment, RunRow
+from reproduce.report.sections import ReportArtifact, Section, ShownRun
 from reproduce.statistics.verdicts import CODES, VERDICTS
-from reproduce.tables.sheet import Block
+from reproduce.tables.rendered_table import Block
 
 PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJ"
     "RU5ErkJggg=="
 )
 PICTURE = Image(PIXEL, 1400, 700)
-MADE = Made(
+MADE = RunEnvironment(
     "cpu", "x86_64", "2", "bfloat16", "torch 2.13.0, numpy 2.4.6, and many other packages with long names"
 )
 
@@ -42,8 +42,8 @@ def _block(title: str, columns: int, first: str) -> Block:
     return Block(title, pd.DataFrame(cells, index=index, columns=pd.MultiIndex.from_tuples(names)))
 
 
-def _exhibit(anchor: str, image: Image | None) -> Exhibit:
-    return Exhibit(
+def _exhibit(anchor: str, image: Image | None) -> ReportArtifact:
+    return ReportArtifact(
         anchor=anchor,
         heading=f"Something with a rather long heading: {anchor}",
         title=f"The title of {anchor}",
@@ -68,7 +68,7 @@ VALUES: dict[str, Any] = {
     "data": ["household at 32x32 (digest 734861c5d59f)"],
     "seeds": [0, 1],
     "runs": [
-        RunLine(
+        RunRow(
             run_id="0123456789ab",
             what="A run = Another name of it = A third name, which is long",
             artifacts=("one", "two"),

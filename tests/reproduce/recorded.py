@@ -8,18 +8,18 @@ import numpy as np
 
 from cdd.recipe import Recipe
 from cdd.result import Epoch, Result
-from experiments.schema.claim import Final, Measure, Pair, PublishedClaim, RunOf
-from reproduce.evidence.run_lookup import Evidence
+from experiments.schema.claim import Claim, Comparison, FinalMetric, Measure, RunRef
+from reproduce.evidence.run_lookup import RunLookup
 from reproduce.planning.overrides import Overrides
+from reproduce.statistics.claim_verdict import ClaimVerdict, PairVerdict
 from reproduce.statistics.intervals import seed_interval
-from reproduce.statistics.judged_claim import JudgedClaim, JudgedPair
 from reproduce.statistics.verdicts import REPRODUCED
 from reproduce.storage.run_record import write_record
 from tests.reproduce.fakes import ACCURACY, PARAMETERS, STUDENT, TEACHER, a_student, a_teacher, table
 
 TINY = table(TEACHER, STUDENT)
-OF, THAN = (RunOf("tiny", row, "Shelf") for row in ("Student", "Teacher"))
-MAP, COST = Final(ACCURACY), Final(PARAMETERS)
+OF, THAN = (RunRef("tiny", row, "Shelf") for row in ("Student", "Teacher"))
+MAP, COST = FinalMetric(ACCURACY), FinalMetric(PARAMETERS)
 IDENTITIES = np.repeat(np.arange(30), 4)
 DIGEST = "0123456789abcdef"
 
@@ -72,23 +72,23 @@ def pair_of_records(
     record(folder, a_student("mini", seed), precision=better, **student)
 
 
-def evidence(folder: Path, overrides: Overrides | None = None) -> Evidence:
+def evidence(folder: Path, overrides: Overrides | None = None) -> RunLookup:
     """The records of the folder behind the tiny table."""
-    return Evidence(folder, "mini", {"tiny": TINY}, overrides)
+    return RunLookup(folder, "mini", {"tiny": TINY}, overrides)
 
 
-def claim(measure: Measure | None = MAP, **fields: Any) -> PublishedClaim:
+def claim(measure: Measure | None = MAP, **fields: Any) -> Claim:
     """The student is better than the teacher."""
     values: dict[str, Any] = {"name": "better", "text": "It is better", "where": "Section 1"}
-    values |= {"source": "Somebody, CONF 2023, Table 9", "measure": measure, "pairs": (Pair(OF, THAN),)}
-    return PublishedClaim(**{**values, **fields})
+    values |= {"source": "Somebody, CONF 2023, Table 9", "measure": measure, "pairs": (Comparison(OF, THAN),)}
+    return Claim(**{**values, **fields})
 
 
-def saved(percent: float, seeds: int = 3) -> JudgedClaim:
+def saved(percent: float, seeds: int = 3) -> ClaimVerdict:
     """The claim that the student is smaller, reproduced by so many seeds."""
     interval = seed_interval(dict.fromkeys(range(seeds), percent))
-    pair = JudgedPair(pair=Pair(OF, THAN), verdict=REPRODUCED, interval=interval)
+    pair = PairVerdict(pair=Comparison(OF, THAN), verdict=REPRODUCED, interval=interval)
     smaller = claim(COST, name="smaller", text="It is smaller", size=percent)
-    return JudgedClaim(
+    return ClaimVerdict(
         claim=smaller, scale="mini", verdict=REPRODUCED, pairs=(pair,), size=percent, contradictions=()
     )

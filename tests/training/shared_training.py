@@ -15,14 +15,14 @@ from cdd.data.augmentation import normalise, seen
 from cdd.errors import OtherProcessError
 from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
 from cdd.methods.fitnet import FitNet
-from cdd.methods.quantised_embedding import QuEST
+from cdd.methods.quest.quest import QuEST
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Batch, Objective, RandomBatch, Recipe
 from cdd.training import batches
-from cdd.training.distributed.launch import join
-from cdd.training.distributed.process_group import Ranks
+from cdd.training.distributed.launch import init_process_group
+from cdd.training.distributed.process_group import ProcessGroup
 from cdd.training.environment import Machine, prepare
-from cdd.training.trainer import Training
+from cdd.training.trainer import Trainer
 from tests.small import SCHEDULE, small_dataset, student_recipe, teacher_recipe
 
 EPOCHS = 2
@@ -47,7 +47,7 @@ def case(*, frozen: bool = True, synchronised: bool = False, **changes: object) 
 
 CASES = {
     "whole": case(),
-    "parts": case(batch=Batch(identities=4, images=2, at_once=3)),
+    "parts": case(batch=Batch(identities=4, images=2, micro_batch_size=3)),
     "adapters": case(method=FitNet(), compactors=False),
     "words": case(method=QuEST(words=8, sampled=64), compactors=False),
     "random": case(
@@ -113,12 +113,12 @@ def left(wanted: Case) -> Left:
 
 def _trained(wanted: Case) -> Left:
     data, device = small_dataset(16, 16), prepare(Machine(device="cpu"))
-    join(device, synchronised_batch_norm=wanted.synchronised)
+    init_process_group(device, synchronised_batch_norm=wanted.synchronised)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "weights.pt"
-        torch.save(Training(teacher_recipe(), data, {}, device, torch.float32).student.state_dict(), path)
+        torch.save(Trainer(teacher_recipe(), data, {}, device, torch.float32).student.state_dict(), path)
         weights = {teacher_recipe().run_id: path}
-        training = Training(wanted.recipe, data, weights, device, torch.float32)
+        training = Trainer(wanted.recipe, data, weights, device, torch.float32)
     if wanted.frozen:
         for module in training.student.modules():
             if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
@@ -136,11 +136,11 @@ def _trained(wanted: Case) -> Left:
     return found
 
 
-def _record(training: Training, found: Left) -> None:
+def _record(training: Trainer, found: Left) -> None:
     step, backward = training.step, training.precision.backward
 
-    def remembered(lesson: Any) -> dict[str, float]:
-        found.losses.append(step(lesson))
+    def remembered(training_batch: Any) -> dict[str, float]:
+        found.losses.append(step(training_batch))
         return found.losses[-1]
 
     def backward_and_look(loss: torch.Tensor, model: None) -> None:
@@ -152,7 +152,7 @@ def _record(training: Training, found: Left) -> None:
     training.precision.backward = backward_and_look  # type: ignore[method-assign, assignment]
 
 
-def spoken(ranks: Ranks) -> dict[str, Any]:
+def spoken(ranks: ProcessGroup) -> dict[str, Any]:
     """What a process hears of the others, errors included."""
 
     def fails_in(rank: int) -> str:
@@ -160,18 +160,21 @@ def spoken(ranks: Ranks) -> dict[str, Any]:
             raise ValueError(f"told by {rank}")
         return "done"
 
-    heard: dict[str, Any] = {"each": ranks.each(ranks.rank), "from first": ranks.from_first(ranks.rank)}
-    for name, speak in (("first_does", ranks.first_does), ("all_do", ranks.all_do)):
+    heard: dict[str, Any] = {
+        "each": ranks.all_gather_object(ranks.rank),
+        "from first": ranks.broadcast_object(ranks.rank),
+    }
+    for name, speak in (("first_does", ranks.run_on_rank_zero), ("all_do", ranks.run_on_all_ranks)):
         heard[name] = speak(fails_in, 7)
         for rank in range(2):
             try:
                 heard[f"{name}, {rank} fails"] = speak(fails_in, rank)
             except (ValueError, OtherProcessError) as error:
                 heard[f"{name}, {rank} fails"] = f"{type(error).__name__}: {error}"
-    ranks.meet(60)
+    ranks.barrier(60)
     if ranks.is_first:
         try:
-            ranks.meet(1)
+            ranks.barrier(1)
         except RuntimeError as error:
             heard["missed"] = str(error)
     return heard
@@ -179,7 +182,7 @@ def spoken(ranks: Ranks) -> dict[str, Any]:
 
 if __name__ == "__main__":
     folder, *names = sys.argv[1:]
-    ranks = join(torch.device("cpu"))
+    ranks = init_process_group(torch.device("cpu"))
     found: dict[str, Any] = {name: vars(left(CASES[name])) for name in names or CASES}
     # Last, because a missed meeting leaves the processes out of step.
     torch.save({**found, "spoken": spoken(ranks)}, f"{folder}/{ranks.rank}.pt")

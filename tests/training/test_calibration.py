@@ -8,7 +8,7 @@ from cdd.recipe import Batch
 from cdd.training.calibration import SMALL_BATCH, measure_pace
 from cdd.training.environment import Machine
 from cdd.training.footprint import footprint
-from cdd.training.trainer import Training
+from cdd.training.trainer import Trainer
 from tests.small import DATA, small_dataset, student_recipe, teacher_recipe
 
 CPU = Machine(device="cpu")
@@ -30,13 +30,13 @@ def test_a_pace_is_positive_and_a_step_takes_longer_than_an_evaluation(recipe) -
 
 def test_the_time_of_a_small_batch_is_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    step = Training.step
+    step = Trainer.step
 
-    def noted(self, lesson):
-        sizes.append(len(lesson.images))
-        return step(self, lesson)
+    def noted(self, training_batch):
+        sizes.append(len(training_batch.images))
+        return step(self, training_batch)
 
-    monkeypatch.setattr(Training, "step", noted)
+    monkeypatch.setattr(Trainer, "step", noted)
     recipe = teacher_recipe(batch=Batch(identities=8, images=8))
     whole = measure_pace(recipe, CPU)
     monkeypatch.setattr("cdd.training.calibration.LARGEST_STEP", 0)
@@ -50,7 +50,7 @@ def test_a_footprint_counts_what_a_checkpoint_holds(tmp_path) -> None:
     weights = tmp_path / "weights.pt"
     torch.save(RetrievalNetwork(recipe.student, 12).state_dict(), weights)
     files = {teacher_recipe().run_id: weights}
-    training = Training(recipe, small_dataset(16, 16), files, device, torch.float32)
+    training = Trainer(recipe, small_dataset(16, 16), files, device, torch.float32)
     training.train_epoch(1, lambda *_: None)
     counted = footprint(recipe, training.examples.identities)
     assert counted.training_disk == 3 * sum(tensor.nbytes for tensor in tensors_in(training.state()))

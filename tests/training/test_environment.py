@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cdd.training.environment import Machine, prepare
-from cdd.training.trainer import Training
+from cdd.training.trainer import Trainer
 from tests.small import small_dataset, teacher_recipe
 
 
@@ -29,7 +29,7 @@ def test_deterministic_is_told_to_torch(deterministic: bool, monkeypatch: pytest
 def test_a_deterministic_training_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     device = prepare(Machine(device="cpu", deterministic=True))
-    Training(teacher_recipe(), small_dataset(16, 16), {}, device, torch.float32).train_epoch(
+    Trainer(teacher_recipe(), small_dataset(16, 16), {}, device, torch.float32).train_epoch(
         1, lambda *_: None
     )
 
@@ -45,7 +45,7 @@ def test_networks_pass_through_the_compiler_where_asked(
         return network
 
     monkeypatch.setattr(torch, "compile", compile_nothing)
-    training = Training(
+    training = Trainer(
         teacher_recipe(), small_dataset(16, 16), {}, torch.device("cpu"), torch.float32, compiled=compiled
     )
     training.passes.outputs(torch.zeros(2, 3, 16, 16))

@@ -5,7 +5,7 @@ import pytest
 from cdd.architecture import Backbone
 from cdd.contract import Method
 from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
-from cdd.methods.relational import RKD
+from cdd.methods.rkd import RKD
 from cdd.recipe import Batch, Data, RandomBatch, Recipe
 from cdd.training.feasible import require_feasible
 from experiments import registry

@@ -17,14 +17,14 @@ from cdd.errors import DataError, DivergenceError
 from cdd.methods.attention_transfer import AT
 from cdd.methods.capacity_dynamic import CapacityDynamic, RetrievalGuided
 from cdd.methods.knowledge_distillation import KD
-from cdd.methods.relational import RKD
+from cdd.methods.rkd import RKD
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Recipe, Schedule
 from cdd.result import Result, load_result
 from cdd.run import run
-from cdd.training.batches import Lessons, subject
+from cdd.training.batches import BatchStream, batch_stream_key
 from cdd.training.environment import Machine
-from cdd.training.multi_student import Classroom
+from cdd.training.multi_student import MultiStudentScheduler
 from cdd.training.observer import Observer, Progress
 from tests.small import SCHEDULE, small_dataset, student_recipe, teacher_recipe
 
@@ -89,7 +89,9 @@ def together(
         return lambda: run(recipe, folder / recipe.run_id, weights=weights, machine=CPU, observer=observer)
 
     told = observers or [Observer() for _ in recipes]
-    return Classroom[Result](recipes).results([work(*pair) for pair in zip(recipes, told, strict=True)])
+    return MultiStudentScheduler[Result](recipes).results(
+        [work(*pair) for pair in zip(recipes, told, strict=True)]
+    )
 
 
 def alone(recipe: Recipe, folder: Path, weights: dict[str, Path]) -> Result:
@@ -113,12 +115,12 @@ def assert_the_same(recipe: Recipe, found: Path, wanted: Path) -> None:
 def test_students_side_by_side_have_the_numbers_that_they_have_alone(
     tmp_path: Path, weights: dict[str, Path], recipes: list[Recipe]
 ) -> None:
-    assert len({subject(recipe) for recipe in recipes}) == 1
+    assert len({batch_stream_key(recipe) for recipe in recipes}) == 1
     found = together(recipes, tmp_path / "together", weights)
     for recipe, result in zip(recipes, found, strict=True):
         assert isinstance(result, Result)
-        assert result.environment["companions"] == len(recipes) - 1
-        assert "companions" not in alone(recipe, tmp_path / "alone", weights).environment
+        assert result.environment["co_trained_students"] == len(recipes) - 1
+        assert "co_trained_students" not in alone(recipe, tmp_path / "alone", weights).environment
         assert_the_same(recipe, tmp_path / "together", tmp_path / "alone")
 
 
@@ -126,18 +128,18 @@ def test_images_are_read_and_the_teacher_is_asked_once_for_all(
     tmp_path: Path, weights: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, taught = [], []
-    build, teach = Lessons.__init__, Lessons._teacher_outputs
+    build, teach = BatchStream.__init__, BatchStream._teacher_outputs
 
-    def counted_build(self: Lessons, *given: object, **more: object) -> None:
+    def counted_build(self: BatchStream, *given: object, **more: object) -> None:
         made.append(self)
         build(self, *given, **more)  # type: ignore[arg-type]
 
-    def counted_teach(self: Lessons, images: torch.Tensor) -> object:
+    def counted_teach(self: BatchStream, images: torch.Tensor) -> object:
         taught.append(len(images))
         return teach(self, images)
 
-    monkeypatch.setattr(Lessons, "__init__", counted_build)
-    monkeypatch.setattr(Lessons, "_teacher_outputs", counted_teach)
+    monkeypatch.setattr(BatchStream, "__init__", counted_build)
+    monkeypatch.setattr(BatchStream, "_teacher_outputs", counted_teach)
     observers = [Stops(), Stops()]
     together([light(KD()), light(AT())], tmp_path, weights, observers)
     assert len(made) == 1
@@ -159,7 +161,7 @@ def test_a_student_that_ends_early_leaves_the_others_to_go_on(
 def test_one_that_diverges_fails_alone_with_its_own_error(tmp_path: Path, weights: dict[str, Path]) -> None:
     flat = SCHEDULE.model_copy(update={"peak_learning_rate": 1e12})
     recipes = [light(KD(), schedule=flat), light(KD())]
-    assert subject(recipes[0]) == subject(recipes[1])
+    assert batch_stream_key(recipes[0]) == batch_stream_key(recipes[1])
     found = together(recipes, tmp_path, weights)
     assert isinstance(found[0], DivergenceError)
     assert isinstance(found[1], Result)
@@ -188,7 +190,7 @@ def test_students_that_were_killed_together_go_on_together_or_alone(
     broken = tmp_path / "together"
     together(recipes, broken, weights, [Stops(after=9), Stops(after=14)])
     resumed = alone(recipes[0], broken, weights)
-    assert resumed.environment["companions"] == 1
+    assert resumed.environment["co_trained_students"] == 1
     together(recipes, broken, weights)
     for recipe in recipes:
         alone(recipe, tmp_path / "alone", weights)
@@ -243,7 +245,7 @@ def test_an_interruption_reaches_every_student_and_then_the_caller(
         return trained
 
     recipes = [light(KD()), light(RKD())]
-    room = Classroom[Result](recipes)
+    room = MultiStudentScheduler[Result](recipes)
     # In the background of a script it is ignored.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -256,11 +258,11 @@ def test_an_interruption_reaches_every_student_and_then_the_caller(
 
 def test_students_of_other_lessons_are_taught_apart(tmp_path: Path, weights: dict[str, Path]) -> None:
     recipes = [light(KD()), light(KD(), seed=1), light(Supervised())]
-    assert len({subject(recipe) for recipe in recipes}) == 3
+    assert len({batch_stream_key(recipe) for recipe in recipes}) == 3
     found = together(recipes, tmp_path / "together", weights)
     for recipe, result in zip(recipes, found, strict=True):
         assert isinstance(result, Result)
-        assert "companions" not in result.environment
+        assert "co_trained_students" not in result.environment
         alone(recipe, tmp_path / "alone", weights)
         assert_the_same(recipe, tmp_path / "together", tmp_path / "alone")
 
@@ -278,7 +280,7 @@ def test_students_of_other_lessons_are_taught_apart(tmp_path: Path, weights: dic
     ids=str,
 )
 def test_what_changes_the_lessons_changes_their_subject(change: dict[str, object]) -> None:
-    assert subject(light(KD())) != subject(light(KD(), **change))
+    assert batch_stream_key(light(KD())) != batch_stream_key(light(KD(), **change))
 
 
 @pytest.mark.parametrize(
@@ -292,4 +294,4 @@ def test_what_changes_the_lessons_changes_their_subject(change: dict[str, object
     ids=str,
 )
 def test_what_only_the_student_has_does_not(change: dict[str, object]) -> None:
-    assert subject(light(KD())) == subject(light(**{"method": KD(), **change}))
+    assert batch_stream_key(light(KD())) == batch_stream_key(light(**{"method": KD(), **change}))

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from cdd.training.environment import autocast_dtype, has_native_bfloat16
 from cdd.training.precision import precision_plugin
-from cdd.training.trainer import Training
+from cdd.training.trainer import Trainer
 from tests.small import small_dataset, teacher_recipe
 
 CPU = torch.device("cpu")
@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 def first_gradients(precision: str, monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
     """What the distiller is shown in the first step."""
     recipe = teacher_recipe(precision=precision)
-    training = Training(recipe, small_dataset(16, 16), {}, CPU, autocast_dtype(recipe, CPU))
+    training = Trainer(recipe, small_dataset(16, 16), {}, CPU, autocast_dtype(recipe, CPU))
     if precision == "float16":  # a scale at which the very first step does not overflow
         training.precision.load_state_dict({**training.precision.state_dict(), "scale": 1024.0})
     seen: list[list[Tensor]] = []
@@ -53,7 +53,7 @@ def test_a_step_that_overflows_is_left_out_and_the_scale_halved() -> None:
 
 def test_the_scale_is_part_of_a_trainings_state() -> None:
     recipe = teacher_recipe(precision="float16")
-    training = Training(recipe, small_dataset(16, 16), {}, CPU, torch.float16)
+    training = Trainer(recipe, small_dataset(16, 16), {}, CPU, torch.float16)
     training.train_epoch(1, lambda *_: None)
     state = training.state()
     state["precision"]["scale"] = 1024.0

@@ -10,14 +10,14 @@ from cdd.contract import RetrievalOutput, TeacherOutputs
 from cdd.data.augmentation import normalise
 from cdd.errors import DataError
 from cdd.methods.capacity_dynamic import CapacityDynamicDistiller
-from cdd.methods.quantised_embedding import QuantisedDistiller, QuEST
+from cdd.methods.quest.quest import QuantisedDistiller, QuEST
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Recipe
 from cdd.run import run
 from cdd.tensor_files import write_tensors
 from cdd.training.environment import Machine
 from cdd.training.preparation import preparation_file
-from cdd.training.trainer import Training
+from cdd.training.trainer import Trainer
 from tests.small import small_dataset, student_recipe, teacher_recipe
 
 
@@ -38,14 +38,14 @@ def test_the_teachers_outputs_are_those_of_all_training_images(
         seen.extend(list(teacher_outputs()) for _ in range(2))
 
     monkeypatch.setattr(CapacityDynamicDistiller, "prepare", look)
-    training = Training(student_recipe(), small_dataset(16, 16), weights, torch.device("cpu"), torch.float32)
+    training = Trainer(student_recipe(), small_dataset(16, 16), weights, torch.device("cpu"), torch.float32)
     teacher = training.teacher
     assert teacher is not None
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
     training.prepare()
     first, second = (torch.cat([output.embedding for output in outputs]) for outputs in seen)
     with torch.no_grad():
-        images = normalise(training.lessons.dataset.pixels(training.examples.indices))
+        images = normalise(training.batch_stream.dataset.pixels(training.examples.indices))
         wanted = teacher.eval()(images).embedding
     torch.testing.assert_close(first, wanted)
     torch.testing.assert_close(first, second, rtol=0, atol=0)
@@ -53,10 +53,10 @@ def test_the_teachers_outputs_are_those_of_all_training_images(
 
 
 def test_the_teacher_goes_back_to_its_own_mode(weights: dict[str, Path]) -> None:
-    training = Training(student_recipe(), small_dataset(16, 16), weights, torch.device("cpu"), torch.float32)
+    training = Trainer(student_recipe(), small_dataset(16, 16), weights, torch.device("cpu"), torch.float32)
     assert training.teacher is not None
     mode = training.teacher.training
-    next(iter(training.lessons.without_augmentation()))
+    next(iter(training.batch_stream.without_augmentation()))
     assert training.teacher.training is mode
 
 
@@ -65,16 +65,16 @@ def test_a_resumed_run_is_not_prepared_again(
 ) -> None:
     prepared: list[int] = []
     monkeypatch.setattr("cdd.run.load", lambda data, root: small_dataset(16, 16))
-    monkeypatch.setattr(Training, "prepare", lambda self, folder: prepared.append(1))
-    train_epoch: Callable[..., dict[str, float]] = Training.train_epoch
+    monkeypatch.setattr(Trainer, "prepare", lambda self, folder: prepared.append(1))
+    train_epoch: Callable[..., dict[str, float]] = Trainer.train_epoch
 
-    def interrupted(self: Training, epoch: int, stepped: object) -> dict[str, float]:
+    def interrupted(self: Trainer, epoch: int, stepped: object) -> dict[str, float]:
         if epoch == 2 and len(prepared) == 1 and not (tmp_path / "again").exists():
             (tmp_path / "again").touch()
             raise KeyboardInterrupt
         return train_epoch(self, epoch, stepped)
 
-    monkeypatch.setattr(Training, "train_epoch", interrupted)
+    monkeypatch.setattr(Trainer, "train_epoch", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(student_recipe(), tmp_path / "run", weights=weights, machine=Machine(device="cpu"))
     run(student_recipe(), tmp_path / "run", weights=weights, machine=Machine(device="cpu"))
@@ -86,7 +86,7 @@ def quantising(**changes: object) -> Recipe:
 
 
 def prepared_by(recipe: Recipe, weights: dict[str, Path], folder: Path) -> QuantisedDistiller:
-    training = Training(recipe, small_dataset(16, 16), weights, torch.device("cpu"), torch.float32)
+    training = Trainer(recipe, small_dataset(16, 16), weights, torch.device("cpu"), torch.float32)
     training.prepare(folder)
     assert isinstance(training.distiller, QuantisedDistiller)
     return training.distiller

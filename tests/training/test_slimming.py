@@ -10,7 +10,7 @@ from cdd.compactor.deploy import deploy
 from cdd.compactor.slim import removed, restored
 from cdd.methods.resrep import ResRep
 from cdd.training.optimiser import slim
-from cdd.training.trainer import Training
+from cdd.training.trainer import Trainer
 from tests.small import small_dataset, teacher_recipe
 from tests.training.twins import GUIDED, Twins
 
@@ -120,7 +120,7 @@ def test_a_smaller_student_passes_through_the_compiler_anew(monkeypatch: pytest.
     monkeypatch.setattr(torch.compiler, "reset", lambda: resets.append(None))
     recipe = teacher_recipe(compactors=True, method=ResRep())
     first, second = (
-        Training(recipe, small_dataset(16, 16), {}, torch.device("cpu"), torch.float32, compiled=True)
+        Trainer(recipe, small_dataset(16, 16), {}, torch.device("cpu"), torch.float32, compiled=True)
         for _ in range(2)
     )
     second.load_state(first.state())

@@ -1,6 +1,6 @@
 """The library's training and the reference step, from one start, on one stream of batches.
 
-The library runs its own loop, `Training.train_epoch`, one batch per epoch. Its networks are made float64
+The library runs its own loop, `Trainer.train_epoch`, one batch per epoch. Its networks are made float64
 after they are built, and a hook makes the images float64 as they enter; nothing else is touched.
 The seed recipe of the weights is `tests.training.reference_network.start`, of the images `Feed`.
 """
@@ -21,7 +21,7 @@ from cdd.data.records import Dataset, ImageRecord
 from cdd.methods.capacity_dynamic import CapacityDynamic, CapacityDynamicDistiller, RetrievalGuided
 from cdd.methods.supervised import Supervised
 from cdd.recipe import Augmentation, Batch, Data, Recipe, Schedule
-from cdd.training.trainer import Training
+from cdd.training.trainer import Trainer
 from tests.training.reference_network import Shape, State, is_parameter, normalised, start
 from tests.training.reference_step import Reference, Settings
 
@@ -111,7 +111,7 @@ class Twins:
         torch.save({library_name(n): v for n, v in teacher.items()} | self._counters(teacher), path)
         weights = {recipe.teacher.run_id: path}
         cpu = torch.device("cpu")
-        self.library = Training(recipe, self.feed.dataset(), weights, cpu, torch.float32)
+        self.library = Trainer(recipe, self.feed.dataset(), weights, cpu, torch.float32)
         assert self.library.teacher is not None
         assign(self.library.student, student, self.dtype)
         assign(self.library.teacher, teacher, self.dtype)

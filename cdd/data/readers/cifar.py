@@ -12,7 +12,7 @@ import numpy as np
 
 from cdd.data.arrays import ArrayPart, Arrays
 from cdd.data.dataset_facts import Count, DatasetSpec
-from cdd.data.listing import candidates, not_found
+from cdd.data.image_list import candidates, not_found
 from cdd.data.readers.plain_pickle import plain
 from cdd.errors import DataError
 from cdd.recipe import Data

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdd.data.dataset_facts import Count, DatasetSpec
-from cdd.data.listing import (
-    Listing,
+from cdd.data.image_list import (
+    ImageList,
     NamePattern,
     candidates,
     matched,
@@ -47,7 +47,7 @@ Found = tuple[str, tuple[str, ...], list[Row], tuple[str, ...]]
 """Layout, lists that were followed, images and remarks."""
 
 
-def in_shop(root: Path, data: "Data") -> Listing:
+def in_shop(root: Path, data: "Data") -> ImageList:
     """The images below this data root; queries and training have camera 0, the gallery camera 1.
 
     Images of a validation identity are queries and gallery in turn, so that no query answers itself.
@@ -61,7 +61,7 @@ def in_shop(root: Path, data: "Data") -> Listing:
         found = _official(folder) or _listed(folder) or _flat(folder)
         if found:
             layout, sources, rows, remarks = found
-            return Listing(
+            return ImageList(
                 name=NAME,
                 folder=folder,
                 layout=layout,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from cdd.data.listing import UNPRINTABLE, first_of
+from cdd.data.image_list import UNPRINTABLE, first_of
 from cdd.errors import DataError
 
 NUMBER = re.compile(r"[0-9]{1,9}")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdd.data.dataset_facts import Count, DatasetSpec
-from cdd.data.listing import (
-    Listing,
+from cdd.data.image_list import (
+    ImageList,
     NamePattern,
     candidates,
     matched,
@@ -40,7 +40,7 @@ CAMERA = NamePattern(re.compile(r"\d+_\d+_(\d{1,9})_"), "0000_000_01_0303morning
 FLAT_PATTERN = NamePattern(re.compile(r"(-?\d{1,9})_c(\d{1,9})"), "0000_c01_000.jpg")
 
 
-def msmt17(root: Path, data: "Data") -> Listing:
+def msmt17(root: Path, data: "Data") -> ImageList:
     """The images below this data root.
 
     `data.msmt17_lists` says whether list_val is trained on as well. Identities of the test lists,
@@ -71,7 +71,7 @@ def _is_official(folder: Path, version: str) -> bool:
     return (folder / "list_train.txt").is_file() and all((folder / part).is_dir() for part in PARTS[version])
 
 
-def _official(folder: Path, version: str, data: "Data", remarks: tuple[str, ...]) -> Listing:
+def _official(folder: Path, version: str, data: "Data", remarks: tuple[str, ...]) -> ImageList:
     training, test = PARTS[version]
     names = TRAINING_LISTS[data.msmt17_lists]
     rows: list[tuple[str, int, int, Split]] = [
@@ -81,7 +81,7 @@ def _official(folder: Path, version: str, data: "Data", remarks: tuple[str, ...]
     for name, split in LISTS.items():
         rows += [(path, moved + i, camera, split) for path, i, camera in _listed(folder, test, name)]
     once, repeated = distinct(rows, " and ".join((*names, *LISTS)))
-    return Listing(
+    return ImageList(
         name=NAME,
         folder=folder,
         layout=f"official {version}, {' and '.join(names)}",
@@ -112,7 +112,7 @@ def _listed(folder: Path, part: str, name: str) -> list[tuple[str, int, int]]:
     return list(zip(paths, identities, cameras, strict=True))
 
 
-def _flat(folder: Path, found: dict[Split, list[str]]) -> Listing:
+def _flat(folder: Path, found: dict[Split, list[str]]) -> ImageList:
     kept: list[ImageRecord] = []
     moved = 0
     # Training comes first in FLAT, so that the identities of the others are moved behind it.
@@ -128,7 +128,7 @@ def _flat(folder: Path, found: dict[Split, list[str]]) -> Listing:
         if split == "training":
             moved = 1 + max(record.identity for record in records)
         kept += records
-    return Listing(
+    return ImageList(
         name=NAME,
         folder=folder,
         layout="flat",

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdd.data.dataset_facts import Count, DatasetSpec
-from cdd.data.listing import (
-    Listing,
+from cdd.data.image_list import (
+    ImageList,
     NamePattern,
     candidates,
     matched,
@@ -36,7 +36,7 @@ LISTS = {"image_train": "name_train.txt", "image_query": "name_query.txt", "imag
 PATTERN = NamePattern(re.compile(r"(-?\d{1,9})_c(\d{1,9})"), "0002_c002_00030600_0.jpg")
 
 
-def veri776(root: Path, data: "Data") -> Listing:
+def veri776(root: Path, data: "Data") -> ImageList:
     """The images below this data root.
 
     Raises:
@@ -52,7 +52,7 @@ def veri776(root: Path, data: "Data") -> Listing:
     raise not_found("VeRi-776", folders, layouts, ADDRESS)
 
 
-def _listing(folder: Path, layout: str, found: dict[Split, list[str]]) -> Listing:
+def _listing(folder: Path, layout: str, found: dict[Split, list[str]]) -> ImageList:
     sources: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     there = [name for name in LISTS.values() if (folder / name).is_file()]
@@ -65,7 +65,7 @@ def _listing(folder: Path, layout: str, found: dict[Split, list[str]]) -> Listin
             found[OFFICIAL[part]], repeated = _listed(folder, part, name)
             remarks += repeated
     records = [record for split, paths in found.items() for record in _records(paths, split, folder)]
-    return Listing(
+    return ImageList(
         name=NAME,
         folder=folder,
         layout=layout,

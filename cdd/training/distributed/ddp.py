@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from cdd.errors import OtherProcessError
-from cdd.training.distributed.process_group import Ranks
+from cdd.training.distributed.process_group import ProcessGroup
 from cdd.training.distributed.sync_batch_norm import synchronise
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ LONGEST_WAIT = timedelta(days=30)
 """Timeout of the control group: rank 0 may evaluate, plan or wait for a lock for hours."""
 
 
-class Several(Ranks):
+class DDPProcessGroup(ProcessGroup):
     """The process group of a torchrun launch.
 
     Collectives on tensors use the device's backend (NCCL, Gloo). Collectives on Python objects use a second
@@ -40,11 +40,11 @@ class Several(Ranks):
         self._control = dist.new_group(backend="gloo", timeout=LONGEST_WAIT)
         self.rank, self.count = dist.get_rank(), dist.get_world_size()
 
-    def own(self, device: torch.device) -> torch.device:
+    def local_device(self, device: torch.device) -> torch.device:
         """The device with its index, since every thread starts with device 0 as its current one."""
         return self._strategy.root_device
 
-    def gathered(self, shares: Sequence[Tensor]) -> list[Tensor]:
+    def all_gather(self, shares: Sequence[Tensor]) -> list[Tensor]:
         """The rows of all ranks, in rank order; one collective for all tensors together.
 
         Every process differentiates the same losses of the same rows, and DDP averages the gradients of the
@@ -54,7 +54,7 @@ class Several(Ranks):
         gathered: tuple[Tensor, ...] = _Gathered.apply(self.rank, self.count, *shares)  # type: ignore[no-untyped-call]
         return list(gathered)
 
-    def wrapped(self, network: nn.Module) -> nn.Module:
+    def wrap_ddp(self, network: nn.Module) -> nn.Module:
         """The network in DDP, with rank 0's weights on every rank.
 
         Running statistics are not broadcast at every step: training never reads them.
@@ -70,13 +70,13 @@ class Several(Ranks):
         if self.synchronised_batch_norm:
             synchronise(network)
 
-    def reduced_later(self, wrapped: nn.Module) -> AbstractContextManager[None]:
+    def no_sync(self, wrapped: nn.Module) -> AbstractContextManager[None]:
         """DDP's context manager for gradient accumulation."""
         if not isinstance(wrapped, DistributedDataParallel):
             raise ValueError(f"gradients of a {type(wrapped).__name__} are not reduced: wrap it first")
         return wrapped.no_sync()
 
-    def average(self, tensors: Iterable[Tensor]) -> None:
+    def all_reduce_mean_(self, tensors: Iterable[Tensor]) -> None:
         """Averages all tensors in one collective."""
         averaged = list(tensors)
         if not averaged:
@@ -87,51 +87,53 @@ class Several(Ranks):
         for tensor, mean in zip(averaged, flat.split([tensor.numel() for tensor in averaged]), strict=True):
             tensor.detach().copy_(mean.view_as(tensor))
 
-    def copy_from_first(self, tensors: Iterable[Tensor]) -> None:
+    def broadcast_(self, tensors: Iterable[Tensor]) -> None:
         """Broadcasts each tensor in its own collective."""
         for tensor in tensors:
             dist.broadcast(tensor.detach(), src=0)
 
-    def each(self, value: T) -> list[T]:
+    def all_gather_object(self, value: T) -> list[T]:
         """The pickled values of all ranks."""
         values: list[Any] = [None] * self.count
         dist.all_gather_object(values, value, group=self._control)
         return values
 
-    def from_first(self, value: T) -> T:
+    def broadcast_object(self, value: T) -> T:
         """The pickled value of rank 0."""
         values = [value]
         dist.broadcast_object_list(values, src=0, group=self._control)
         return values[0]
 
-    def first_does(self, work: Callable[..., T], *arguments: object) -> T:
+    def run_on_rank_zero(self, work: Callable[..., T], *arguments: object) -> T:
         """The result of `work` on rank 0, or its error's text, broadcast to the other ranks."""
         if not self.is_first:
-            result, error = self.from_first((None, ""))
+            result, error = self.broadcast_object((None, ""))
             if error:
                 raise OtherProcessError(f"the first process has stopped this training: {error}")
             return result  # type: ignore[return-value]
         try:
             value = work(*arguments)
         except Exception as error:
-            self.from_first((None, f"{type(error).__name__}: {error}"))
+            self.broadcast_object((None, f"{type(error).__name__}: {error}"))
             raise
-        self.from_first((value, ""))
+        self.broadcast_object((value, ""))
         return value
 
-    def all_do(self, work: Callable[..., T], *arguments: object) -> T:
+    def run_on_all_ranks(self, work: Callable[..., T], *arguments: object) -> T:
         """The result of `work` on this rank; the errors of all ranks are gathered afterwards."""
         try:
             result = work(*arguments)
         except Exception as error:
-            self.each(f"{type(error).__name__}: {error}")
+            self.all_gather_object(f"{type(error).__name__}: {error}")
             raise
-        errors = [f"process {rank}: {error}" for rank, error in enumerate(self.each("")) if error]
+        errors = [
+            f"process {rank}: {error}" for rank, error in enumerate(self.all_gather_object("")) if error
+        ]
         if errors:
             raise OtherProcessError("; ".join(errors))
         return result
 
-    def meet(self, seconds: float) -> None:
+    def barrier(self, seconds: float) -> None:
         """Waits for every rank; the error of a timeout names the missing ranks."""
         dist.monitored_barrier(self._control, timeout=timedelta(seconds=seconds), wait_all_ranks=True)
 

@@ -4,16 +4,21 @@ import os
 
 import torch
 
-from cdd.training.distributed.ddp import Several
-from cdd.training.distributed.process_group import ALONE, Ranks, enter, present
+from cdd.training.distributed.ddp import DDPProcessGroup
+from cdd.training.distributed.process_group import (
+    SINGLE_PROCESS,
+    ProcessGroup,
+    current_process_group,
+    set_process_group,
+)
 
 
-def started() -> int:
+def world_size() -> int:
     """Number of processes that torchrun started; 1 for a process that torchrun did not start."""
     return int(os.environ["WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else 1
 
 
-def join(device: torch.device, *, synchronised_batch_norm: bool = False) -> Ranks:
+def init_process_group(device: torch.device, *, synchronised_batch_norm: bool = False) -> ProcessGroup:
     """The process group of this torchrun launch; `ALONE` without torchrun or with a single process.
 
     Blocks until every process of the launch calls this function. Later calls return the same group.
@@ -22,13 +27,13 @@ def join(device: torch.device, *, synchronised_batch_norm: bool = False) -> Rank
     Raises:
         ValueError: for a device that several processes cannot use.
     """
-    if started() == 1:
-        return ALONE
-    if present() is ALONE:
+    if world_size() == 1:
+        return SINGLE_PROCESS
+    if current_process_group() is SINGLE_PROCESS:
         _require_shareable(device)
 
-        enter(Several(device.type))
-    group = present()
+        set_process_group(DDPProcessGroup(device.type))
+    group = current_process_group()
     group.synchronised_batch_norm = synchronised_batch_norm
     return group
 

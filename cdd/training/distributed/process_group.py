@@ -18,7 +18,7 @@ from cdd.errors import RunError
 T = TypeVar("T")
 
 
-class Ranks:
+class ProcessGroup:
     """The process group of a single process: every collective returns its argument.
 
     Attributes:
@@ -34,40 +34,40 @@ class Ranks:
         """Whether this is rank 0, the only rank that evaluates, writes files and calls observers."""
         return self.rank == 0
 
-    def own(self, device: torch.device) -> torch.device:
+    def local_device(self, device: torch.device) -> torch.device:
         """The device of this rank, among the devices of the same type."""
         return device
 
-    def gathered(self, shares: Sequence[Tensor]) -> list[Tensor]:
+    def all_gather(self, shares: Sequence[Tensor]) -> list[Tensor]:
         """The rows of all ranks, differentiable, in the order of a single process."""
         return list(shares)
 
-    def wrapped(self, network: nn.Module) -> nn.Module:
+    def wrap_ddp(self, network: nn.Module) -> nn.Module:
         """The module to call instead of the network, so that gradients are averaged over the ranks."""
         return network
 
     def frozen(self, network: nn.Module) -> None:
         """Prepares a network that is not trained (a teacher) for this group."""
 
-    def reduced_later(self, wrapped: nn.Module) -> AbstractContextManager[None]:
+    def no_sync(self, wrapped: nn.Module) -> AbstractContextManager[None]:
         """A context whose backward passes accumulate local gradients; the next pass outside reduces them."""
         return nullcontext()
 
-    def average(self, tensors: Iterable[Tensor]) -> None:
+    def all_reduce_mean_(self, tensors: Iterable[Tensor]) -> None:
         """Replaces each tensor, in place, by its mean over the ranks."""
 
-    def copy_from_first(self, tensors: Iterable[Tensor]) -> None:
+    def broadcast_(self, tensors: Iterable[Tensor]) -> None:
         """Replaces each tensor, in place, by the tensor of rank 0."""
 
-    def each(self, value: T) -> list[T]:
+    def all_gather_object(self, value: T) -> list[T]:
         """The values of all ranks, in rank order."""
         return [value]
 
-    def from_first(self, value: T) -> T:
+    def broadcast_object(self, value: T) -> T:
         """The value of rank 0; the other ranks wait without a practical timeout."""
         return value
 
-    def first_does(self, work: Callable[..., T], *arguments: object) -> T:
+    def run_on_rank_zero(self, work: Callable[..., T], *arguments: object) -> T:
         """The result of `work` run on rank 0, on every rank; the other ranks wait.
 
         Raises:
@@ -75,7 +75,7 @@ class Ranks:
         """
         return work(*arguments)
 
-    def all_do(self, work: Callable[..., T], *arguments: object) -> T:
+    def run_on_all_ranks(self, work: Callable[..., T], *arguments: object) -> T:
         """The result of `work` on this rank; every rank runs it, without collectives inside.
 
         Raises:
@@ -83,7 +83,7 @@ class Ranks:
         """
         return work(*arguments)
 
-    def meet(self, seconds: float) -> None:
+    def barrier(self, seconds: float) -> None:
         """Waits until every rank has reached this barrier.
 
         Raises:
@@ -91,29 +91,31 @@ class Ranks:
         """
 
 
-ALONE = Ranks()
-_present: ContextVar[Ranks] = ContextVar("ranks", default=ALONE)
+SINGLE_PROCESS = ProcessGroup()
+_present: ContextVar[ProcessGroup] = ContextVar("ranks", default=SINGLE_PROCESS)
 
 
-def present() -> Ranks:
+def current_process_group() -> ProcessGroup:
     """The process group that this process has joined; `ALONE` by default."""
     return _present.get()
 
 
-def enter(ranks: Ranks) -> None:
+def set_process_group(ranks: ProcessGroup) -> None:
     """Sets the current process group."""
     _present.set(ranks)
 
 
-def reunite(student: nn.Module, distiller: nn.Module, ranks: Ranks) -> None:
+def sync_and_check_replicas(student: nn.Module, distiller: nn.Module, ranks: ProcessGroup) -> None:
     """Averages the running statistics over the ranks and checks that all other tensors are equal.
 
     Raises:
         RunError: if parameters, queues or masks of two ranks differ in a bit.
     """
-    ranks.average(buffer for buffer in student.buffers() if buffer.is_floating_point())
+    ranks.all_reduce_mean_(buffer for buffer in student.buffers() if buffer.is_floating_point())
     tensors = [*student.parameters(), *distiller.parameters(), *distiller.buffers()]
-    checksums = ranks.each([_sum_of_bytes(tensor) for tensor in tensors] if ranks.count > 1 else [])
+    checksums = ranks.all_gather_object(
+        [_sum_of_bytes(tensor) for tensor in tensors] if ranks.count > 1 else []
+    )
     if any(rank_checksums != checksums[0] for rank_checksums in checksums):
         raise RunError(
             "the processes no longer have the same student, because their devices round differently: use "

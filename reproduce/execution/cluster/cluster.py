@@ -13,8 +13,8 @@ import torch
 
 from cdd.training.environment import Machine
 from reproduce.errors import UsageError
-from reproduce.execution.cluster.task import Mailbox, Order
-from reproduce.execution.executor import Job
+from reproduce.execution.cluster.task import EventQueue, TaskContext
+from reproduce.execution.executor import ExecutionContext
 from reproduce.tracking.connection import VARIABLE, sqlite_file
 
 OWN = "local"
@@ -61,7 +61,7 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=SECONDS_TO_ANSWER).close()
 
 
-def check(job: Job) -> None:
+def check(job: ExecutionContext) -> None:
     """Finds out before any work what the tasks would find out one by one, or wait for in vain.
 
     Raises:
@@ -89,9 +89,9 @@ def resources(machine: Machine) -> dict[str, int]:
     return {"num_cpus": cores, **({"num_gpus": 1} if machine.device == "cuda" else {})}
 
 
-def order(job: Job, token: Path) -> Order:
+def order(job: ExecutionContext, token: Path) -> TaskContext:
     """What the tasks of a job are told."""
-    return Order(
+    return TaskContext(
         uri=job.store.uri,
         workspace=job.workspace,
         token=token,
@@ -112,7 +112,7 @@ def mailbox() -> Any:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
+    return ray.remote(EventQueue).options(num_cpus=0, scheduling_strategy=here).remote()
 
 
 def _placed(machine: Machine) -> Machine:

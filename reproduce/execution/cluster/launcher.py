@@ -10,11 +10,11 @@ from typing import Any
 from cdd.errors import RunError
 from reproduce.errors import StoreError
 from reproduce.execution.cluster import cluster
-from reproduce.execution.cluster.task import BEGAN, carry_out
-from reproduce.execution.executor import Job, Launch, outcome_of, skipped
+from reproduce.execution.cluster.task import BEGAN, run_task
+from reproduce.execution.executor import ExecutionContext, RunLauncher, outcome_of, skipped
 from reproduce.execution.listener import Listener
 from reproduce.execution.outcome import Outcome, reused
-from reproduce.planning.plan import Item, Plan
+from reproduce.planning.plan import Plan, PlannedRun
 from reproduce.tracking.store import FAILED, KILLED, RUNNING
 
 RETRIES = 3
@@ -24,7 +24,7 @@ SECONDS_TO_STOP = 60.0
 
 
 @contextmanager
-def ray_launcher(address: str | None) -> Iterator[Launch]:
+def ray_launcher(address: str | None) -> Iterator[RunLauncher]:
     """Launches on the cluster at this address; without one on a cluster of this machine's own.
 
     Raises:
@@ -42,7 +42,7 @@ def ray_launcher(address: str | None) -> Iterator[Launch]:
             ) from error
 
 
-def launch(plan: Plan, job: Job) -> dict[str, Outcome]:
+def launch(plan: Plan, job: ExecutionContext) -> dict[str, Outcome]:
     """Does it on the cluster that this process is connected to."""
     if not plan.work:
         return {item.run_id: reused(item.stored) for item in plan.items if item.stored}
@@ -55,12 +55,12 @@ def launch(plan: Plan, job: Job) -> dict[str, Outcome]:
 class _Graph:
     """The tasks of one plan, and what is known of them."""
 
-    def __init__(self, plan: Plan, job: Job, token: Path):
+    def __init__(self, plan: Plan, job: ExecutionContext, token: Path):
         self.plan, self.job = plan, job
         self._order = cluster.order(job, token)
         self._mailbox = cluster.mailbox()
         self._known: dict[str, Outcome] = {}
-        self._tasks: dict[Any, Item] = {}
+        self._tasks: dict[Any, PlannedRun] = {}
         self._listeners: dict[str, Listener] = {}
 
     def outcomes(self) -> dict[str, Outcome]:
@@ -86,7 +86,7 @@ class _Graph:
         """One task for each run; what only has to be delivered is delivered here, where its files are."""
         import ray
 
-        task = ray.remote(carry_out)
+        task = ray.remote(run_task)
         options = {"max_retries": RETRIES, **cluster.resources(self._order.machine)}
         begun: dict[str, Any] = {}
         for item in self.plan.items:
@@ -114,23 +114,23 @@ class _Graph:
             else:
                 getattr(self._listeners[run_id], name)(*arguments)
 
-    def _began(self, item: Item, times: int, host: str) -> None:
+    def _began(self, item: PlannedRun, times: int, host: str) -> None:
         if times == 1:
             self._begin(item)
         else:
             self._listeners[item.run_id].warned(f"{item.name}: its worker died; it goes on, on {host}.")
 
-    def _begin(self, item: Item) -> None:
+    def _begin(self, item: PlannedRun) -> None:
         self._listeners[item.run_id] = listener = self.job.listener.another()
         listener.run_started(item, *self.job.counter.place(item.run_id))
 
-    def _ended(self, item: Item, outcome: Outcome) -> None:
+    def _ended(self, item: PlannedRun, outcome: Outcome) -> None:
         if item.run_id not in self._listeners:
             self._begin(item)
         self._known[item.run_id] = outcome
         self._listeners[item.run_id].run_ended(item, outcome.words)
 
-    def _outcome(self, task: Any, item: Item) -> Outcome:
+    def _outcome(self, task: Any, item: PlannedRun) -> Outcome:
         """What the task gives; an error that nobody expected ends everything, as it does in one process."""
         import ray
         from ray.exceptions import RayError, RayTaskError

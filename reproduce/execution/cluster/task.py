@@ -13,12 +13,12 @@ from cdd.result import Epoch
 from cdd.training.environment import Machine
 from cdd.training.observer import Progress
 from reproduce.errors import StoreError, UsageError
-from reproduce.execution.executor import Job, Train, outcome_of
+from reproduce.execution.executor import ExecutionContext, Train, outcome_of
 from reproduce.execution.listener import Listener
 from reproduce.execution.outcome import Outcome
-from reproduce.planning.plan import Item
-from reproduce.storage.provenance import source
-from reproduce.storage.results_folder import Workspace
+from reproduce.planning.plan import PlannedRun
+from reproduce.storage.provenance import code_version
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.tracking.store import Store
 
 BEGAN = "began"
@@ -28,7 +28,7 @@ Message = tuple[str, str, tuple[Any, ...]]
 """Of which run, what its listener shall hear, with which arguments."""
 
 
-class Mailbox:
+class EventQueue:
     """What the tasks tell, until somebody asks; an actor of the cluster."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Mailbox:
         return taken
 
 
-class Sender(Listener):
+class RemoteListener(Listener):
     """Tells the mailbox what a listener would hear; of the steps only some."""
 
     def __init__(self, mailbox: Any, run_id: str):
@@ -89,7 +89,7 @@ class Sender(Listener):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class TaskContext:
     """What every task of a plan is told: a job in plain values.
 
     Attributes:
@@ -100,7 +100,7 @@ class Order:
     """
 
     uri: str
-    workspace: Workspace
+    workspace: ResultsFolder
     token: Path
     published: Path
     experiment: str
@@ -111,7 +111,7 @@ class Order:
     settings: Mapping[str, str]
     tags: Mapping[str, str] = field(default_factory=dict)
 
-    def job(self, listener: Listener) -> Job:
+    def job(self, listener: Listener) -> ExecutionContext:
         """The job on this machine.
 
         Raises:
@@ -119,15 +119,15 @@ class Order:
             StoreError: if it cannot reach the store.
         """
         os.environ.update(self.settings)
-        code = source()
+        code = code_version()
         if code.commit != self.commit:
             listener.warned(
                 f"{socket.gethostname()} has the code of commit {code.commit[:7]}, this command that of "
                 f"{self.commit[:7]}: its runs say so in the store."
             )
-        workspace = self.workspace if self.token.exists() else Workspace(self.workspace.results)
+        workspace = self.workspace if self.token.exists() else ResultsFolder(self.workspace.results)
         workspace.check_writable()
-        return Job(
+        return ExecutionContext(
             store=Store(self.uri, workspace, code),
             workspace=workspace,
             published=self.published,
@@ -140,7 +140,9 @@ class Order:
         )
 
 
-def carry_out(order: Order, item: Item, mailbox: Any, names: list[str], *before: Outcome) -> Outcome:
+def run_task(
+    order: TaskContext, item: PlannedRun, mailbox: Any, names: list[str], *before: Outcome
+) -> Outcome:
     """One run, wherever Ray has put it; begun anew by Ray where its worker or machine dies.
 
     Args:
@@ -158,7 +160,7 @@ def carry_out(order: Order, item: Item, mailbox: Any, names: list[str], *before:
 
     host = socket.gethostname()
     times = ray.get(mailbox.begin.remote(item.run_id, host))
-    sender = Sender(mailbox, item.run_id)
+    sender = RemoteListener(mailbox, item.run_id)
     try:
         job = order.job(sender)
         if times > 1 and order.token.exists():

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from cdd.data.dataset_facts import Count, real_dataset, real_datasets
-from cdd.data.extent import Extent, extent
+from cdd.data.dataset_size import DatasetSize, dataset_size
 from cdd.data.records import evaluated, labels_of_evaluated, training_set
 from cdd.data.registry import listed, load, read_copy
 from cdd.data.verify import verify
@@ -78,8 +78,8 @@ def test_tuning_takes_a_fifth_of_every_class_and_no_test_image(name, tmp_path):
 @each_name
 def test_the_published_size_is_planned_with(name):
     classes = CLASSES[name]
-    assert extent(small(name)) == Extent(classes, 50_000, 10_000)
-    assert extent(small(name, "classification-tuning")) == Extent(classes, 40_000, 10_000)
+    assert dataset_size(small(name)) == DatasetSize(classes, 50_000, 10_000)
+    assert dataset_size(small(name, "classification-tuning")) == DatasetSize(classes, 40_000, 10_000)
 
 
 def test_other_sizes_are_resized_with_pillows_bilinear_filter(tmp_path):
@@ -212,7 +212,7 @@ def test_retrieval_on_cifar_is_refused_before_anything_is_read(name, use):
     said = (
         "data for|data set for classification.*Use data.use=classification or data.use=classification-tuning"
     )
-    for ask in (load, extent):
+    for ask in (load, dataset_size):
         with pytest.raises(ValueError, match=said):
             ask(small(name, use))
 
@@ -220,7 +220,7 @@ def test_retrieval_on_cifar_is_refused_before_anything_is_read(name, use):
 @pytest.mark.parametrize("name", ["veri776", "msmt17", "in-shop"])
 @pytest.mark.parametrize("use", ["classification", "classification-tuning"])
 def test_classification_of_retrieval_data_sets_is_refused(name, use):
-    for ask in (load, extent):
+    for ask in (load, dataset_size):
         with pytest.raises(ValueError, match=r"not trained on\. Use data.use=standard or data.use=tuning"):
             ask(small(name, use))
 

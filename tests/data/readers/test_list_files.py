@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdd.data.listing import Listing
+from cdd.data.image_list import ImageList
 from cdd.data.readers.list_files import distinct, lines_of, number_of, path_in
 from cdd.data.registry import listed
 from cdd.errors import DataError
@@ -30,7 +30,7 @@ WRITERS: dict[str, tuple[str, Callable[[Path], Path], str]] = {
 each_list = pytest.mark.parametrize("kind", WRITERS)
 
 
-def written(kind: str, root: Path) -> tuple[Callable[[], Listing], Path]:
+def written(kind: str, root: Path) -> tuple[Callable[[], ImageList], Path]:
     """What lists a copy of this kind, and one of its lists."""
     name, write, file = WRITERS[kind]
     folder = write(root)
@@ -139,7 +139,7 @@ def test_a_list_that_is_no_utf_8_is_named(kind, content, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def trees(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Callable[[], Listing], Path, bytes]]:
+def trees(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Callable[[], ImageList], Path, bytes]]:
     found = {kind: written(kind, tmp_path_factory.mktemp(kind)) for kind in WRITERS}
     return {kind: (find, path, path.read_bytes()) for kind, (find, path) in found.items()}
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cdd.data.listing import Listing
+from cdd.data.image_list import ImageList
 from cdd.data.records import evaluated, training_set
 from cdd.data.registry import listed, load
 from cdd.data.sampler import identity_batches
@@ -34,12 +34,12 @@ def small(name, **changes):
     return Data(name=name, height=12, width=8, **changes)
 
 
-def written(name: str, layout: str, root: Path, **changes) -> Listing:
+def written(name: str, layout: str, root: Path, **changes) -> ImageList:
     LAYOUTS[name][layout](root)
     return listed(small(name, **changes), root)
 
 
-def structure(listing: Listing) -> Counter[object]:
+def structure(listing: ImageList) -> Counter[object]:
     """What does not depend on names: who is together with whom, seen how often by which camera."""
     groups: dict[int, Counter[object]] = {}
     for record in listing.records:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from cdd.data.registry import load
-from experiments.schema.claim import Final
-from reproduce.claims.evaluate import judged
+from experiments.schema.claim import FinalMetric
+from reproduce.claims.evaluate import evaluate_claims
 from reproduce.statistics.verdicts import NOT_TESTED, REPRODUCED
 from reproduce.storage.query_results import read_chance
 from tests.reproduce.fakes import a_student, a_teacher
@@ -17,13 +17,13 @@ from tests.reproduce.recorded import COST, MAP, THAN, answers, claim, evidence, 
 @pytest.mark.parametrize("measure", [MAP, COST], ids=["accuracy", "cost"])
 @pytest.mark.parametrize("by_query", [True, False])
 def test_a_run_near_chance_is_evidence_of_nothing(
-    tmp_path: Path, chance: float, verdict: str, measure: Final, by_query: bool
+    tmp_path: Path, chance: float, verdict: str, measure: FinalMetric, by_query: bool
 ) -> None:
     for seed in range(3):
         better = answers(0.52, 0.0001, seed) if by_query else None
         record(tmp_path, a_teacher("mini", seed), precision=answers(0.5, 0.0001, seed), chance=chance)
         record(tmp_path, a_student("mini", seed), precision=better, parameters=1e6, chance=chance)
-    (found,) = judged([claim(measure, relation="no less", margin=1.0)], evidence(tmp_path))
+    (found,) = evaluate_claims([claim(measure, relation="no less", margin=1.0)], evidence(tmp_path))
     assert found.verdict == verdict
     if verdict == NOT_TESTED:
         assert "Teacher is near chance: mAP 50.00 %" in found.reason
@@ -37,7 +37,7 @@ def test_a_few_steps_are_near_chance(tmp_path: Path, seeds: int, level: float) -
     for seed in range(seeds):
         record(tmp_path, a_teacher("mini", seed), precision=answers(level, 0.01, seed), chance=0.0064)
         record(tmp_path, a_student("mini", seed), precision=answers(level + 0.001, 0.01, seed), chance=0.0064)
-    (found,) = judged([claim(relation="no less", margin=0.5)], evidence(tmp_path))
+    (found,) = evaluate_claims([claim(relation="no less", margin=0.5)], evidence(tmp_path))
     assert found.verdict == NOT_TESTED and "Student is near chance" in found.reason
 
 
@@ -45,7 +45,7 @@ def test_without_chance_there_is_nothing_to_compare_with(tmp_path: Path) -> None
     for seed in range(2):
         record(tmp_path, a_teacher("mini", seed), precision=answers(0.02, 0.001, seed))
         record(tmp_path, a_student("mini", seed), precision=answers(0.02, 0.001, seed))
-    (found,) = judged([claim(relation="no less", margin=0.5)], evidence(tmp_path))
+    (found,) = evaluate_claims([claim(relation="no less", margin=0.5)], evidence(tmp_path))
     assert found.verdict == REPRODUCED
 
 

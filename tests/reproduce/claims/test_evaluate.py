@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.schema.claim import ChannelsSaved, Final, Pair, Printed, PublishedClaim, RunOf
+from experiments.schema.claim import ChannelsSaved, Claim, Comparison, FinalMetric, QuotedNumber, RunRef
 from experiments.schema.table import Row
-from reproduce.claims.evaluate import judged, judged_rows
-from reproduce.evidence.run_lookup import Evidence
+from reproduce.claims.evaluate import evaluate_claims, judged_rows
+from reproduce.evidence.run_lookup import RunLookup
 from reproduce.planning.overrides import parse
-from reproduce.statistics.judged_claim import ONE_SEED, JudgedClaim
+from reproduce.statistics.claim_verdict import ONE_SEED, ClaimVerdict
 from reproduce.statistics.verdicts import CONTRADICTED, DIRECTION, INCONCLUSIVE, NOT_TESTED, REPRODUCED
 from tests.reproduce.fakes import STUDENT, TEACHER, a_student, a_teacher, row, table
 from tests.reproduce.recorded import COST, MAP, OF, THAN, claim, evidence, pair_of_records, record
@@ -21,9 +21,9 @@ from tests.reproduce.recorded import COST, MAP, OF, THAN, claim, evidence, pair_
 MARGINS = ("no less", "same")
 
 
-def judge(folder: Path, *claims: PublishedClaim, seeds: range = range(5)) -> JudgedClaim:
+def judge(folder: Path, *claims: Claim, seeds: range = range(5)) -> ClaimVerdict:
     """The first of these claims, judged together."""
-    return judged(claims, evidence(folder), seeds)[0]
+    return evaluate_claims(claims, evidence(folder), seeds)[0]
 
 
 @pytest.mark.parametrize(
@@ -43,19 +43,19 @@ def test_direction_and_size_decide(
 ) -> None:
     for seed, advantage in enumerate(advantages):
         pair_of_records(tmp_path, seed, advantage)
-    (found,) = judged([claim(size=size)], _without_figures(tmp_path), range(5))
+    (found,) = evaluate_claims([claim(size=size)], _without_figures(tmp_path), range(5))
     assert found.verdict == verdict
     assert found.interval is not None and found.interval.seeds == 3
     assert found.interval.mean == pytest.approx(100 * np.mean(advantages), abs=0.02)
 
 
-def _without_figures(folder: Path) -> Evidence:
+def _without_figures(folder: Path) -> RunLookup:
     """The same runs behind rows for which the paper prints nothing."""
 
     def bare(of: Row) -> Row:
         return replace(of, entries={title: replace(entry, paper={}) for title, entry in of.entries.items()})
 
-    return Evidence(folder, "mini", {"tiny": table(bare(TEACHER), bare(STUDENT))})
+    return RunLookup(folder, "mini", {"tiny": table(bare(TEACHER), bare(STUDENT))})
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_swapped_runs_contradict_what_was_reproduced(tmp_path: Path) -> None:
         pair_of_records(tmp_path, seed, 0.03 + seed / 1000, 0.02)
     found, swapped = (
         judge(tmp_path, claim(size=3.0)),
-        judge(tmp_path, claim(size=3.0, pairs=(Pair(THAN, OF),))),
+        judge(tmp_path, claim(size=3.0, pairs=(Comparison(THAN, OF),))),
     )
     assert (found.verdict, swapped.verdict) == (REPRODUCED, CONTRADICTED)
     assert found.interval is not None and swapped.interval is not None
@@ -109,7 +109,7 @@ def test_one_seed_borrows_the_spread_of_runs_that_have_several(tmp_path: Path) -
         record(tmp_path, a_teacher("mini", seed), precision=[level] * 120)
     found = judge(tmp_path, claim(size=2.0))
     assert (found.verdict, found.certainty) == (INCONCLUSIVE, "queries; 1 seed, spread of other runs")
-    assert found.interval is not None and found.interval.borrowed
+    assert found.interval is not None and found.interval.pooled_from_other_runs
     assert found.interval.spread is not None
     assert found.interval.spread.deviation == pytest.approx(10 * np.sqrt(2), rel=0.01)
     assert found.more_seeds is not None and found.more_seeds > 10 and not found.command
@@ -139,7 +139,7 @@ def test_only_seeds_that_both_runs_have_are_compared(tmp_path: Path) -> None:
 def test_one_seed_decides_nothing(tmp_path: Path, advantage: float, fields: dict[str, Any]) -> None:
     pair_of_records(tmp_path, 0, advantage, 0.01)
     assert judge(tmp_path, claim(**fields)).verdict == INCONCLUSIVE
-    assert judge(tmp_path, claim(**fields, pairs=(Pair(THAN, OF),))).verdict == INCONCLUSIVE
+    assert judge(tmp_path, claim(**fields, pairs=(Comparison(THAN, OF),))).verdict == INCONCLUSIVE
 
 
 @pytest.mark.parametrize("pruned", ["student", "teacher", "neither"])
@@ -157,7 +157,7 @@ def test_rows_are_judged_by_the_claims_that_compare_them(
 ) -> None:
     for seed in range(3):
         pair_of_records(tmp_path, seed, 0.02)
-    elsewhere = claim(name="elsewhere", pairs=(Pair(RunOf("table9", "A", "Shelf")),))
+    elsewhere = claim(name="elsewhere", pairs=(Comparison(RunRef("table9", "A", "Shelf")),))
     monkeypatch.setattr("experiments.registry.claims", lambda: (elsewhere, claim(size=2.0)))
     (found,) = judged_rows("tiny", evidence(tmp_path))
     assert found == judge(tmp_path, claim(size=2.0))
@@ -194,9 +194,9 @@ def test_a_pruned_networks_count_borrows_the_relative_spread_of_others(tmp_path:
 def test_every_pair_must_hold_and_the_weakest_is_shown(tmp_path: Path) -> None:
     for seed in range(3):
         pair_of_records(tmp_path, seed, 0.02)
-    found = judge(tmp_path, claim(size=2.0, pairs=(Pair(OF, THAN), Pair(THAN, OF))))
+    found = judge(tmp_path, claim(size=2.0, pairs=(Comparison(OF, THAN), Comparison(THAN, OF))))
     assert (found.verdict, found.holding) == (CONTRADICTED, 1)
-    assert found.weakest is not None and found.weakest.pair == Pair(THAN, OF)
+    assert found.weakest is not None and found.weakest.pair == Comparison(THAN, OF)
     assert found.as_plain()["weakest_pair"] == "Teacher to Student"
 
 
@@ -204,10 +204,12 @@ def test_a_missing_run_leaves_a_claim_untested_unless_another_pair_contradicts_i
     for seed in range(3):
         pair_of_records(tmp_path, seed, 0.02)
     third = table(TEACHER, STUDENT, row("Other", lambda scale, seed: a_student(scale, seed + 100)))
-    known = Evidence(tmp_path, "mini", {"tiny": third})
-    other = Pair(OF, RunOf("tiny", "Other", "Shelf"))
-    lacking, contradicted = judged(
-        [claim(pairs=(Pair(OF, THAN), other)), claim(pairs=(Pair(THAN, OF), other))], known, range(3)
+    known = RunLookup(tmp_path, "mini", {"tiny": third})
+    other = Comparison(OF, RunRef("tiny", "Other", "Shelf"))
+    lacking, contradicted = evaluate_claims(
+        [claim(pairs=(Comparison(OF, THAN), other)), claim(pairs=(Comparison(THAN, OF), other))],
+        known,
+        range(3),
     )
     assert (lacking.verdict, lacking.reason) == (NOT_TESTED, "not run: Other")
     assert lacking.command == "python -m reproduce tiny --scale mini"
@@ -222,8 +224,8 @@ def test_nothing_is_judged_without_a_run(tmp_path: Path) -> None:
 
 def test_figures_that_the_paper_copied_cannot_be_tested(tmp_path: Path) -> None:
     cited = table(TEACHER, STUDENT, row("Cited", None, mAP=70.0))
-    pairs = (Pair(OF, RunOf("tiny", "Cited", "Shelf")),)
-    (found,) = judged([claim(pairs=pairs)], Evidence(tmp_path, "mini", {"tiny": cited}), range(3))
+    pairs = (Comparison(OF, RunRef("tiny", "Cited", "Shelf")),)
+    (found,) = evaluate_claims([claim(pairs=pairs)], RunLookup(tmp_path, "mini", {"tiny": cited}), range(3))
     assert found.verdict == NOT_TESTED and "copied the figures of Cited" in found.reason
     assert (found.size, found.command) == (9.5, "")
 
@@ -241,13 +243,13 @@ def test_runs_on_different_data_are_not_compared(tmp_path: Path) -> None:
 
 def test_a_row_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="tiny has no run 'Nobody'"):
-        judge(tmp_path, claim(pairs=(Pair(RunOf("tiny", "Nobody", "Shelf"), THAN),)))
+        judge(tmp_path, claim(pairs=(Comparison(RunRef("tiny", "Nobody", "Shelf"), THAN),)))
 
 
 def test_the_teacher_of_a_row_is_found_by_its_role(tmp_path: Path) -> None:
     for seed in range(3):
         pair_of_records(tmp_path, seed, 0.02)
-    by_role = claim(size=2.0, pairs=(Pair(OF, replace(OF, role="teacher")),))
+    by_role = claim(size=2.0, pairs=(Comparison(OF, replace(OF, role="teacher")),))
     assert judge(tmp_path, by_role).interval == judge(tmp_path, claim(size=2.0)).interval
 
 
@@ -256,9 +258,9 @@ def test_the_teacher_of_a_row_is_found_by_its_role(tmp_path: Path) -> None:
     [(-0.5, MAP, False), (-0.54, MAP, False), (-1.0, MAP, True), (75.0, COST, False), (60.0, COST, True)],
 )
 def test_a_text_that_differs_from_its_table_is_shown(
-    tmp_path: Path, printed: float, measure: Final, contradicts: bool
+    tmp_path: Path, printed: float, measure: FinalMetric, contradicts: bool
 ) -> None:
-    told = Printed(f"{printed} somehow", printed, "Section 9")
+    told = QuotedNumber(f"{printed} somehow", printed, "Section 9")
     found = judge(tmp_path, claim(measure, printed=(told,)))
     assert found.size == (75.0 if measure is COST else -0.5)
     assert bool(found.contradictions) == contradicts

@@ -9,13 +9,20 @@ import pytest
 
 from cdd.data.registry import load
 from cdd.recipe import Recipe
-from experiments.schema.claim import ChannelsSaved, Dip, EarlyMean, FindsItself, Measure, Recovery
-from reproduce.claims.measures import difference, figure
-from reproduce.evidence.run_lookup import RunEvidence
+from experiments.schema.claim import (
+    ChannelsSaved,
+    DropAtResetting,
+    EarlyMean,
+    Measure,
+    RecoveryAfterResetting,
+    SelfRetrievalRate,
+)
+from reproduce.claims.measures import difference, value
+from reproduce.evidence.run_lookup import ClaimRun
 from tests.reproduce.fakes import ACCURACY, a_student, a_teacher
 from tests.reproduce.recorded import COST, IDENTITIES, MAP, OF, THAN, answers, evidence, record
 
-MakeSides = Callable[..., tuple[RunEvidence, RunEvidence]]
+MakeSides = Callable[..., tuple[ClaimRun, ClaimRun]]
 COURSE = [0.1, 0.2, 0.6]
 """RGGR starts after the first of three epochs."""
 
@@ -24,7 +31,7 @@ COURSE = [0.1, 0.2, 0.6]
 def sides(tmp_path: Path) -> MakeSides:
     """Student and teacher, recorded with these figures of the student."""
 
-    def make(**student: Any) -> tuple[RunEvidence, RunEvidence]:
+    def make(**student: Any) -> tuple[ClaimRun, ClaimRun]:
         record(tmp_path, a_teacher("mini", 0), precision=answers(0.5, 0.1), channels=[8, 4, 4, 2])
         record(tmp_path, a_student("mini", 0), precision=answers(0.6, 0.2), **student)
         known = evidence(tmp_path)
@@ -60,24 +67,24 @@ def test_channels_are_counted_together_or_in_one_block(
 
 
 @pytest.mark.parametrize(
-    ("measure", "value"),
+    ("measure", "expected"),
     [
         (EarlyMean(ACCURACY, 2 / 3), 15.0),
-        (Dip(ACCURACY, 1 / 3), -10.0),
-        (Recovery(ACCURACY, 1 / 3), 40.0),
-        (Dip(ACCURACY, 2 / 3), -30.0),
+        (DropAtResetting(ACCURACY, 1 / 3), -10.0),
+        (RecoveryAfterResetting(ACCURACY, 1 / 3), 40.0),
+        (DropAtResetting(ACCURACY, 2 / 3), -30.0),
     ],
 )
-def test_a_course_is_read_by_its_epochs(sides: MakeSides, measure: Measure, value: float) -> None:
+def test_a_course_is_read_by_its_epochs(sides: MakeSides, measure: Measure, expected: float) -> None:
     of, than = sides(history=COURSE)
-    assert figure(measure, of) == pytest.approx(value)
-    assert figure(measure, than) is None
+    assert value(measure, of) == pytest.approx(expected)
+    assert value(measure, than) is None
 
 
 def test_a_course_with_gaps_has_no_figure(sides: MakeSides) -> None:
     of, _ = sides(history=COURSE[:1])
-    assert figure(EarlyMean(ACCURACY, 2 / 3), of) is None
-    assert figure(Recovery(ACCURACY, 1 / 3), of) is None
+    assert value(EarlyMean(ACCURACY, 2 / 3), of) is None
+    assert value(RecoveryAfterResetting(ACCURACY, 1 / 3), of) is None
 
 
 def test_a_gallery_is_read_for_its_own_run_alone(tmp_path: Path, sides: MakeSides) -> None:
@@ -91,11 +98,11 @@ def test_a_gallery_is_read_for_its_own_run_alone(tmp_path: Path, sides: MakeSide
     path.parent.mkdir()
     path.write_text("\n".join(["run_id,query,rank,image,similarity,query_class,image_class", *lines]) + "\n")
     (path.parent / "another.csv").write_text("run,epoch\na,1\n")
-    found = difference(FindsItself(), of, None)
+    found = difference(SelfRetrievalRate(), of, None)
     assert found is not None and found.by_query is not None and found.identities is not None
     assert (found.value, found.by_query.tolist()) == (75.0, [100, 100, 100, 0])
     assert found.identities.tolist() == [0, 1, 0, 1]
-    assert difference(FindsItself(), than, None) is None
+    assert difference(SelfRetrievalRate(), than, None) is None
 
 
 def test_identities_of_embedded_data_are_asked_of_the_data_and_nothing_is_written(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from reproduce.claims.thread_spread import remember, thread_spread
-from reproduce.storage.run_record import Record
+from reproduce.storage.run_record import RunRecord
 
 
-def made(threads: int, precision: float, run_id: str = "0123456789ab") -> Record:
-    return Record(
+def made(threads: int, precision: float, run_id: str = "0123456789ab") -> RunRecord:
+    return RunRecord(
         run_id=run_id,
         recipe={},
         metrics={"a/mAP": precision, "parameters": 1e6},

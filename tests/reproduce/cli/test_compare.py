@@ -8,7 +8,7 @@ import pytest
 from experiments.registry import Summary
 from experiments.schema.table import Table
 from reproduce.evidence.comparison import differing_fields
-from reproduce.pipeline.drawer import Drawn
+from reproduce.pipeline.drawer import RenderedArtifact
 from tests.reproduce.fakes import a_student, a_teacher, accuracy
 from tests.reproduce.said import Said
 from tests.small import student_recipe
@@ -18,7 +18,7 @@ TEACHER, STUDENT = a_teacher("mini", 0), a_student("mini", 0)
 
 @pytest.fixture
 def compare(
-    run: Callable[..., list[Drawn]],
+    run: Callable[..., list[RenderedArtifact]],
     results: Path,
     tables: dict[str, Table],
     monkeypatch: pytest.MonkeyPatch,

@@ -12,12 +12,12 @@ from cdd.training.observer import Progress
 from reproduce.cli.printing import _grid
 from reproduce.cli.progress import Display
 from reproduce.planning.duration import Estimate
-from reproduce.planning.plan import Item
+from reproduce.planning.plan import PlannedRun
 from reproduce.statistics.verdicts import CONTRADICTED
-from reproduce.tables.sheet import Block
+from reproduce.tables.rendered_table import Block
 from tests.reproduce.fakes import a_teacher
 
-ITEM = Item(a_teacher("mini", 0), ("Teacher", "Same"), "run", "never run", Estimate(None, ""))
+ITEM = PlannedRun(a_teacher("mini", 0), ("Teacher", "Same"), "run", "never run", Estimate(None, ""))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from cdd.architecture import Backbone, SmallNetwork, VisionTransformer
 from cdd.contract import Fidelity, Settings
 from cdd.method_keys import methods_by_key
 from cdd.methods.capacity_dynamic import RetrievalGuided, WeightGuided
-from cdd.methods.quantised_embedding import QuEST
+from cdd.methods.quest.quest import QuEST
 from cdd.recipe import (
     Augmentation,
     Batch,

@@ -9,7 +9,7 @@ import pytest
 from experiments.schema.table import Table
 from reproduce.errors import StoreError
 from reproduce.execution.invocation import Invocation
-from reproduce.pipeline.session import Session
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
 from reproduce.tracking.model_logging import log_deployed
 from reproduce.tracking.store import Store
 from tests.reproduce.fakes import TEACHER, FakeTraining, Recorder, a_teacher, table
@@ -70,7 +70,7 @@ def test_only_one_that_nobody_works_on_is_closed(store: Store, listener: Recorde
 
 
 def test_a_deleted_experiment_stops_the_command_before_the_first_training(
-    session: Callable[..., Session], tables: dict[str, Table], training: FakeTraining, store: Store
+    session: Callable[..., ArtifactPipeline], tables: dict[str, Table], training: FakeTraining, store: Store
 ) -> None:
     tables["other"] = table(TEACHER, name="other")
     store.client.delete_experiment(store.experiment("other-mini"))

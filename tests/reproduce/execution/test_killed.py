@@ -13,7 +13,7 @@ import torch
 
 from cdd.models.deployed import load_deployed
 from reproduce.storage.provenance import ROOT
-from reproduce.storage.results_folder import Workspace
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.tracking.connection import tracking_uri
 from reproduce.tracking.store import Store
 from tests.reproduce.commands import MINUTES, Moment, command, ended, prepared, results_of, start
@@ -99,7 +99,7 @@ def test_a_killed_run_ends_with_the_same_numbers(unbroken: Path, killed: Path) -
 
 
 def test_the_logged_model_of_a_killed_run_is_its_deployed_network(killed: Path) -> None:
-    store = Store(tracking_uri(killed), Workspace(killed.resolve()), CODE)
+    store = Store(tracking_uri(killed), ResultsFolder(killed.resolve()), CODE)
     images = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(2))
     for run_id, (stored,) in store.trainings().items():
         model = mlflow.pytorch.load_model(stored.tags["cdd.model"])
@@ -109,7 +109,7 @@ def test_the_logged_model_of_a_killed_run_is_its_deployed_network(killed: Path) 
 
 
 def test_no_metric_of_a_killed_run_has_two_points_at_one_step(killed: Path) -> None:
-    store = Store(tracking_uri(killed), Workspace(killed.resolve()), CODE)
+    store = Store(tracking_uri(killed), ResultsFolder(killed.resolve()), CODE)
     trainings = store.trainings()
     assert len(trainings) == RUNS
     for run_id, runs in trainings.items():
@@ -127,7 +127,7 @@ def test_no_metric_of_a_killed_run_has_two_points_at_one_step(killed: Path) -> N
 
 
 def test_a_killed_table_leaves_no_parent_running(killed: Path) -> None:
-    store = Store(tracking_uri(killed), Workspace(killed.resolve()), CODE)
+    store = Store(tracking_uri(killed), ResultsFolder(killed.resolve()), CODE)
     experiments = [found.experiment_id for found in store.client.search_experiments()]
     parents = store.client.search_runs(experiments, "tags.`cdd.kind` = 'invocation'")
     # Where the last kill came after all was delivered, the last command had nothing to train.
@@ -140,7 +140,7 @@ def test_two_processes_share_the_work_and_train_nothing_twice(tmp_path: Path, em
     processes = [start(folder), start(folder)]
     said = [ended(process) for process in processes]
     assert any("is being run by another process: waiting" in text for text in said)
-    trainings = Store(tracking_uri(folder), Workspace(folder.resolve()), CODE).trainings()
+    trainings = Store(tracking_uri(folder), ResultsFolder(folder.resolve()), CODE).trainings()
     assert [len(runs) for runs in trainings.values()] == [1] * RUNS
     epochs = [line for text in said for line in text.splitlines() if "  loss " in line]
     assert len(epochs) == 4 * RUNS

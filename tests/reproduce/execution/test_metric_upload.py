@@ -20,8 +20,8 @@ from cdd.result import Epoch
 from cdd.training.observer import Progress
 from experiments.schema.table import Table
 from reproduce.errors import StoreError
-from reproduce.execution.metric_upload import Delivery
-from reproduce.pipeline.session import Session
+from reproduce.execution.metric_upload import MetricUploader
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
 from reproduce.storage.provenance import ROOT
 from reproduce.tracking.store import Store
 from reproduce.tracking.training_run import TrackedRun
@@ -81,7 +81,7 @@ def complete_steps(store: Store) -> dict[str, list[int]]:
 
 @pytest.mark.parametrize("epochs", [range(1, 2), range(2, 3), range(1, 3)], ids=str)
 def test_an_outage_while_training_costs_one_warning_and_no_point(
-    session: Callable[..., Session],
+    session: Callable[..., ArtifactPipeline],
     training: FakeTraining,
     store: Store,
     listener: Recorder,
@@ -97,7 +97,7 @@ def test_an_outage_while_training_costs_one_warning_and_no_point(
 
 
 def test_an_outage_to_the_end_leaves_the_run_to_the_next_command(
-    session: Callable[..., Session],
+    session: Callable[..., ArtifactPipeline],
     training: FakeTraining,
     store: Store,
     outage: Outage,
@@ -130,7 +130,7 @@ def test_an_outage_to_the_end_leaves_the_run_to_the_next_command(
     ids=lambda fault: fault[1],
 )
 def test_a_store_that_fails_in_whatever_way_stops_no_training_and_gets_all_later(
-    session: Callable[..., Session],
+    session: Callable[..., ArtifactPipeline],
     training: FakeTraining,
     store: Store,
     listener: Recorder,
@@ -151,7 +151,7 @@ def test_a_store_that_fails_in_whatever_way_stops_no_training_and_gets_all_later
 
 
 def test_a_store_that_answers_only_after_the_first_epoch_gets_one_run(
-    session: Callable[..., Session],
+    session: Callable[..., ArtifactPipeline],
     training: FakeTraining,
     store: Store,
     outage: Outage,
@@ -172,7 +172,7 @@ def test_a_store_that_answers_only_after_the_first_epoch_gets_one_run(
 
 @pytest.mark.parametrize("lost", [1, 2, 3, 4, 5, 6])
 def test_half_of_a_batch_that_got_through_is_not_sent_again(
-    session: Callable[..., Session],
+    session: Callable[..., ArtifactPipeline],
     training: FakeTraining,
     store: Store,
     outage: Outage,
@@ -200,7 +200,7 @@ def test_deliveries_keep_their_distance(monkeypatch: pytest.MonkeyPatch) -> None
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     tracked, listener = FakeTracked(), Recorder()
-    delivery = Delivery(lambda: tracked, listener, RECIPE, 0)  # type: ignore[arg-type, return-value]
+    delivery = MetricUploader(lambda: tracked, listener, RECIPE, 0)  # type: ignore[arg-type, return-value]
     for number, moment in enumerate([100.0, 101.0, 102.5], start=1):
         now[0] = moment
         delivery.epoch_finished(Epoch(number=number, metrics={}))
@@ -241,12 +241,12 @@ def test_progress_is_passed_on() -> None:
 
     listener = Steps()
     progress = Progress(epoch=1, epochs=3, step=2, steps=9, loss=0.5)
-    Delivery(lambda: pytest.fail("not needed"), listener, RECIPE, 0).stepped(progress)
+    MetricUploader(lambda: pytest.fail("not needed"), listener, RECIPE, 0).stepped(progress)
     assert listener.last == progress
 
 
 def test_a_store_out_of_reach_is_an_error_before_any_training(
-    session: Callable[..., Session], training: FakeTraining, monkeypatch: pytest.MonkeyPatch
+    session: Callable[..., ArtifactPipeline], training: FakeTraining, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     started = time.monotonic()
@@ -273,7 +273,7 @@ def test_the_command_line_says_so_in_one_line_with_exit_code_1(tmp_path: Path) -
 
 
 def test_show_draws_from_records_where_the_store_is_out_of_reach(
-    session: Callable[..., Session],
+    session: Callable[..., ArtifactPipeline],
     training: FakeTraining,
     listener: Recorder,
     monkeypatch: pytest.MonkeyPatch,

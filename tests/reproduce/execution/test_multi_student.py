@@ -8,13 +8,13 @@ import pytest
 from cdd.errors import DivergenceError
 from cdd.methods.capacity_dynamic import CapacityDynamic
 from cdd.recipe import Recipe
-from cdd.training.multi_student import ALONE, seat_here
+from cdd.training.multi_student import UNSHARED, current_slot
 from experiments.schema.scale import Scale
 from experiments.schema.table import Table
 from reproduce.errors import UsageError
 from reproduce.execution.multi_student import launcher
-from reproduce.pipeline.drawer import Drawn
-from reproduce.pipeline.session import Session
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
+from reproduce.pipeline.drawer import RenderedArtifact
 from reproduce.tracking.store import Store
 from tests.reproduce.fakes import (
     TEACHER,
@@ -50,8 +50,8 @@ class Shared(FakeTraining):
         self.rooms: dict[str, int | None] = {}
 
     def __call__(self, recipe: Recipe, *given: object, **more: object):
-        seat = seat_here()
-        self.rooms[recipe.run_id] = None if seat is ALONE else id(seat._room)  # type: ignore[attr-defined]
+        slot = current_slot()
+        self.rooms[recipe.run_id] = None if slot is UNSHARED else id(slot._room)  # type: ignore[attr-defined]
         return super().__call__(recipe, *given, **more)  # type: ignore[arg-type]
 
     @property
@@ -85,21 +85,21 @@ def shared(training: FakeTraining) -> Shared:
 
 @pytest.fixture
 def command(
-    session: Callable[..., Session], tables: dict[str, Table], listener: Several, shared: Shared
-) -> Callable[..., Drawn]:
+    session: Callable[..., ArtifactPipeline], tables: dict[str, Table], listener: Several, shared: Shared
+) -> Callable[..., RenderedArtifact]:
     """Runs the table of a teacher and its three students, so many at once."""
     rows = [row(f"Student {weight}", student(weight)) for weight in WEIGHTS]
     tables["tiny"] = table(TEACHER, *rows)
 
-    def run(most: int, **request: object) -> Drawn:
-        (drawn,) = Session(session(**request).request, listener, launcher(most)).run(shared)
+    def run(most: int, **request: object) -> RenderedArtifact:
+        (drawn,) = ArtifactPipeline(session(**request).request, listener, launcher(most)).run(shared)
         return drawn
 
     return run
 
 
 def test_students_of_one_teacher_are_trained_in_one_room(
-    command: Callable[..., Drawn], shared: Shared, store: Store, listener: Several
+    command: Callable[..., RenderedArtifact], shared: Shared, store: Store, listener: Several
 ) -> None:
     drawn = command(3)
     assert drawn.complete
@@ -114,21 +114,21 @@ def test_students_of_one_teacher_are_trained_in_one_room(
 
 @pytest.mark.parametrize(("most", "sizes"), [(2, [2]), (1, []), (9, [3])])
 def test_there_are_never_more_in_a_room_than_asked_for(
-    command: Callable[..., Drawn], shared: Shared, most: int, sizes: list[int]
+    command: Callable[..., RenderedArtifact], shared: Shared, most: int, sizes: list[int]
 ) -> None:
     assert command(most).complete
     assert [len(group) for group in shared.groups] == sizes
     assert len(shared.epochs) == len(set(shared.epochs)) == 12
 
 
-def test_seeds_have_rooms_of_their_own(command: Callable[..., Drawn], shared: Shared) -> None:
+def test_seeds_have_rooms_of_their_own(command: Callable[..., RenderedArtifact], shared: Shared) -> None:
     assert command(3, seeds=[0, 1]).complete
     assert [len(group) for group in shared.groups] == [3, 3]
     assert set(STUDENTS) in shared.groups
 
 
 def test_one_that_fails_leaves_the_others_their_outcomes(
-    command: Callable[..., Drawn], shared: Shared, store: Store
+    command: Callable[..., RenderedArtifact], shared: Shared, store: Store
 ) -> None:
     def diverge(recipe: Recipe, number: int) -> None:
         if recipe.run_id == STUDENTS[1] and number == 2:
@@ -144,7 +144,9 @@ def test_one_that_fails_leaves_the_others_their_outcomes(
     assert len(shared.epochs) == len(set(shared.epochs)) == 12
 
 
-def test_without_their_teacher_none_of_them_begins(command: Callable[..., Drawn], shared: Shared) -> None:
+def test_without_their_teacher_none_of_them_begins(
+    command: Callable[..., RenderedArtifact], shared: Shared
+) -> None:
     def diverge(recipe: Recipe, number: int) -> None:
         if recipe.teacher is None:
             raise DivergenceError("total nan")
@@ -157,7 +159,7 @@ def test_without_their_teacher_none_of_them_begins(command: Callable[..., Drawn]
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, TypeError])
 def test_what_is_no_failure_of_a_run_ends_the_command_and_is_gone_on_with(
-    command: Callable[..., Drawn], shared: Shared, store: Store, error: type[BaseException]
+    command: Callable[..., RenderedArtifact], shared: Shared, store: Store, error: type[BaseException]
 ) -> None:
     def stop(recipe: Recipe, number: int) -> None:
         if recipe.teacher and number == 2:
@@ -174,7 +176,7 @@ def test_what_is_no_failure_of_a_run_ends_the_command_and_is_gone_on_with(
 
 
 def test_what_another_process_trains_is_left_out_and_waited_for_at_its_turn(
-    command: Callable[..., Drawn], shared: Shared, store: Store, listener: Several
+    command: Callable[..., RenderedArtifact], shared: Shared, store: Store, listener: Several
 ) -> None:
     has_it, may_go = Event(), Event()
 

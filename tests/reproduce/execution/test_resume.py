@@ -9,7 +9,7 @@ from mlflow.entities import Metric
 from cdd.errors import DivergenceError
 from cdd.recipe import Recipe
 from experiments.schema.table import Table
-from reproduce.pipeline.session import Session
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
 from reproduce.tracking.store import Store
 from reproduce.tracking.training_run import TrackedRun
 from tests.reproduce.fakes import TEACHER, FakeTraining, Recorder, a_student, a_teacher, epoch, row, table
@@ -43,7 +43,7 @@ def goes_on(training: FakeTraining) -> None:
 
 @pytest.mark.parametrize("stops", [[1], [2], [3], [3, 2, 1], [2, 2, 3]])
 def test_a_resumed_training_is_the_same_run_with_one_point_per_step(
-    session: Callable[..., Session], training: FakeTraining, store: Store, stops: list[int]
+    session: Callable[..., ArtifactPipeline], training: FakeTraining, store: Store, stops: list[int]
 ) -> None:
     for stop in stops:
         ends_before(training, stop, KeyboardInterrupt())
@@ -60,7 +60,7 @@ def test_a_resumed_training_is_the_same_run_with_one_point_per_step(
 
 
 def test_epochs_that_were_trained_before_are_not_announced_again(
-    session: Callable[..., Session], training: FakeTraining, listener: Recorder
+    session: Callable[..., ArtifactPipeline], training: FakeTraining, listener: Recorder
 ) -> None:
     ends_before(training, 3, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
@@ -73,7 +73,7 @@ def test_epochs_that_were_trained_before_are_not_announced_again(
 
 
 def test_points_of_half_a_batch_are_not_written_again(
-    session: Callable[..., Session], training: FakeTraining, store: Store
+    session: Callable[..., ArtifactPipeline], training: FakeTraining, store: Store
 ) -> None:
     ends_before(training, 2, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
@@ -88,7 +88,7 @@ def test_points_of_half_a_batch_are_not_written_again(
 
 
 def test_completing_twice_adds_nothing(
-    session: Callable[..., Session], training: FakeTraining, store: Store
+    session: Callable[..., ArtifactPipeline], training: FakeTraining, store: Store
 ) -> None:
     session().run(training)
     run = trained(store, RECIPE)
@@ -99,7 +99,10 @@ def test_completing_twice_adds_nothing(
 
 
 def test_system_metrics_go_on_behind_the_earlier_ones(
-    session: Callable[..., Session], training: FakeTraining, store: Store, monkeypatch: pytest.MonkeyPatch
+    session: Callable[..., ArtifactPipeline],
+    training: FakeTraining,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("reproduce.tracking.training_run.SECONDS_BETWEEN_SYSTEM_METRICS", 0.05)
 
@@ -132,7 +135,7 @@ def wait_for_system_metrics(store: Store) -> None:
 
 
 def test_a_diverged_training_fails_with_its_message_and_spares_the_others(
-    session: Callable[..., Session], tables: dict[str, Table], training: FakeTraining, store: Store
+    session: Callable[..., ArtifactPipeline], tables: dict[str, Table], training: FakeTraining, store: Store
 ) -> None:
     tables["tiny"] = table(TEACHER, row("Student", a_student), row("Other", lambda s, seed: a_teacher(s, 7)))
 
@@ -155,7 +158,7 @@ def test_a_diverged_training_fails_with_its_message_and_spares_the_others(
 
 
 def test_an_unexpected_error_is_not_swallowed(
-    session: Callable[..., Session], training: FakeTraining, store: Store
+    session: Callable[..., ArtifactPipeline], training: FakeTraining, store: Store
 ) -> None:
     ends_before(training, 2, TypeError("a mistake in the program"))
     with pytest.raises(TypeError):

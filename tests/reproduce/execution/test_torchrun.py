@@ -15,13 +15,13 @@ import torch
 from typer.testing import CliRunner
 
 from cdd.result import load_result
-from cdd.training.distributed.process_group import Ranks
+from cdd.training.distributed.process_group import ProcessGroup
 from cdd.training.environment import Machine
 from reproduce.cli.app import app
 from reproduce.errors import ProcessesLostError, UsageError
 from reproduce.execution import torchrun as processes
 from reproduce.execution import torchrun_environment
-from reproduce.execution.torchrun import led
+from reproduce.execution.torchrun import distributed_train
 from reproduce.storage.provenance import ROOT
 from tests.reproduce.commands import Moment, prepared
 from tests.reproduce.two_rows import TINY
@@ -86,7 +86,7 @@ def test_a_killed_command_goes_on_and_ends_with_the_weights_of_an_unbroken_one(
     assert result.environment["processes"] == 2
 
 
-class Two(Ranks):
+class Two(ProcessGroup):
     """Stands for the first of two processes: remembers what it says, and may find nobody at a meeting."""
 
     count = 2
@@ -95,16 +95,16 @@ class Two(Ranks):
         self.said: list[Any] = []
         self.come = come
 
-    def from_first(self, value: Any) -> Any:
+    def broadcast_object(self, value: Any) -> Any:
         self.said.append(value)
         return value
 
-    def meet(self, seconds: float) -> None:
+    def barrier(self, seconds: float) -> None:
         if not self.come:
             raise RuntimeError("rank 1 has not come")
 
 
-class Second(Ranks):
+class Second(ProcessGroup):
     """Stands for the second of two processes: is told jobs."""
 
     rank, count = 1, 2
@@ -112,11 +112,11 @@ class Second(Ranks):
     def __init__(self, *jobs: Any) -> None:
         self.jobs = iter([*jobs, None])
 
-    def from_first(self, value: Any) -> Any:
+    def broadcast_object(self, value: Any) -> Any:
         return next(self.jobs)
 
 
-def joined(ranks: Ranks, monkeypatch: pytest.MonkeyPatch) -> None:
+def joined(ranks: ProcessGroup, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reproduce.execution.torchrun.join", lambda device, synchronised_batch_norm: ranks)
 
 
@@ -130,14 +130,14 @@ def train(recipe: str, *, weights: dict[str, Path], observer: object = None) -> 
 
 
 def test_one_process_trains_by_the_function_itself() -> None:
-    with led(train, CPU) as found:
+    with distributed_train(train, CPU) as found:
         assert found is train
 
 
 def test_the_others_are_told_what_is_trained_and_when_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     ranks = Two()
     joined(ranks, monkeypatch)
-    with led(train, CPU) as found:
+    with distributed_train(train, CPU) as found:
         assert found("recipe", weights={}, observer="display").run_id == "display"
     assert ranks.said == [(train, ("recipe",), {"weights": {}}), None]
 
@@ -145,7 +145,7 @@ def test_the_others_are_told_what_is_trained_and_when_it_is_over(monkeypatch: py
 def test_a_failed_training_leaves_the_others_ready_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     ranks = Two()
     joined(ranks, monkeypatch)
-    with led(train, CPU) as found:
+    with distributed_train(train, CPU) as found:
         with pytest.raises(ValueError, match="cannot be trained"):
             found("wrong", weights={})
         found("recipe", weights={})
@@ -157,7 +157,7 @@ def test_a_failure_that_others_do_not_share_ends_the_command(monkeypatch: pytest
     joined(ranks, monkeypatch)
     with (
         pytest.raises(ProcessesLostError, match="process 0 of 2 .*this recipe cannot be trained"),
-        led(train, CPU) as found,
+        distributed_train(train, CPU) as found,
     ):
         found("wrong", weights={})
     assert None not in ranks.said, "nobody listens any more"
@@ -172,14 +172,14 @@ def test_a_follower_trains_what_it_is_told_until_it_is_let_go(monkeypatch: pytes
 
     jobs: list[Any] = [(noted, (recipe,), {"weights": {}}) for recipe in ("one", "wrong", "two")]
     joined(Second(*jobs), monkeypatch)
-    processes.follow(CPU)
+    processes.serve_as_worker(CPU)
     assert trained == ["one", "wrong", "two"]
 
 
 def test_an_unusable_device_is_wrong_use(monkeypatch: pytest.MonkeyPatch) -> None:
     with (
         pytest.raises(UsageError, match="'tpu' is not available"),
-        led(train, Machine(device="tpu")),
+        distributed_train(train, Machine(device="tpu")),
     ):
         pass
 
@@ -188,9 +188,9 @@ def test_an_unusable_device_is_wrong_use(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_processes_other_than_the_first_follow(rank, expected, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", rank)
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert not torchrun_environment.follows()
+    assert not torchrun_environment.is_worker()
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "run")
-    assert torchrun_environment.follows() is expected
+    assert torchrun_environment.is_worker() is expected
 
 
 def test_ray_and_torchrun_are_not_mixed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.schema.figure import Curve, Figure, Mark
+from experiments.schema.figure import Curve, EpochMarker, LearningCurves
 from experiments.schema.table import Table
-from reproduce.evidence.context import Material
+from reproduce.evidence.context import RenderContext
 from reproduce.execution.outcome import Outcome
 from reproduce.figures.curves import draw_figure
-from reproduce.figures.output import DrawnPicture
+from reproduce.figures.output import RenderedFigure
 from reproduce.figures.style import STYLES
-from reproduce.pipeline.session import Session
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
 from reproduce.planning.overrides import parse
-from reproduce.planning.wish import wishes
-from reproduce.storage.results_folder import Workspace
-from reproduce.storage.run_record import Record
+from reproduce.planning.requested_run import requested_runs
+from reproduce.storage.results_folder import ResultsFolder
+from reproduce.storage.run_record import RunRecord
 from tests.reproduce.fakes import ACCURACY, GROUP, FakeTraining, a_student, a_teacher
 
-FIGURE = Figure(
+FIGURE = LearningCurves(
     name="figure9",
     title="Accuracy of two networks on a shelf",
     source="Somebody, CONF 2023, Figure 9",
@@ -34,26 +34,30 @@ FIGURE = Figure(
         Curve(label="Own", recipe=a_student, paper=79.5, own=True),
         Curve(label="Other_& co", recipe=a_teacher),
     ),
-    marks=(Mark(text="it begins", curve="Own", epoch=lambda recipe: recipe.schedule.epochs - 1),),
+    marks=(EpochMarker(text="it begins", curve="Own", epoch=lambda recipe: recipe.schedule.epochs - 1),),
     notes=("One thing to know.",),
 )
 
 
-def drawn(figure: Figure = FIGURE, seeds: tuple[int, ...] = (0, 1), *, run: bool = True) -> DrawnPicture:
+def drawn(
+    figure: LearningCurves = FIGURE, seeds: tuple[int, ...] = (0, 1), *, run: bool = True
+) -> RenderedFigure:
     """Own gains 10 points an epoch from 40, the other 5 from 50; each seed one more; epoch 2 unmeasured."""
-    wanted = wishes(figure, "mini", list(seeds), parse([]))
+    wanted = requested_runs(figure, "mini", list(seeds), parse([]))
     records = {}
-    for wish in wanted if run else []:
-        start, gain = (0.40, 0.10) if wish.label == "Own" else (0.50, 0.05)
-        values = [start + 0.01 * wish.recipe.seed + gain * epoch for epoch in range(3)]
+    for requested in wanted if run else []:
+        start, gain = (0.40, 0.10) if requested.label == "Own" else (0.50, 0.05)
+        values = [start + 0.01 * requested.recipe.seed + gain * epoch for epoch in range(3)]
         history: dict[str, list[float | None]] = {
             "epoch": [1, 2, 3],
             "camera_rule/mAP": [values[0], None, values[2]],
         }
-        run_id = wish.recipe.run_id
-        records[run_id] = Record(run_id, {}, {}, history, None, {"device": "cpu"})
+        run_id = requested.recipe.run_id
+        records[run_id] = RunRecord(run_id, {}, {}, history, None, {"device": "cpu"})
     outcomes = {run_id: Outcome(state="finished", environment={"device": "cpu"}) for run_id in records}
-    return draw_figure(figure, Material(scale="mini", wishes=wanted, outcomes=outcomes, records=records))
+    return draw_figure(
+        figure, RenderContext(scale="mini", requested_runs=wanted, outcomes=outcomes, records=records)
+    )
 
 
 def test_a_figure_of_which_nothing_was_run_says_so_also_without_numbers_of_the_paper() -> None:
@@ -127,14 +131,14 @@ def test_two_curves_of_one_label_or_a_mark_without_a_curve_are_mistakes() -> Non
     with pytest.raises(ValueError, match="two curves of one label"):
         replace(FIGURE, curves=FIGURE.curves * 2)
     with pytest.raises(ValueError, match="marks the curve 'Nobody'"):
-        replace(FIGURE, marks=(Mark(text="x", curve="Nobody", epoch=lambda recipe: 1),))
+        replace(FIGURE, marks=(EpochMarker(text="x", curve="Nobody", epoch=lambda recipe: 1),))
 
 
 def test_a_command_trains_and_draws_a_figure_and_show_draws_it_again_from_the_store(
-    session: Callable[..., Session],
+    session: Callable[..., ArtifactPipeline],
     training: FakeTraining,
     tables: dict[str, Table],
-    workspace: Workspace,
+    workspace: ResultsFolder,
 ) -> None:
     tables["figure9"] = FIGURE  # type: ignore[assignment]
     (made,) = session("figure9").run(training)
@@ -151,7 +155,7 @@ def test_a_command_trains_and_draws_a_figure_and_show_draws_it_again_from_the_st
 
 
 def test_a_figure_and_a_table_share_their_runs(
-    session: Callable[..., Session], training: FakeTraining, tables: dict[str, Table]
+    session: Callable[..., ArtifactPipeline], training: FakeTraining, tables: dict[str, Table]
 ) -> None:
     tables["figure9"] = FIGURE  # type: ignore[assignment]
     session("tiny", "figure9").run(training)
@@ -159,10 +163,10 @@ def test_a_figure_and_a_table_share_their_runs(
 
 
 def test_show_draws_a_figure_from_records_alone(
-    session: Callable[..., Session],
+    session: Callable[..., ArtifactPipeline],
     training: FakeTraining,
     tables: dict[str, Table],
-    workspace: Workspace,
+    workspace: ResultsFolder,
 ) -> None:
     tables["figure9"] = FIGURE  # type: ignore[assignment]
     (made,) = session("figure9").run(training)

@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 
 from cdd.recipe import Recipe
-from experiments.schema.claim import Final, Pair, RunOf
-from experiments.schema.figure import Choice, Curve, Forest
+from experiments.schema.claim import Comparison, FinalMetric, RunRef
+from experiments.schema.figure import Curve, ForestPlot, Variant
 from experiments.schema.scale import Scale
 from experiments.schema.table import BEYOND
-from reproduce.claims.evaluate import judged
-from reproduce.evidence.context import Material
-from reproduce.evidence.run_lookup import Evidence
+from reproduce.claims.evaluate import evaluate_claims
+from reproduce.evidence.context import RenderContext
+from reproduce.evidence.run_lookup import RunLookup
 from reproduce.execution.outcome import Outcome
-from reproduce.figures.effect_sizes import Comparison, best_and_last
+from reproduce.figures.effect_sizes import PairedComparison, best_and_last
 from reproduce.figures.forest_panels import QUERIES, WHOLE
 from reproduce.figures.forest_plot import draw_forest
-from reproduce.figures.output import DrawnPicture
+from reproduce.figures.output import RenderedFigure
 from reproduce.planning.overrides import parse
-from reproduce.planning.wish import wishes
+from reproduce.planning.requested_run import requested_runs
 from reproduce.storage.query_results import write_identities
 from reproduce.storage.run_record import read_records
 from tests.reproduce.fakes import ACCURACY, GROUP, PARAMETERS, a_student, a_teacher
@@ -38,13 +38,13 @@ def shorter(scale: Scale, seed: int) -> Recipe:
     return student_recipe(seed=seed, teacher=a_teacher(scale, seed), evaluate_every=2)
 
 
-def choice(label: str, recipe: Callable[[Scale, int], Recipe], **more: Any) -> Choice:
-    return Choice(
+def choice(label: str, recipe: Callable[[Scale, int], Recipe], **more: Any) -> Variant:
+    return Variant(
         label=label, recipe=recipe, number="A1", text="silent", release="so", setting="evaluate_every", **more
     )
 
 
-FOREST = Forest(
+FOREST = ForestPlot(
     name="forest9",
     title="Choices on a shelf",
     source=BEYOND,
@@ -84,7 +84,7 @@ def record(recipe: Recipe) -> dict[str, Any]:
 
 def material(
     folder: Path, seeds: list[int], *, recorded: Mapping[str, list[int]] | None = None, known: bool = True
-) -> Material:
+) -> RenderContext:
     """Records of the default and the choice for these seeds, drawn for `seeds`; the queries' identities."""
     (folder / "runs").mkdir(parents=True, exist_ok=True)
     recorded = {"default": seeds, "shorter": seeds} if recorded is None else recorded
@@ -96,16 +96,18 @@ def material(
     if known:
         write_identities(folder, a_student("mini", 0).data, DIGEST, {"camera_rule": IDENTITIES.tolist()})
     records = read_records(folder)
-    wanted = wishes(FOREST, "mini", seeds, parse([]))
+    wanted = requested_runs(FOREST, "mini", seeds, parse([]))
     outcomes = {
         run_id: Outcome(state="finished", metrics=found.metrics, environment=found.environment)
         for run_id, found in records.items()
     }
-    return Material(scale="mini", wishes=wanted, outcomes=outcomes, records=records, folder=folder)
+    return RenderContext(
+        scale="mini", requested_runs=wanted, outcomes=outcomes, records=records, folder=folder
+    )
 
 
-def compared(folder: Path, seeds: list[int], **more: Any) -> Comparison:
-    return Comparison(FOREST, material(folder, seeds, **more))
+def compared(folder: Path, seeds: list[int], **more: Any) -> PairedComparison:
+    return PairedComparison(FOREST, material(folder, seeds, **more))
 
 
 def test_a_difference_is_the_mean_over_the_seeds_in_points_or_in_percent(tmp_path: Path) -> None:
@@ -123,8 +125,8 @@ def test_swapping_choice_and_default_mirrors_the_difference(tmp_path: Path) -> N
         FOREST, default=Curve(label="Shorter", recipe=shorter), curves=(choice("Default", a_student),)
     )
     given = material(tmp_path, [0, 1])
-    there = Comparison(FOREST, given).worth(SHORTER, ACCURACY).interval
-    back = Comparison(swapped, given).worth(swapped.curves[0], ACCURACY).interval
+    there = PairedComparison(FOREST, given).worth(SHORTER, ACCURACY).interval
+    back = PairedComparison(swapped, given).worth(swapped.curves[0], ACCURACY).interval
     assert there is not None
     assert back is not None
     assert (back.low, back.mean, back.high) == pytest.approx((-there.high, -there.mean, -there.low))
@@ -152,7 +154,7 @@ def test_one_seed_takes_the_spread_of_runs_of_several_seeds(tmp_path: Path) -> N
     # 10.0, 10.1 and 10.2 M: 0.1 in percent of their mean.
     assert comparison.seed_deviation(PARAMETERS) == pytest.approx(10 / 10.1)
     wide = comparison.worth(SHORTER, ACCURACY).interval
-    assert wide is not None and wide.spread is not None and wide.borrowed
+    assert wide is not None and wide.spread is not None and wide.pooled_from_other_runs
     assert wide.spread.deviation == pytest.approx(2**0.5)
     assert wide.spread.freedom == 2
     alone = compared(tmp_path / "alone", [0])
@@ -177,11 +179,11 @@ def test_several_seeds_have_the_spread_of_their_differences(tmp_path: Path) -> N
 
 def test_a_choice_is_worth_what_a_claim_about_it_is_judged_by(tmp_path: Path) -> None:
     given = material(tmp_path, [0, 1])
-    known = Evidence(tmp_path, "mini", {"forest9": FOREST})
-    first, second = (RunOf("forest9", label, GROUP.title) for label in ("Shorter", "Default"))
+    known = RunLookup(tmp_path, "mini", {"forest9": FOREST})
+    first, second = (RunRef("forest9", label, GROUP.title) for label in ("Shorter", "Default"))
     for column in FOREST.columns:
-        (found,) = judged([claim(Final(column), pairs=(Pair(first, second),))], known)
-        worth = Comparison(FOREST, given).worth(SHORTER, column).interval
+        (found,) = evaluate_claims([claim(FinalMetric(column), pairs=(Comparison(first, second),))], known)
+        worth = PairedComparison(FOREST, given).worth(SHORTER, column).interval
         assert worth is not None
         assert found.interval == (worth.mirrored if column is PARAMETERS else worth)
 
@@ -203,7 +205,7 @@ def test_of_equally_good_epochs_the_last_one_is_the_best(tmp_path: Path) -> None
     assert best_and_last(same, "c", "a") is None
 
 
-def drawn(folder: Path, **more: Any) -> DrawnPicture:
+def drawn(folder: Path, **more: Any) -> RenderedFigure:
     return draw_forest(FOREST, material(folder, [0], **more))
 
 

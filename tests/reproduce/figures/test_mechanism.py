@@ -5,18 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from experiments.schema.figure import Artifact, BlockMap, Cloud, Curve, Distribution
+from experiments.schema.figure import Artifact, BlockHeatmap, Curve, QuantileBands, TradeoffScatter
 from experiments.schema.table import BEYOND
-from reproduce.evidence.context import Material
+from reproduce.evidence.context import RenderContext
 from reproduce.evidence.histories import numbered
 from reproduce.execution.outcome import Outcome
 from reproduce.figures.block_heatmap import draw_block_map
-from reproduce.figures.output import DrawnPicture
+from reproduce.figures.output import RenderedFigure
 from reproduce.figures.quantile_bands import draw_distribution
 from reproduce.figures.tradeoff_scatter import draw_cloud
 from reproduce.planning.overrides import parse
-from reproduce.planning.wish import wishes
-from reproduce.storage.run_record import Record
+from reproduce.planning.requested_run import requested_runs
+from reproduce.storage.run_record import RunRecord
 from tests.reproduce.fakes import (
     ACCURACY,
     GROUP,
@@ -28,7 +28,7 @@ from tests.reproduce.fakes import (
     table,
 )
 
-MAP = BlockMap(
+MAP = BlockHeatmap(
     name="map9",
     title="Share of a shelf",
     source=BEYOND,
@@ -37,7 +37,7 @@ MAP = BlockMap(
     metric="masked",
     quantity="share masked",
 )
-SPREAD = Distribution(
+SPREAD = QuantileBands(
     name="spread9",
     title="Lengths on a shelf",
     source="Somebody, CONF 2023, Figure 9",
@@ -48,7 +48,7 @@ SPREAD = Distribution(
     limit=lambda recipe: 1e-5,
     limit_text="pruned below",
 )
-CLOUD = Cloud(
+CLOUD = TradeoffScatter(
     name="cloud9",
     title="Everything",
     source=BEYOND,
@@ -60,31 +60,31 @@ CLOUD = Cloud(
 )
 
 
-def material(artifact: Artifact, *, run: bool = True) -> Material:
+def material(artifact: Artifact, *, run: bool = True) -> RenderContext:
     """Seeds 0 and 1. Students mask 0.1 more of each block and epoch; their norms fall tenfold an epoch."""
-    wanted = wishes(artifact, "mini", [0, 1], parse([]))
+    wanted = requested_runs(artifact, "mini", [0, 1], parse([]))
     outcomes, records = {}, {}
-    for wish in wanted if run else []:
-        run_id, student = wish.recipe.run_id, wish.recipe.teacher is not None
+    for requested in wanted if run else []:
+        run_id, student = requested.recipe.run_id, requested.recipe.teacher is not None
         metrics = {"parameters": 1e7 if student else 4e7, "camera_rule/mAP": 0.6 if student else 0.5}
         history: dict[str, list[float | None]] = {"epoch": [1, 2]}
         if student:
             history |= {f"masked/block_{b:02d}": [0.1 * b, 0.1 * b + 0.1] for b in (1, 2, 3)}
             history |= {f"row_norm/quantile_{q:03d}": [q / 100, q / 1000] for q in (0, 50, 100)}
         outcomes[run_id] = Outcome(state="finished", metrics=metrics, environment={"device": "cpu"})
-        records[run_id] = Record(run_id, {}, metrics, history, None, {})
-    return Material(scale="mini", wishes=wanted, outcomes=outcomes, records=records)
+        records[run_id] = RunRecord(run_id, {}, metrics, history, None, {})
+    return RenderContext(scale="mini", requested_runs=wanted, outcomes=outcomes, records=records)
 
 
-def mapped(*, run: bool = True) -> DrawnPicture:
+def mapped(*, run: bool = True) -> RenderedFigure:
     return draw_block_map(MAP, material(MAP, run=run))
 
 
-def spread(*, run: bool = True) -> DrawnPicture:
+def spread(*, run: bool = True) -> RenderedFigure:
     return draw_distribution(SPREAD, material(SPREAD, run=run))
 
 
-def cloud(*, run: bool = True) -> DrawnPicture:
+def cloud(*, run: bool = True) -> RenderedFigure:
     return draw_cloud(CLOUD, material(CLOUD, run=run))
 
 
@@ -122,7 +122,7 @@ def test_a_cloud_leaves_out_groups_that_it_does_not_show() -> None:
 
 
 @pytest.mark.parametrize("made", [mapped, spread, cloud])
-def test_the_same_bytes_twice_and_others_for_other_numbers(made: Callable[..., DrawnPicture]) -> None:
+def test_the_same_bytes_twice_and_others_for_other_numbers(made: Callable[..., RenderedFigure]) -> None:
     assert made().files == made().files
     assert made(run=False).files[".png"] != made().files[".png"]
     assert b"/FontFile2" in made().files[".pdf"]

@@ -9,10 +9,10 @@ import pytest
 from cdd.recipe import Recipe
 from experiments.schema.figure import Artifact, ChannelBars, Curve, Sweep
 from experiments.schema.scale import Scale
-from reproduce.evidence.context import Material, ReferenceRuns
+from reproduce.evidence.context import ReferenceRuns, RenderContext
 from reproduce.execution.outcome import Outcome
 from reproduce.figures.channel_bars import draw_bars
-from reproduce.figures.output import DrawnPicture
+from reproduce.figures.output import RenderedFigure
 from reproduce.figures.setting_sweep import (
     BANDS_PER_AXIS,
     LEAST_SPAN,
@@ -24,9 +24,9 @@ from reproduce.figures.setting_sweep import (
 )
 from reproduce.figures.style import BAND
 from reproduce.planning.overrides import parse
-from reproduce.planning.wish import wishes
+from reproduce.planning.requested_run import requested_runs
 from reproduce.statistics.intervals import pooled
-from reproduce.storage.run_record import Record
+from reproduce.storage.run_record import RunRecord
 from tests.reproduce.fakes import GROUP, a_student, a_teacher, row, table
 from tests.reproduce.recorded import answers, record
 from tests.small import student_recipe
@@ -52,21 +52,24 @@ BARS = ChannelBars(
 )
 
 
-def material(artifact: Artifact, *, run: bool = True) -> Material:
+def material(artifact: Artifact, *, run: bool = True) -> RenderContext:
     """Two seeds; parameters 10 M, 20 M, ... by row; channels 4, 3, 2, 1 with and 8 everywhere without."""
-    wanted = wishes(artifact, "mini", [0, 1], parse([]))
-    labels = list(dict.fromkeys(wish.label for wish in wanted))
+    wanted = requested_runs(artifact, "mini", [0, 1], parse([]))
+    labels = list(dict.fromkeys(requested.label for requested in wanted))
     outcomes, records = {}, {}
-    for wish in wanted if run else []:
-        place, run_id = labels.index(wish.label) + 1, wish.recipe.run_id
-        metrics = {"parameters": 1e7 * place, "camera_rule/mAP": 0.5 + 0.1 * place + 0.02 * wish.recipe.seed}
-        channels = [4, 3, 2, 1] if wish.label == "With" else [8, 8, 8, 8]
+    for requested in wanted if run else []:
+        place, run_id = labels.index(requested.label) + 1, requested.recipe.run_id
+        metrics = {
+            "parameters": 1e7 * place,
+            "camera_rule/mAP": 0.5 + 0.1 * place + 0.02 * requested.recipe.seed,
+        }
+        channels = [4, 3, 2, 1] if requested.label == "With" else [8, 8, 8, 8]
         outcomes[run_id] = Outcome(state="finished", metrics=metrics, environment={"device": "cpu"})
-        records[run_id] = Record(run_id, {}, metrics, {}, channels, {})
-    return Material(scale="mini", wishes=wanted, outcomes=outcomes, records=records)
+        records[run_id] = RunRecord(run_id, {}, metrics, {}, channels, {})
+    return RenderContext(scale="mini", requested_runs=wanted, outcomes=outcomes, records=records)
 
 
-def recorded(folder: Path) -> Material:
+def recorded(folder: Path) -> RenderContext:
     """Records of p = 2 for three seeds, 50, 52 and 54 %, and of p = 4 for two, 60 and 61 %."""
     for recipe, precision in [
         *((a_student("mini", seed), 0.50 + 0.02 * seed) for seed in (0, 1, 2)),
@@ -76,7 +79,7 @@ def recorded(folder: Path) -> Material:
     return replace(material(SWEEP), source=folder)
 
 
-def said(picture: DrawnPicture, text: str) -> bool:
+def said(picture: RenderedFigure, text: str) -> bool:
     """Whether the figure itself has the text."""
     return f"<!-- {text} -->" in picture.files[".svg"].decode()
 
@@ -123,13 +126,13 @@ def test_the_papers_points_are_relative_where_the_scale_is_not_the_papers() -> N
 
 def test_the_reference_is_drawn_in_the_same_axes(tmp_path: Path) -> None:
     given = recorded(tmp_path)
-    beside = ReferenceRuns(given.wishes, given.outcomes, tmp_path)
+    beside = ReferenceRuns(given.requested_runs, given.outcomes, tmp_path)
     picture = draw_sweep(SWEEP, replace(given, source=tmp_path / "none", reference=beside))
     assert said(picture, "Shelf protocol") and said(picture, "reference: Shelf protocol")
     assert said(picture, BAND), "where the user has no runs of several seeds the reference lends its spread"
 
 
-def swept(*, run: bool = True) -> DrawnPicture:
+def swept(*, run: bool = True) -> RenderedFigure:
     return draw_sweep(SWEEP, material(SWEEP, run=run))
 
 

@@ -10,19 +10,19 @@ import pytest
 import torch
 
 from cdd.architecture import SmallNetwork
-from cdd.methods.quantised_embedding import QuEST
+from cdd.methods.quest.quest import QuEST
 from cdd.methods.supervised import Supervised
 from cdd.models.network import RetrievalNetwork, initialise
 from cdd.recipe import Data, Objective, RandomBatch, Recipe
 from cdd.result import DISTILLER, WEIGHTS
-from experiments.schema.figure import Curve, WordGallery
+from experiments.schema.figure import Curve, VisualWordRetrieval
 from experiments.schema.scale import Scale
 from reproduce.errors import UsageError
-from reproduce.evidence.context import FIGURES, Material
+from reproduce.evidence.context import FIGURES, RenderContext
 from reproduce.execution.outcome import Outcome
 from reproduce.figures.word_retrieval import QUERIES, draw_word_gallery
 from reproduce.planning.overrides import parse
-from reproduce.planning.wish import wishes
+from reproduce.planning.requested_run import requested_runs
 from tests.reproduce.fakes import GROUP
 
 NETWORK = SmallNetwork(family="resnet", depth=8, width=0.25)
@@ -42,7 +42,7 @@ def the_student(scale: Scale, seed: int) -> Recipe:
     return STUDENT
 
 
-FIGURE = WordGallery(
+FIGURE = VisualWordRetrieval(
     name="words9",
     title="What words find",
     source="Somebody, CONF 2023, Figure 9",
@@ -83,10 +83,10 @@ class NoFiles(Files):
         raise UsageError("the network is not here")
 
 
-def material(folder: Path, files: Files | None, *, run: bool = True) -> Material:
-    wanted = wishes(FIGURE, "mini", [0], parse([]))
+def material(folder: Path, files: Files | None, *, run: bool = True) -> RenderContext:
+    wanted = requested_runs(FIGURE, "mini", [0], parse([]))
     outcomes = {STUDENT.run_id: Outcome(state="finished", environment={"device": "cpu"})} if run else {}
-    return Material(scale="mini", wishes=wanted, outcomes=outcomes, folder=folder, files=files)  # type: ignore[arg-type]
+    return RenderContext(scale="mini", requested_runs=wanted, outcomes=outcomes, folder=folder, files=files)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

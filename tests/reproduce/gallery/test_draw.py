@@ -14,9 +14,9 @@ from cdd.data.registry import EMBEDDED
 from cdd.models.deployed import Embedder
 from experiments.registry import Summary
 from experiments.schema.table import Table
-from reproduce.pipeline.drawer import Drawn
-from reproduce.pipeline.session import Session
-from reproduce.storage.results_folder import Workspace
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
+from reproduce.pipeline.drawer import RenderedArtifact
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.tracking.finished_runs import FinishedRuns
 from reproduce.tracking.run_ids import only_run
 from reproduce.tracking.store import Store
@@ -30,7 +30,7 @@ SUFFIXES = (".pdf", ".png", ".svg", ".csv", ".md")
 
 @pytest.fixture
 def trained(
-    run: Callable[..., list[Drawn]],
+    run: Callable[..., list[RenderedArtifact]],
     results: Path,
     tables: dict[str, Table],
     monkeypatch: pytest.MonkeyPatch,
@@ -129,7 +129,7 @@ def test_folder_and_record_alone_are_enough(trained: Path) -> None:
 
 @pytest.mark.parametrize("with_record", [True, False])
 def test_a_run_with_overrides_is_drawn_in_their_folder(
-    trained: Path, session: Callable[..., Session], training: FakeTraining, with_record: bool
+    trained: Path, session: Callable[..., ArtifactPipeline], training: FakeTraining, with_record: bool
 ) -> None:
     changed = session(changes=["schedule.epochs=4"])
     changed.run(training)
@@ -184,7 +184,7 @@ def test_results_without_any_run_say_how_to_get_one(tmp_path: Path) -> None:
 
 
 def test_a_run_that_has_not_finished_is_a_usage_error(
-    trained: Path, session: Callable[..., Session], training: FakeTraining
+    trained: Path, session: Callable[..., ArtifactPipeline], training: FakeTraining
 ) -> None:
     def stop(recipe: Any, number: int) -> None:
         if recipe.teacher is None and number == 3:
@@ -234,7 +234,7 @@ def test_a_run_on_real_data_needs_their_folder(trained: Path, tmp_path: Path) ->
     refused(gallery(trained, "--data-root", str(tmp_path / "no")), "--data-root", "no such folder")
 
 
-def test_a_full_id_with_its_folder_never_opens_the_store(trained: Path, workspace: Workspace) -> None:
+def test_a_full_id_with_its_folder_never_opens_the_store(trained: Path, workspace: ResultsFolder) -> None:
     (trained / "mlflow.db").write_text("no database")
     runs = FinishedRuns(workspace, CODE)
     assert isinstance(runs.network(runs.find(STUDENT.run_id)), Embedder)

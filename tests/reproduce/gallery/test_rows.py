@@ -10,8 +10,8 @@ import torch
 
 from cdd.data.records import Dataset
 from cdd.evaluation.metrics import RetrievalMetrics
-from cdd.evaluation.retrieval import Meeting, meeting
-from cdd.evaluation.score_blocks import Side
+from cdd.evaluation.retrieval import QueryGallery, query_gallery
+from cdd.evaluation.score_blocks import EmbeddingSet
 from cdd.recipe import Use
 from reproduce.gallery.caption import USES
 from reproduce.gallery.rows import Choice, GalleryRow, gallery_rows, numbers, tiles
@@ -22,7 +22,7 @@ ALL = 1000
 
 def met(
     dataset: Dataset | None = None, protocol: int = 0, seed: int = 0
-) -> tuple[Dataset, Meeting, RetrievalMetrics]:
+) -> tuple[Dataset, QueryGallery, RetrievalMetrics]:
     """Random embeddings of the small data set, which resemble their identity a little."""
     dataset = dataset or small_dataset(4, 4)
     generator = np.random.default_rng(seed)
@@ -30,7 +30,7 @@ def met(
     tested = [record for record in dataset.records if record.split == "test"]
     values = np.stack([centres[record.identity] + generator.standard_normal(6) for record in tested])
     rule = dataset.protocols[protocol]
-    found = meeting(torch.tensor(values), dataset, "standard", rule)
+    found = query_gallery(torch.tensor(values), dataset, "standard", rule)
     return dataset, found, found.metrics(rule.ranks)
 
 
@@ -74,7 +74,9 @@ def test_the_order_of_the_gallery_does_not_change_what_is_shown() -> None:
     _, meet, metrics = met()
     order = np.random.default_rng(1).permutation(len(meet.gallery_records))
     side = meet.gallery
-    moved = Side(side.embeddings[order], *(np.asarray(v)[order] for v in (side.identities, side.cameras)))
+    moved = EmbeddingSet(
+        side.embeddings[order], *(np.asarray(v)[order] for v in (side.identities, side.cameras))
+    )
     turned = replace(meet, gallery=moved, gallery_records=meet.gallery_records[order])
     expected = gallery_rows(meet, metrics, Choice())
     found = gallery_rows(turned, turned.metrics((1,)), Choice())
@@ -130,7 +132,7 @@ def test_a_case_worked_by_hand() -> None:
     angles = dict(zip(chosen, (0, 1, 40, 50, 60, 70, 20, 45, 55, 80, 85, 90), strict=True))
     degrees = np.radians([angles.get(index, 180 + place) for place, index in enumerate(tested)])
     embeddings = torch.tensor(np.stack([np.cos(degrees), np.sin(degrees)], axis=1))
-    meet = meeting(embeddings, dataset, "standard", dataset.protocols[0])
+    meet = query_gallery(embeddings, dataset, "standard", dataset.protocols[0])
     metrics = meet.metrics((1,))
     row = next(
         row for row in gallery_rows(meet, metrics, Choice(queries=ALL, top=5)) if row.query == chosen[0]

@@ -9,10 +9,10 @@ from mlflow.exceptions import MlflowException
 
 from cdd.recipe import Recipe
 from experiments.schema.table import Table
-from reproduce.pipeline.drawer import Drawn
-from reproduce.pipeline.session import Session
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
+from reproduce.pipeline.drawer import RenderedArtifact
 from reproduce.planning.plan import make_plan
-from reproduce.storage.results_folder import Workspace
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.tracking.store import Store
 from tests.reproduce.fakes import TEACHER, FakeTraining, Recorder, a_teacher, table
 from tests.reproduce.stored import everything, parents, trained
@@ -30,10 +30,10 @@ def tables(tables: dict[str, Table]) -> dict[str, Table]:
 class Both:
     """A command that stops within its training, beside a second one."""
 
-    def __init__(self, session: Callable[..., Session], training: FakeTraining):
+    def __init__(self, session: Callable[..., ArtifactPipeline], training: FakeTraining):
         self.session, self.training = session, training
         self.begun, self.may_go_on = Event(), Event()
-        self.drawn: list[Drawn] = []
+        self.drawn: list[RenderedArtifact] = []
         self.errors: list[BaseException] = []
         training.before_epoch = self.hold
 
@@ -49,7 +49,7 @@ class Both:
         thread.start()
         return thread
 
-    def _run(self, session: Session) -> None:
+    def _run(self, session: ArtifactPipeline) -> None:
         try:
             self.drawn += session.run(self.training)
         except BaseException as error:
@@ -74,7 +74,7 @@ def listener() -> Waiting:
 
 
 def test_the_second_command_waits_and_reuses(
-    session: Callable[..., Session], training: FakeTraining, store: Store, listener: Waiting
+    session: Callable[..., ArtifactPipeline], training: FakeTraining, store: Store, listener: Waiting
 ) -> None:
     both = Both(session, training)
     first = both.start()
@@ -93,7 +93,7 @@ def test_the_second_command_waits_and_reuses(
 
 
 def test_the_second_command_goes_on_in_the_same_run_where_the_first_one_fails(
-    session: Callable[..., Session], training: FakeTraining, store: Store, listener: Waiting
+    session: Callable[..., ArtifactPipeline], training: FakeTraining, store: Store, listener: Waiting
 ) -> None:
     both = Both(session, training)
     hold = both.hold
@@ -118,15 +118,18 @@ def test_the_second_command_goes_on_in_the_same_run_where_the_first_one_fails(
 
 
 def test_a_run_that_ended_between_plan_and_work_is_not_stored_again(
-    session: Callable[..., Session], training: FakeTraining, store: Store, monkeypatch: pytest.MonkeyPatch
+    session: Callable[..., ArtifactPipeline],
+    training: FakeTraining,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def planned_then_overtaken(*arguments: object, **named: object) -> object:
         plan = make_plan(*arguments, **named)  # type: ignore[arg-type]
-        monkeypatch.setattr("reproduce.pipeline.session.make_plan", make_plan)
+        monkeypatch.setattr("reproduce.pipeline.artifact_pipeline.make_plan", make_plan)
         session().run(training)
         return plan
 
-    monkeypatch.setattr("reproduce.pipeline.session.make_plan", planned_then_overtaken)
+    monkeypatch.setattr("reproduce.pipeline.artifact_pipeline.make_plan", planned_then_overtaken)
     (drawn,) = session().run(training)
     assert drawn.outcomes[RECIPE.run_id].state == "reused"
     assert training.begun == [RECIPE.run_id]
@@ -134,7 +137,10 @@ def test_a_run_that_ended_between_plan_and_work_is_not_stored_again(
 
 
 def test_a_run_that_stopped_between_plan_and_work_is_continued_in_the_store_too(
-    session: Callable[..., Session], training: FakeTraining, store: Store, monkeypatch: pytest.MonkeyPatch
+    session: Callable[..., ArtifactPipeline],
+    training: FakeTraining,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def stop(recipe: Recipe, number: int) -> None:
         if number == 3:
@@ -142,13 +148,13 @@ def test_a_run_that_stopped_between_plan_and_work_is_continued_in_the_store_too(
 
     def planned_then_overtaken(*arguments: object, **named: object) -> object:
         plan = make_plan(*arguments, **named)  # type: ignore[arg-type]
-        monkeypatch.setattr("reproduce.pipeline.session.make_plan", make_plan)
+        monkeypatch.setattr("reproduce.pipeline.artifact_pipeline.make_plan", make_plan)
         training.before_epoch = stop
         session().run(training)
         training.before_epoch = lambda recipe, number: None
         return plan
 
-    monkeypatch.setattr("reproduce.pipeline.session.make_plan", planned_then_overtaken)
+    monkeypatch.setattr("reproduce.pipeline.artifact_pipeline.make_plan", planned_then_overtaken)
     (drawn,) = session().run(training)
     assert drawn.complete
     assert training.epochs == [(RECIPE.run_id, number) for number in (1, 2, 3)]
@@ -156,7 +162,7 @@ def test_a_run_that_stopped_between_plan_and_work_is_continued_in_the_store_too(
 
 
 def test_a_living_parent_of_another_process_is_not_closed(
-    session: Callable[..., Session], training: FakeTraining, store: Store, workspace: Workspace
+    session: Callable[..., ArtifactPipeline], training: FakeTraining, store: Store, workspace: ResultsFolder
 ) -> None:
     both = Both(session, training)
     first = both.start()
@@ -170,7 +176,10 @@ def test_a_living_parent_of_another_process_is_not_closed(
 
 
 def test_a_run_is_delivered_though_another_writer_names_its_data_set_at_once(
-    session: Callable[..., Session], training: FakeTraining, store: Store, monkeypatch: pytest.MonkeyPatch
+    session: Callable[..., ArtifactPipeline],
+    training: FakeTraining,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     log, errors = type(store.client).log_inputs, [MlflowException("UNIQUE constraint failed: datasets.name")]
 
@@ -186,6 +195,6 @@ def test_a_run_is_delivered_though_another_writer_names_its_data_set_at_once(
     assert inputs and len(inputs.dataset_inputs) == 1
 
 
-def test_locks_of_different_runs_do_not_block_each_other(workspace: Workspace) -> None:
+def test_locks_of_different_runs_do_not_block_each_other(workspace: ResultsFolder) -> None:
     with workspace.lock("one"), workspace.lock("two"):
         assert workspace.lock("one").is_locked is False

@@ -3,18 +3,18 @@
 from collections.abc import Callable
 
 from experiments.schema.table import Table
-from reproduce.pipeline.session import Session
-from reproduce.storage.results_folder import Workspace
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.tracking.store import Store
 from tests.reproduce.fakes import STUDENT, FakeTraining, table
 
 
 def test_fresh_trains_anew_and_sets_the_old_aside(
     run: Callable[..., object],
-    session: Callable[..., Session],
+    session: Callable[..., ArtifactPipeline],
     store: Store,
     training: FakeTraining,
-    workspace: Workspace,
+    workspace: ResultsFolder,
 ) -> None:
     run()
     before = {run_id: runs[0].mlflow_id for run_id, runs in store.trainings().items()}
@@ -30,7 +30,7 @@ def test_fresh_trains_anew_and_sets_the_old_aside(
 
 
 def test_fresh_trains_a_shared_run_once(
-    session: Callable[..., Session], tables: dict[str, Table], training: FakeTraining
+    session: Callable[..., ArtifactPipeline], tables: dict[str, Table], training: FakeTraining
 ) -> None:
     tables["other"] = table(STUDENT, name="other")
     session("tiny", "other", fresh=True).run(training)

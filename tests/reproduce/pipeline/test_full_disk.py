@@ -8,7 +8,7 @@ import pytest
 
 from cdd.recipe import Recipe
 from experiments.schema.table import Table
-from reproduce.pipeline.session import Session
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
 from reproduce.tracking.store import Store
 from tests.reproduce.fakes import TEACHER, FakeTraining, a_teacher, table
 from tests.reproduce.stored import points, trained
@@ -30,7 +30,7 @@ def limited() -> Iterator[Callable[..., None]]:
 
 @pytest.mark.parametrize("epoch", [1, 2, 3])
 def test_a_training_ends_on_a_disk_that_is_full_and_is_delivered_when_it_is_not(
-    session: Callable[..., Session],
+    session: Callable[..., ArtifactPipeline],
     training: FakeTraining,
     store: Store,
     tables: dict[str, Table],

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from reproduce.claims.evaluate import judged
+from reproduce.claims.evaluate import evaluate_claims
 from reproduce.cli.app import app
-from reproduce.pipeline.drawer import Drawn
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
+from reproduce.pipeline.drawer import RenderedArtifact
 from reproduce.pipeline.ledger import draw_ledger
-from reproduce.pipeline.session import Session
 from reproduce.statistics.verdicts import INCONCLUSIVE, NOT_TESTED, VERDICTS
-from reproduce.storage.results_folder import Workspace
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.tables import ledger_table
 from tests.reproduce.fakes import CODE, FakeTraining, Recorder
 from tests.reproduce.recorded import COST, claim, evidence, pair_of_records
@@ -28,14 +28,14 @@ def two_claims(monkeypatch: pytest.MonkeyPatch, tables: object) -> None:
     """What the catalog finds: two claims about the tiny table."""
     declared = (claim(size=2.0), claim(COST, name="smaller", text="It is smaller"))
     monkeypatch.setattr("experiments.registry.claims", lambda: declared)
-    monkeypatch.setattr("reproduce.pipeline.ledger.source", lambda: CODE)
+    monkeypatch.setattr("reproduce.pipeline.ledger.code_version", lambda: CODE)
     monkeypatch.setattr("reproduce.tables.pdf.page", lambda sheet: b"%PDF-left-out")
 
 
 def test_it_counts_every_verdict_and_shows_every_claim(tmp_path: Path) -> None:
     for seed in range(3):
         pair_of_records(tmp_path, seed, 0.02, 0.01, parameters=1e6)
-    claims = judged([claim(size=2.0), claim(COST, name="smaller")], evidence(tmp_path), range(3))
+    claims = evaluate_claims([claim(size=2.0), claim(COST, name="smaller")], evidence(tmp_path), range(3))
     drawn = ledger_table.sheet(claims, "mini")
     counted, grid = (block.frame for block in drawn.blocks)
     assert counted.index[-1] == ("all",)
@@ -47,7 +47,7 @@ def test_it_counts_every_verdict_and_shows_every_claim(tmp_path: Path) -> None:
 
 
 def test_a_claim_without_runs_names_the_command(tmp_path: Path) -> None:
-    drawn = ledger_table.sheet(judged([claim()], evidence(tmp_path)), "mini")
+    drawn = ledger_table.sheet(evaluate_claims([claim()], evidence(tmp_path)), "mini")
     assert drawn.blocks[1].frame.iloc[0].tolist()[:2] == [NOT_TESTED, "-"]
     assert any("To test: python -m reproduce tiny --scale mini" in note for note in drawn.notes)
 
@@ -55,7 +55,7 @@ def test_a_claim_without_runs_names_the_command(tmp_path: Path) -> None:
 def test_what_only_the_store_has_is_judged_and_recorded(
     two_claims: None,
     run: Callable[..., object],
-    workspace: Workspace,
+    workspace: ResultsFolder,
     training: FakeTraining,
     listener: Recorder,
 ) -> None:
@@ -76,9 +76,9 @@ def test_what_only_the_store_has_is_judged_and_recorded(
 @pytest.mark.parametrize("seeds", [[0], [0, 1, 2]])
 def test_tables_print_the_ledgers_lines_however_they_are_drawn(
     two_claims: None,
-    run: Callable[..., list[Drawn]],
-    session: Callable[..., Session],
-    workspace: Workspace,
+    run: Callable[..., list[RenderedArtifact]],
+    session: Callable[..., ArtifactPipeline],
+    workspace: ResultsFolder,
     listener: Recorder,
     seeds: list[int],
 ) -> None:
@@ -90,7 +90,7 @@ def test_tables_print_the_ledgers_lines_however_they_are_drawn(
 
 
 def test_overridden_runs_are_judged_by_themselves(
-    two_claims: None, run: Callable[..., list[Drawn]], session: Callable[..., Session]
+    two_claims: None, run: Callable[..., list[RenderedArtifact]], session: Callable[..., ArtifactPipeline]
 ) -> None:
     run(seeds=[0, 1])
     (drawn,) = session(changes=["schedule.epochs=2"]).show()
@@ -100,7 +100,7 @@ def test_overridden_runs_are_judged_by_themselves(
 
 
 def test_seeds_can_be_chosen(
-    two_claims: None, run: Callable[..., object], workspace: Workspace, listener: Recorder
+    two_claims: None, run: Callable[..., object], workspace: ResultsFolder, listener: Recorder
 ) -> None:
     run(seeds=[0, 1])
     (_, smaller) = draw_ledger("mini", [1], workspace.results, listener).claims

@@ -18,7 +18,7 @@ from yaml import YAMLError
 from reproduce.cli import doctor
 from reproduce.errors import StoreError, UsageError
 from reproduce.storage import provenance
-from reproduce.storage.results_folder import Workspace
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.tracking import connection, database
 
 
@@ -87,7 +87,10 @@ def test_settings_of_the_user_win(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_every_failure_of_a_store_is_one_line_with_advice(error: Exception, text: str) -> None:
-    with pytest.raises(StoreError, match="^the tracking store uri ") as caught, connection.reachable("uri"):
+    with (
+        pytest.raises(StoreError, match="^the tracking store uri ") as caught,
+        connection.store_errors("uri"),
+    ):
         raise error
     assert text in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
@@ -105,8 +108,8 @@ def test_every_failure_of_a_store_is_one_line_with_advice(error: Exception, text
     ],
 )
 def test_an_address_is_shown_without_its_password(uri: str, shown: str) -> None:
-    assert connection.shown(uri) == shown
-    with pytest.raises(StoreError) as caught, connection.reachable(uri):
+    assert connection.redacted(uri) == shown
+    with pytest.raises(StoreError) as caught, connection.store_errors(uri):
         raise OSError("gone")
     assert f"the tracking store {shown} does" in str(caught.value)
 
@@ -118,7 +121,7 @@ def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch
 
 
 def test_other_errors_pass_through() -> None:
-    with pytest.raises(KeyError), connection.reachable("uri"):
+    with pytest.raises(KeyError), connection.store_errors("uri"):
         raise KeyError("a mistake")
 
 
@@ -130,18 +133,18 @@ def git(folder: Path, *words: str) -> None:
 def test_code_outside_a_work_tree_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert provenance.source() == provenance.Source("unknown", dirty=True)
+    assert provenance.code_version() == provenance.CodeVersion("unknown", dirty=True)
 
 
 def test_code_without_git_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert provenance.source().commit == "unknown"
+    assert provenance.code_version().commit == "unknown"
 
 
 def test_the_doctor_counts_and_names_every_changed_file(monkeypatch: pytest.MonkeyPatch) -> None:
     names = tuple(f"results/reference/mini/tables/table{number}.md" for number in range(1, 5))
     monkeypatch.setattr(
-        "reproduce.cli.doctor.source", lambda: provenance.Source("0123456789abcdef", False, names)
+        "reproduce.cli.doctor.source", lambda: provenance.CodeVersion("0123456789abcdef", False, names)
     )
     found = doctor._git()
     assert found.startswith("0123456789, 4 changed files of the reference alone: results/reference/")
@@ -156,13 +159,13 @@ def test_code_is_dirty_where_anything_but_results_changed(
     (tmp_path / "code.py").write_text("1")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-m", "first")
-    assert len(provenance.source().commit) == 40
-    assert provenance.source().dirty is False
+    assert len(provenance.code_version().commit) == 40
+    assert provenance.code_version().dirty is False
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "table.md").write_text("new")
-    assert provenance.source().dirty is False
+    assert provenance.code_version().dirty is False
     (tmp_path / "code.py").write_text("2")
-    assert provenance.source().dirty is True
+    assert provenance.code_version().dirty is True
 
 
 def test_a_library_that_is_not_installed_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,13 +179,13 @@ def test_results_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "results"):
         with pytest.raises(UsageError, match=r"cannot be written .*name another with --results"):
-            Workspace(folder).check_writable()
-    Workspace(tmp_path / "new" / "results").check_writable()
+            ResultsFolder(folder).check_writable()
+    ResultsFolder(tmp_path / "new" / "results").check_writable()
     assert list((tmp_path / "new" / "results").iterdir()) == []
 
 
 def test_what_is_set_aside_is_numbered_and_kept(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
+    workspace = ResultsFolder(tmp_path)
     assert workspace.set_aside("run") is None
     for number in (1, 2):
         workspace.folder("run").mkdir(parents=True)
@@ -194,11 +197,11 @@ def test_what_is_set_aside_is_numbered_and_kept(tmp_path: Path) -> None:
 
 
 def test_workplaces_are_told_apart_by_their_folder(tmp_path: Path) -> None:
-    assert Workspace(tmp_path / "a").name == Workspace(tmp_path / "a").name
-    assert Workspace(tmp_path / "a").name != Workspace(tmp_path / "b").name
+    assert ResultsFolder(tmp_path / "a").name == ResultsFolder(tmp_path / "a").name
+    assert ResultsFolder(tmp_path / "a").name != ResultsFolder(tmp_path / "b").name
 
 
 def test_scales_and_overrides_have_folders_of_their_own(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
-    assert workspace.published("mini") == tmp_path / "mini"
-    assert workspace.published("mini", "abcd") == tmp_path / "mini" / "overridden" / "abcd"
+    workspace = ResultsFolder(tmp_path)
+    assert workspace.scale_folder("mini") == tmp_path / "mini"
+    assert workspace.scale_folder("mini", "abcd") == tmp_path / "mini" / "overridden" / "abcd"

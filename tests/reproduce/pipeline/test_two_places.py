@@ -10,16 +10,16 @@ import pytest
 from experiments.registry import Summary
 from reproduce.errors import UsageError
 from reproduce.execution.known_runs import differing
-from reproduce.pipeline.drawer import Drawn
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
+from reproduce.pipeline.drawer import RenderedArtifact
 from reproduce.pipeline.ledger import draw_ledger
-from reproduce.pipeline.session import Session
 from reproduce.reference.record import record
-from reproduce.storage.results_folder import Workspace
+from reproduce.storage.results_folder import ResultsFolder
 from tests.reproduce.fakes import STUDENT, Recorder, a_student
 from tests.reproduce.recorded import COST, claim
 from tests.reproduce.said import Said
 
-Run = Callable[..., list[Drawn]]
+Run = Callable[..., list[RenderedArtifact]]
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
@@ -54,7 +54,7 @@ def readme(tmp_path: Path, two_stores: None, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_without_own_runs_the_reference_is_drawn_byte_for_byte(
-    filled: Path, session: Callable[..., Session], results: Path
+    filled: Path, session: Callable[..., ArtifactPipeline], results: Path
 ) -> None:
     before = files_below(filled)
     session(seeds=None, origin="reference").show()
@@ -69,7 +69,7 @@ def test_without_own_runs_the_reference_is_drawn_byte_for_byte(
 
 
 def test_own_runs_stand_beside_the_reference_and_the_paper(
-    filled: Path, run: Run, session: Callable[..., Session]
+    filled: Path, run: Run, session: Callable[..., ArtifactPipeline]
 ) -> None:
     run(seeds=[1])
     (drawn,) = session(seeds=None).show()
@@ -81,7 +81,7 @@ def test_own_runs_stand_beside_the_reference_and_the_paper(
 
 
 def test_a_count_that_a_record_has_rounded_is_the_same(
-    filled: Path, run: Run, session: Callable[..., Session]
+    filled: Path, run: Run, session: Callable[..., ArtifactPipeline]
 ) -> None:
     for path in (filled / "mini" / "runs").glob("*.json"):
         values = json.loads(path.read_text())
@@ -93,7 +93,7 @@ def test_a_count_that_a_record_has_rounded_is_the_same(
 
 
 def test_a_number_outside_the_spread_is_named(
-    filled: Path, run: Run, session: Callable[..., Session]
+    filled: Path, run: Run, session: Callable[..., ArtifactPipeline]
 ) -> None:
     for path in (filled / "mini" / "runs").glob("*.json"):
         values = json.loads(path.read_text())
@@ -106,7 +106,7 @@ def test_a_number_outside_the_spread_is_named(
 
 
 def test_no_command_of_a_user_writes_the_reference(
-    filled: Path, run: Run, results: Path, claims: None, session: Callable[..., Session]
+    filled: Path, run: Run, results: Path, claims: None, session: Callable[..., ArtifactPipeline]
 ) -> None:
     before = files_below(filled)
     for _ in range(2):
@@ -119,7 +119,7 @@ def test_no_command_of_a_user_writes_the_reference(
 
 def test_results_cannot_be_the_reference(reference: Path) -> None:
     with pytest.raises(UsageError, match="only `record` writes"):
-        Workspace(reference / "mini").check_writable()
+        ResultsFolder(reference / "mini").check_writable()
 
 
 def test_recorded_runs_are_what_a_fresh_folder_shows(
@@ -155,7 +155,7 @@ def test_a_checkout_without_reference_cannot_record(results: Path, listener: Rec
 
 
 def test_a_record_that_contradicts_the_store_is_written_anew_and_said(
-    run: Run, session: Callable[..., Session], results: Path, listener: Recorder, claims: None
+    run: Run, session: Callable[..., ArtifactPipeline], results: Path, listener: Recorder, claims: None
 ) -> None:
     run()
     path = results / "mini" / "runs" / f"{a_student('mini', 0).run_id}.json"
@@ -183,7 +183,7 @@ def test_time_alone_is_no_contradiction_and_six_digits_are_enough() -> None:
 
 
 def test_the_plan_takes_the_references_time_where_this_machine_has_none(
-    filled: Path, session: Callable[..., Session]
+    filled: Path, session: Callable[..., ArtifactPipeline]
 ) -> None:
     for path in (filled / "mini" / "runs").glob("*.json"):
         values = json.loads(path.read_text())

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from cdd.data.extent import extent
+from cdd.data.dataset_size import dataset_size
 from cdd.errors import DataError
 from cdd.recipe import Recipe
-from cdd.training.pace import Pace
-from reproduce.pipeline.session import Session
-from reproduce.planning.duration import CALIBRATION, Speed, calibrate, calibrated, estimate
-from reproduce.tracking.recipe_keys import shape
+from cdd.training.throughput import Throughput
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
+from reproduce.planning.duration import CALIBRATION, SpeedHistory, calibrate, calibrated, estimate
+from reproduce.tracking.recipe_keys import timing_key
 from tests.reproduce.fakes import a_teacher
 from tests.small import student_recipe, teacher_recipe
 
-PACE = Pace(seconds_per_step=2.0, seconds_per_image=0.5, peak_memory=10**9)
+PACE = Throughput(seconds_per_step=2.0, seconds_per_image=0.5, peak_memory=10**9)
 
 
 class Stopwatch:
@@ -24,8 +24,8 @@ class Stopwatch:
     def __init__(self) -> None:
         self.measured: list[str] = []
 
-    def __call__(self, recipe: Recipe) -> Pace:
-        self.measured.append(shape(recipe))
+    def __call__(self, recipe: Recipe) -> Throughput:
+        self.measured.append(timing_key(recipe))
         return PACE
 
 
@@ -34,22 +34,24 @@ def test_each_shape_is_measured_once_on_each_device(tmp_path: Path) -> None:
     recipes = [teacher_recipe(), student_recipe(), teacher_recipe(seed=1)]
     for device in ("this", "this", "other"):
         calibrate(recipes, tmp_path, device, watch)
-    assert watch.measured == [shape(recipes[0]), shape(recipes[1])] * 2
-    assert calibrated(tmp_path, "this") == {shape(recipes[0]): PACE, shape(recipes[1]): PACE}
+    assert watch.measured == [timing_key(recipes[0]), timing_key(recipes[1])] * 2
+    assert calibrated(tmp_path, "this") == {timing_key(recipes[0]): PACE, timing_key(recipes[1]): PACE}
     assert calibrated(tmp_path, "third") == {}
 
 
 def test_an_estimate_is_steps_and_evaluations_of_what_is_left() -> None:
     recipe = teacher_recipe(evaluate_every=2)
-    speed = Speed({}, "cpu", {shape(recipe): PACE})
-    size = extent(recipe.data)
+    speed = SpeedHistory({}, "cpu", {timing_key(recipe): PACE})
+    size = dataset_size(recipe.data)
     epoch = size.training_images // recipe.batch.size * 2.0 + size.evaluated_images * 0.5 / 2
     found = estimate(recipe, speed, 1)
     assert found.seconds == pytest.approx(2 * epoch)
     assert (found.basis, found.peak_memory) == ("calibrated on cpu", 10**9)
 
 
-def test_a_plan_measures_only_what_it_is_asked_to(session: Callable[..., Session], results: Path) -> None:
+def test_a_plan_measures_only_what_it_is_asked_to(
+    session: Callable[..., ArtifactPipeline], results: Path
+) -> None:
     watch = Stopwatch()
     assert session().plan().items[0].estimate.seconds is None
     plan = session().plan(watch)
@@ -60,7 +62,7 @@ def test_a_plan_measures_only_what_it_is_asked_to(session: Callable[..., Session
 
 
 def test_finished_runs_are_trusted_more(
-    run: Callable[..., object], session: Callable[..., Session], results: Path
+    run: Callable[..., object], session: Callable[..., ArtifactPipeline], results: Path
 ) -> None:
     watch = Stopwatch()
     run()

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from cdd.recipe import Recipe
-from reproduce.pipeline.session import Session
-from reproduce.planning.duration import Estimate, Speed, estimate, total
-from reproduce.tracking.recipe_keys import shape
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
+from reproduce.planning.duration import Estimate, SpeedHistory, estimate, total
+from reproduce.tracking.recipe_keys import timing_key
 from reproduce.tracking.store import StoredRun
 from tests.reproduce.fakes import FakeTraining, a_teacher
 from tests.small import student_recipe, teacher_recipe
@@ -20,7 +20,7 @@ def finished(seconds: float, epochs: int = 3, recipe: Recipe = RECIPE, **changes
         "mlflow_id": "m",
         "run_id": recipe.run_id,
         "status": "FINISHED",
-        "tags": {"cdd.shape": shape(recipe)},
+        "tags": {"cdd.shape": timing_key(recipe)},
         "finished_at": "",
         "epochs": epochs,
         "metrics": {"seconds": seconds},
@@ -30,8 +30,8 @@ def finished(seconds: float, epochs: int = 3, recipe: Recipe = RECIPE, **changes
     return StoredRun(**values)  # type: ignore[arg-type]
 
 
-def measured(*runs: StoredRun, device: str = "cpu") -> Speed:
-    return Speed.measured({RECIPE.run_id: list(runs)}, device)
+def measured(*runs: StoredRun, device: str = "cpu") -> SpeedHistory:
+    return SpeedHistory.measured({RECIPE.run_id: list(runs)}, device)
 
 
 def test_an_estimate_is_the_median_epoch_times_what_is_left() -> None:
@@ -75,7 +75,7 @@ def test_a_total_adds_what_is_known_and_counts_the_rest() -> None:
     ],
 )
 def test_what_does_not_change_an_epochs_time_leaves_the_shape(changes: dict[str, object]) -> None:
-    assert shape(teacher_recipe(**changes)) == shape(RECIPE)
+    assert timing_key(teacher_recipe(**changes)) == timing_key(RECIPE)
 
 
 @pytest.mark.parametrize(
@@ -92,19 +92,19 @@ def test_what_does_not_change_an_epochs_time_leaves_the_shape(changes: dict[str,
     ],
 )
 def test_what_changes_an_epochs_time_changes_the_shape(changes: dict[str, object]) -> None:
-    assert shape(teacher_recipe(**changes)) != shape(RECIPE)
+    assert timing_key(teacher_recipe(**changes)) != timing_key(RECIPE)
 
 
 def test_resetting_changes_the_shape_and_its_numbers_do_not() -> None:
     def with_method(**changes: object) -> str:
-        return shape(student_recipe(method=student_recipe().method.model_copy(update=changes)))
+        return timing_key(student_recipe(method=student_recipe().method.model_copy(update=changes)))
 
     assert with_method(resetting=None) != with_method()
     assert with_method(sparsity=0.1) == with_method()
 
 
 def test_a_plan_estimates_the_next_seed_from_the_last_one(
-    run: Callable[..., object], session: Callable[..., Session]
+    run: Callable[..., object], session: Callable[..., ArtifactPipeline]
 ) -> None:
     run()
     known, unknown = session(seeds=[0, 1]).plan().items[0], session(seeds=[1]).plan().items
@@ -113,7 +113,7 @@ def test_a_plan_estimates_the_next_seed_from_the_last_one(
 
 
 def test_a_resumed_run_is_estimated_by_what_is_left(
-    run: Callable[..., object], session: Callable[..., Session], training: FakeTraining
+    run: Callable[..., object], session: Callable[..., ArtifactPipeline], training: FakeTraining
 ) -> None:
     run()
 

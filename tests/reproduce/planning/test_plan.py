@@ -9,10 +9,10 @@ from cdd.recipe import Recipe
 from cdd.result import WEIGHTS
 from experiments.schema.scale import Scale
 from experiments.schema.table import Table
-from reproduce.pipeline.drawer import Drawn
-from reproduce.pipeline.session import Session
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
+from reproduce.pipeline.drawer import RenderedArtifact
 from reproduce.planning.plan import Plan
-from reproduce.storage.results_folder import Workspace
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.tracking.store import Store
 from tests.reproduce.fakes import STUDENT, TEACHER, FakeTraining, Recorder, a_student, a_teacher, row, table
 from tests.small import student_recipe, teacher_recipe
@@ -49,7 +49,7 @@ def stop_at(training: FakeTraining, epoch: int) -> None:
 
 
 def test_a_plan_holds_each_run_once_and_dependencies_first(
-    session: Callable[..., Session], tables: dict[str, Table]
+    session: Callable[..., ArtifactPipeline], tables: dict[str, Table]
 ) -> None:
     again = row("Student again", a_student)
     tables["tiny"] = table(STUDENT, again, row("Pretrained", pretrained), TEACHER)
@@ -65,7 +65,7 @@ def test_a_plan_holds_each_run_once_and_dependencies_first(
 
 
 def test_two_rows_with_one_recipe_train_once(
-    session: Callable[..., Session], tables: dict[str, Table], training: FakeTraining
+    session: Callable[..., ArtifactPipeline], tables: dict[str, Table], training: FakeTraining
 ) -> None:
     tables["tiny"] = table(TEACHER, row("Teacher again", a_teacher))
     (drawn,) = session().run(training)
@@ -75,7 +75,7 @@ def test_two_rows_with_one_recipe_train_once(
 
 
 def test_runs_are_counted_through_all_artifacts_of_a_command(
-    run: Callable[..., list[Drawn]], tables: dict[str, Table], listener: Recorder
+    run: Callable[..., list[RenderedArtifact]], tables: dict[str, Table], listener: Recorder
 ) -> None:
     tables["other"] = table(
         STUDENT, row("More", lambda scale, seed: a_teacher(scale, seed + 7)), name="other"
@@ -85,7 +85,7 @@ def test_runs_are_counted_through_all_artifacts_of_a_command(
 
 
 def test_two_tables_share_their_runs(
-    session: Callable[..., Session], tables: dict[str, Table], training: FakeTraining
+    session: Callable[..., ArtifactPipeline], tables: dict[str, Table], training: FakeTraining
 ) -> None:
     tables["other"] = table(STUDENT, name="other")
     first, second = session("tiny", "other").run(training)
@@ -95,28 +95,30 @@ def test_two_tables_share_their_runs(
     assert second.complete
 
 
-def test_nothing_stored_means_everything_runs(session: Callable[..., Session]) -> None:
+def test_nothing_stored_means_everything_runs(session: Callable[..., ArtifactPipeline]) -> None:
     plan = session().plan()
     assert set(states(plan).values()) == {"run"}
     assert set(reasons(plan).values()) == {"never run"}
 
 
 def test_a_dependency_that_no_row_shows_is_named_after_its_student(
-    session: Callable[..., Session], tables: dict[str, Table]
+    session: Callable[..., ArtifactPipeline], tables: dict[str, Table]
 ) -> None:
     tables["tiny"] = table(STUDENT)
     names = [item.name for item in session().plan().items]
     assert names == ["teacher of Student at 16x16, seed 0", "Student at 16x16, seed 0"]
 
 
-def test_seeds_are_different_runs_with_teachers_of_their_own(session: Callable[..., Session]) -> None:
+def test_seeds_are_different_runs_with_teachers_of_their_own(
+    session: Callable[..., ArtifactPipeline],
+) -> None:
     plan = session(seeds=[0, 1]).plan()
     assert len(plan.items) == 4
     assert {item.recipe.seed for item in plan.items} == {0, 1}
 
 
 def test_a_finished_run_is_reused_with_its_time(
-    run: Callable[..., object], session: Callable[..., Session]
+    run: Callable[..., object], session: Callable[..., ArtifactPipeline]
 ) -> None:
     run()
     plan = session().plan()
@@ -125,14 +127,14 @@ def test_a_finished_run_is_reused_with_its_time(
     assert plan.work == []
 
 
-def test_planning_writes_nothing(session: Callable[..., Session], workspace: Workspace) -> None:
+def test_planning_writes_nothing(session: Callable[..., ArtifactPipeline], workspace: ResultsFolder) -> None:
     (workspace.results / "mlflow.db").unlink()
     session().plan()
     assert list(workspace.results.iterdir()) == []
 
 
 def test_a_dependency_is_left_out_where_its_weights_are_not_needed(
-    run: Callable[..., object], session: Callable[..., Session], tables: dict[str, Table]
+    run: Callable[..., object], session: Callable[..., ArtifactPipeline], tables: dict[str, Table]
 ) -> None:
     run()
     tables["tiny"] = table(STUDENT)
@@ -140,7 +142,7 @@ def test_a_dependency_is_left_out_where_its_weights_are_not_needed(
 
 
 def test_a_finished_dependency_is_reused_where_its_weights_are_there(
-    run: Callable[..., object], session: Callable[..., Session], tables: dict[str, Table]
+    run: Callable[..., object], session: Callable[..., ArtifactPipeline], tables: dict[str, Table]
 ) -> None:
     tables["tiny"] = table(TEACHER)
     run()
@@ -150,9 +152,9 @@ def test_a_finished_dependency_is_reused_where_its_weights_are_there(
 
 def test_weights_are_fetched_from_the_store_where_the_folder_is_gone(
     run: Callable[..., list[object]],
-    session: Callable[..., Session],
+    session: Callable[..., ArtifactPipeline],
     tables: dict[str, Table],
-    workspace: Workspace,
+    workspace: ResultsFolder,
     training: FakeTraining,
 ) -> None:
     tables["tiny"] = table(TEACHER)
@@ -167,9 +169,9 @@ def test_weights_are_fetched_from_the_store_where_the_folder_is_gone(
 
 def test_a_finished_run_without_weights_is_trained_again_for_its_student(
     run: Callable[..., object],
-    session: Callable[..., Session],
+    session: Callable[..., ArtifactPipeline],
     tables: dict[str, Table],
-    workspace: Workspace,
+    workspace: ResultsFolder,
     training: FakeTraining,
 ) -> None:
     tables["tiny"] = table(TEACHER)
@@ -188,9 +190,9 @@ def test_a_finished_run_without_weights_is_trained_again_for_its_student(
 
 def test_a_reused_row_moves_behind_its_own_dependency_where_a_later_row_needs_its_weights(
     run: Callable[..., object],
-    session: Callable[..., Session],
+    session: Callable[..., ArtifactPipeline],
     tables: dict[str, Table],
-    workspace: Workspace,
+    workspace: ResultsFolder,
 ) -> None:
     start = teacher_recipe(precision="mixed")
     middle = teacher_recipe(initialisation=start)
@@ -206,7 +208,7 @@ def test_a_reused_row_moves_behind_its_own_dependency_where_a_later_row_needs_it
 
 
 def test_a_changed_default_is_noticed_and_named(
-    run: Callable[..., object], session: Callable[..., Session], store: Store, training: FakeTraining
+    run: Callable[..., object], session: Callable[..., ArtifactPipeline], store: Store, training: FakeTraining
 ) -> None:
     run()
     teacher = a_teacher("mini", 0)
@@ -223,7 +225,7 @@ def test_a_changed_default_is_noticed_and_named(
 
 
 def test_a_field_that_only_has_a_new_default_changes_nothing(
-    run: Callable[..., object], session: Callable[..., Session], store: Store
+    run: Callable[..., object], session: Callable[..., ArtifactPipeline], store: Store
 ) -> None:
     run()
     teacher = a_teacher("mini", 0)
@@ -235,7 +237,7 @@ def test_a_field_that_only_has_a_new_default_changes_nothing(
 
 
 def test_a_stopped_run_is_resumed_where_its_checkpoints_are(
-    session: Callable[..., Session], training: FakeTraining, workspace: Workspace
+    session: Callable[..., ArtifactPipeline], training: FakeTraining, workspace: ResultsFolder
 ) -> None:
     stop_at(training, 2)
     session().run(training)
@@ -249,7 +251,7 @@ def test_a_stopped_run_is_resumed_where_its_checkpoints_are(
 
 
 def test_a_run_begun_in_another_workplace_is_not_taken_over(
-    session: Callable[..., Session], training: FakeTraining, store: Store, workspace: Workspace
+    session: Callable[..., ArtifactPipeline], training: FakeTraining, store: Store, workspace: ResultsFolder
 ) -> None:
     stop_at(training, 2)
     session().run(training)
@@ -265,7 +267,7 @@ def test_a_run_begun_in_another_workplace_is_not_taken_over(
 
 def test_a_trained_run_that_the_store_lacks_is_delivered_without_training(
     run: Callable[..., object],
-    session: Callable[..., Session],
+    session: Callable[..., ArtifactPipeline],
     store: Store,
     training: FakeTraining,
 ) -> None:
@@ -282,7 +284,9 @@ def test_a_trained_run_that_the_store_lacks_is_delivered_without_training(
 
 
 @pytest.mark.parametrize("seeds", [[0], [1, 0]])
-def test_a_plan_as_plain_values_names_everything(session: Callable[..., Session], seeds: list[int]) -> None:
+def test_a_plan_as_plain_values_names_everything(
+    session: Callable[..., ArtifactPipeline], seeds: list[int]
+) -> None:
     items = [item.as_plain() for item in session(seeds=seeds).plan().items]
     student = next(item for item in items if item["labels"] == ["Student"])
     assert student["depends_on"] == [a_teacher("mini", student["seed"]).run_id]

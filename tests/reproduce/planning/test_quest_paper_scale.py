@@ -11,9 +11,9 @@ from cdd.run import run
 from cdd.training.environment import Machine
 from experiments.quest.table1 import TABLE
 from reproduce.execution.listener import Listener
-from reproduce.pipeline.session import Request, Session
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline, RunOptions
 from reproduce.planning.overrides import parse
-from reproduce.planning.wish import wishes
+from reproduce.planning.requested_run import requested_runs
 from tests.data.cifar_trees import cifar
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_model")]
@@ -34,7 +34,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(("name", "runs"), [("quest-figure1", 3), ("quest-figure2", 2)])
 def test_the_figures_train_and_are_drawn(name: str, runs: int, tree: Path, results: Path) -> None:
-    request = Request(
+    request = RunOptions(
         names=[name],
         scale="paper",
         seeds=[0],
@@ -42,7 +42,7 @@ def test_the_figures_train_and_are_drawn(name: str, runs: int, tree: Path, resul
         results=results,
         machine=Machine(device="cpu", data_root=tree),
     )
-    (drawn,) = Session(request, Listener()).run(run)
+    (drawn,) = ArtifactPipeline(request, Listener()).run(run)
     assert drawn.complete
     assert drawn.trained == runs
     assert {path.suffix for path in drawn.files} == {".pdf", ".png", ".svg", ".csv", ".md"}
@@ -51,8 +51,8 @@ def test_the_figures_train_and_are_drawn(name: str, runs: int, tree: Path, resul
 
 
 def every_pair() -> list[Recipe]:
-    (changed,) = [wishes(TABLE, "paper", [0], parse(SHORT))]
-    return [wish.recipe for wish in changed if wish.recipe.teacher]
+    (changed,) = [requested_runs(TABLE, "paper", [0], parse(SHORT))]
+    return [requested.recipe for requested in changed if requested.recipe.teacher]
 
 
 # All families; the wide ResNets are those of the figures.

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from experiments.registry import Summary
-from experiments.schema.claim import Final, Pair, PublishedClaim, RunOf
-from experiments.schema.figure import Curve, Figure
+from experiments.schema.claim import Claim, Comparison, FinalMetric, RunRef
+from experiments.schema.figure import Curve, LearningCurves
 from experiments.schema.table import BEYOND, Table
 from reproduce.execution.listener import Listener
-from reproduce.pipeline.drawer import Drawn
-from reproduce.pipeline.session import Session
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
+from reproduce.pipeline.drawer import RenderedArtifact
 from reproduce.report.build import ReportRequest, make_report
 from reproduce.statistics.verdicts import EXPLANATION
 from reproduce.tables.ledger_table import has_verdicts
-from reproduce.tables.sheet import number_text
+from reproduce.tables.rendered_table import number_text
 from tests.reproduce.fakes import (
     ACCURACY,
     GROUP,
@@ -34,7 +34,7 @@ from tests.reproduce.html_page import parsed, rows
 from tests.reproduce.said import Said
 
 NASTY = 'A <b>bold</b> "row" & more'
-CURVES = Figure(
+CURVES = LearningCurves(
     name="curves",
     title="Accuracy on a shelf",
     source=BEYOND,
@@ -42,17 +42,17 @@ CURVES = Figure(
     columns=(ACCURACY,),
     curves=(Curve(label="Own", recipe=a_student), Curve(label="Other", recipe=a_teacher)),
 )
-OURS, THEIRS = RunOf("tiny", "Student", GROUP.title), RunOf("tiny", "Teacher", GROUP.title)
+OURS, THEIRS = RunRef("tiny", "Student", GROUP.title), RunRef("tiny", "Teacher", GROUP.title)
 CLAIMS = (
-    PublishedClaim(
+    Claim(
         name="smaller",
         text="The student is smaller",
         source="Somebody, CONF 2023, Table 9",
         where="Section 1",
-        measure=Final(PARAMETERS),
-        pairs=(Pair(OURS, THEIRS),),
+        measure=FinalMetric(PARAMETERS),
+        pairs=(Comparison(OURS, THEIRS),),
     ),
-    PublishedClaim(
+    Claim(
         name="faster",
         text="It is <fast>",
         source="Somebody, CONF 2023, Table 9",
@@ -69,7 +69,7 @@ PIXEL = bytes.fromhex(
 
 @pytest.fixture
 def trained(
-    run: Callable[..., list[Drawn]],
+    run: Callable[..., list[RenderedArtifact]],
     results: Path,
     tables: dict[str, Table],
     two_stores: None,
@@ -157,7 +157,9 @@ def test_verdicts_come_first_with_their_counts(trained: Path) -> None:
     assert [badge.text for badge in claims.all("span")] == ["reproduced", "not tested"]
 
 
-def test_every_cell_of_every_sheet_stands_on_the_page(trained: Path, session: Callable[..., Session]) -> None:
+def test_every_cell_of_every_sheet_stands_on_the_page(
+    trained: Path, session: Callable[..., ArtifactPipeline]
+) -> None:
     page = parsed(made(trained)[0])
     for name in ("tiny", "curves"):
         (drawn,) = session(name, seeds=None).show()

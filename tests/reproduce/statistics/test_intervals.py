@@ -8,7 +8,7 @@ from scipy import stats
 from reproduce.statistics.intervals import (
     CONFIDENCE,
     Interval,
-    Spread,
+    SeedStd,
     paired_interval,
     pooled,
     seed_interval,
@@ -28,10 +28,16 @@ def simulated(
     }
 
 
-def coverage(seeds: int, over_seeds: float, borrowed: Spread | None = None, repeats: int = 300) -> float:
+def coverage(
+    seeds: int, over_seeds: float, pooled_from_other_runs: SeedStd | None = None, repeats: int = 300
+) -> float:
     rng = np.random.default_rng(7)
     found = [
-        paired_interval(simulated(seeds, rng, over_seeds=over_seeds), IDENTITIES, borrowed=borrowed)
+        paired_interval(
+            simulated(seeds, rng, over_seeds=over_seeds),
+            IDENTITIES,
+            pooled_from_other_runs=pooled_from_other_runs,
+        )
         for _ in range(repeats)
     ]
     return float(np.mean([interval.low <= 1.0 <= interval.high for interval in found]))
@@ -51,7 +57,7 @@ def test_coverage_is_what_the_interval_says(seeds: int, over_seeds: float) -> No
 
 
 def test_coverage_of_one_seed_with_a_borrowed_spread() -> None:
-    assert CONFIDENCE - 0.055 <= coverage(1, 1.0, Spread(1.0, 30)) <= 0.97
+    assert CONFIDENCE - 0.055 <= coverage(1, 1.0, SeedStd(1.0, 30)) <= 0.97
 
 
 def test_coverage_fails_where_identities_are_taken_for_independent_queries() -> None:
@@ -65,8 +71,8 @@ def test_coverage_fails_where_identities_are_taken_for_independent_queries() -> 
 def test_swapped_methods_have_the_mirrored_interval(seeds: int) -> None:
     differences = simulated(seeds, np.random.default_rng(3))
     swapped = {seed: -values for seed, values in differences.items()}
-    found = paired_interval(differences, IDENTITIES, borrowed=Spread(0.5, 4))
-    mirrored = paired_interval(swapped, IDENTITIES, borrowed=Spread(0.5, 4))
+    found = paired_interval(differences, IDENTITIES, pooled_from_other_runs=SeedStd(0.5, 4))
+    mirrored = paired_interval(swapped, IDENTITIES, pooled_from_other_runs=SeedStd(0.5, 4))
     assert (mirrored.mean, mirrored.low, mirrored.high) == pytest.approx(
         (-found.mean, -found.high, -found.low), abs=1e-12
     )
@@ -124,17 +130,17 @@ def test_one_seed_is_certain_of_its_queries_only() -> None:
     differences = simulated(1, np.random.default_rng(3))
     alone, widened = (
         paired_interval(differences, IDENTITIES),
-        paired_interval(differences, IDENTITIES, borrowed=Spread(2.0, 8)),
+        paired_interval(differences, IDENTITIES, pooled_from_other_runs=SeedStd(2.0, 8)),
     )
-    assert (alone.spread, alone.borrowed) == (None, False)
-    assert widened.borrowed and widened.queries == alone.queries
+    assert (alone.spread, alone.pooled_from_other_runs) == (None, False)
+    assert widened.pooled_from_other_runs and widened.queries == alone.queries
     assert widened.high - widened.low > 2 * (alone.high - alone.low)
 
 
 def test_own_seeds_come_before_a_borrowed_spread() -> None:
     differences = simulated(3, np.random.default_rng(3))
-    found = paired_interval(differences, IDENTITIES, borrowed=Spread(100.0, 8))
-    assert not found.borrowed and found == paired_interval(differences, IDENTITIES)
+    found = paired_interval(differences, IDENTITIES, pooled_from_other_runs=SeedStd(100.0, 8))
+    assert not found.pooled_from_other_runs and found == paired_interval(differences, IDENTITIES)
 
 
 def test_one_mean_without_a_spread_has_no_width() -> None:
@@ -150,9 +156,16 @@ def test_a_pooled_deviation_ignores_the_means() -> None:
 
 
 def interval(deviation: float | None, queries: float | None) -> Interval:
-    spread = None if deviation is None else Spread(deviation, 2)
+    spread = None if deviation is None else SeedStd(deviation, 2)
     return Interval(
-        mean=0, low=0, high=0, queries=queries, spread=spread, borrowed=False, seeds=3, identities=9
+        mean=0,
+        low=0,
+        high=0,
+        queries=queries,
+        spread=spread,
+        pooled_from_other_runs=False,
+        seeds=3,
+        identities=9,
     )
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from reproduce.pipeline.session import Session
-from reproduce.storage.query_results import read_answers
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
+from reproduce.storage.query_results import read_query_results
 from tests.reproduce.carried import imported, states, store_of
 from tests.reproduce.fakes import CODE, FakeTraining, a_student
 from tests.reproduce.said import Said
@@ -37,7 +37,7 @@ def edited(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 def test_an_old_record_does_not_lend_its_commit_to_new_weights(
-    cluster: Path, laptop: Path, session: Callable[..., Session]
+    cluster: Path, laptop: Path, session: Callable[..., ArtifactPipeline]
 ) -> None:
     said, _, texts = packed(cluster)
     assert said["said"] == []
@@ -58,7 +58,7 @@ def test_an_old_record_does_not_lend_its_commit_to_new_weights(
 
 
 def test_the_curves_of_another_training_are_not_packed(
-    cluster: Path, laptop: Path, session: Callable[..., Session]
+    cluster: Path, laptop: Path, session: Callable[..., ArtifactPipeline]
 ) -> None:
     folder = cluster / "checkpoints" / STUDENT.run_id
     edited(folder / "result.json", lambda values: values["metrics"].update({"camera_rule/mAP": 0.99}))
@@ -116,7 +116,7 @@ def test_damaged_networks_are_neither_packed_nor_drawn(cluster: Path, where: str
 
 
 def test_a_damaged_result_is_named_by_whatever_reads_it(
-    cluster: Path, session: Callable[..., Session], training: FakeTraining
+    cluster: Path, session: Callable[..., ArtifactPipeline], training: FakeTraining
 ) -> None:
     path = cluster / "checkpoints" / STUDENT.run_id / "result.json"
     (cluster / "mini" / "runs" / f"{STUDENT.run_id}.json").unlink()
@@ -180,7 +180,7 @@ def test_answers_of_other_types_are_named(tmp_path: Path) -> None:
         path.write_text(
             '{"average_precision": {"camera_rule": [0.5]}, "first_is_right": {"camera_rule": "1"}}'
         )
-        assert read_answers(path) is not None
+        assert read_query_results(path) is not None
         edited(path, damage)
         with pytest.raises(ValueError, match="0123456789ab.json are damaged: "):
-            read_answers(path)
+            read_query_results(path)

@@ -10,9 +10,9 @@ import pytest
 from cdd.recipe import Recipe
 from cdd.result import Epoch, Result
 from experiments.schema.table import Table
-from reproduce.pipeline.session import Session
-from reproduce.storage.query_results import read_answers, read_identities
-from reproduce.storage.results_folder import Workspace
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
+from reproduce.storage.query_results import read_identities, read_query_results
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.storage.run_record import columns, full_environment, note_source, read_records, write_record
 from tests.reproduce.fakes import CODE, TEACHER, FakeTraining, a_student, a_teacher, accuracy, table
 
@@ -33,7 +33,7 @@ def result(queries: int = 3, epochs: int = 2) -> Result:
         history=history,
         channels=[3, 1],
         average_precision={"camera_rule": [1 / 3 + place / 1e6 for place in range(queries)]},
-        first_is_right={"camera_rule": [place % 3 % 2 for place in range(queries)]},
+        rank1_correct={"camera_rule": [place % 3 % 2 for place in range(queries)]},
         query_identities={"camera_rule": [place // 2 for place in range(queries)]},
     )
 
@@ -87,11 +87,11 @@ def test_a_record_of_before_has_no_first_answers(tmp_path: Path) -> None:
     values = json.loads(path.read_text())
     del values["first_is_right"]
     path.write_text(json.dumps(values))
-    found = read_answers(path)
-    assert found is not None and not found.first_is_right
+    found = read_query_results(path)
+    assert found is not None and not found.rank1_correct
     del values["average_precision"]
     path.write_text(json.dumps(values))
-    assert read_answers(path) is None
+    assert read_query_results(path) is None
 
 
 def test_damaged_answers_are_named(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_damaged_answers_are_named(tmp_path: Path) -> None:
     for content in (b"broken", whole[: len(whole) // 2]):
         path.with_suffix(".npz").write_bytes(content)
         with pytest.raises(ValueError, match=f"{path.name} are damaged"):
-            read_answers(path)
+            read_query_results(path)
     (identities,) = (tmp_path / "queries").iterdir()
     identities.write_text("[")
     with pytest.raises(ValueError, match="is damaged"):
@@ -122,12 +122,12 @@ def test_a_record_never_has_more_than_100_kilobytes_and_its_answers_are_never_lo
     assert path.stat().st_size <= 100_000
     kept = "average_precision" in json.loads(path.read_text())
     assert kept == (queries == 100) == (not path.with_suffix(".npz").exists())
-    found = read_answers(path)
+    found = read_query_results(path)
     assert found is not None
     assert found.average_precision["camera_rule"] == pytest.approx(
         made.average_precision["camera_rule"], abs=5e-5 if kept else 1e-7
     )
-    assert found.first_is_right["camera_rule"].tolist() == made.first_is_right["camera_rule"]
+    assert found.rank1_correct["camera_rule"].tolist() == made.rank1_correct["camera_rule"]
     assert len(read_records(tmp_path)[RECIPE.run_id].history["epoch"]) == 120
 
 
@@ -159,7 +159,10 @@ def test_the_environment_is_the_one_of_the_training_not_of_the_delivery(tmp_path
 
 
 def test_show_draws_from_records_alone(
-    run: Callable[..., object], session: Callable[..., Session], workspace: Workspace, training: FakeTraining
+    run: Callable[..., object],
+    session: Callable[..., ArtifactPipeline],
+    workspace: ResultsFolder,
+    training: FakeTraining,
 ) -> None:
     run(seeds=[0, 3])
     for entry in workspace.results.iterdir():
@@ -177,7 +180,7 @@ def test_show_draws_from_records_alone(
 
 
 def test_show_draws_what_run_drew(
-    run: Callable[..., list[object]], session: Callable[..., Session], workspace: Workspace
+    run: Callable[..., list[object]], session: Callable[..., ArtifactPipeline], workspace: ResultsFolder
 ) -> None:
     run()
     first = {path.name: path.read_bytes() for path in (workspace.results / "mini" / "tables").iterdir()}
@@ -188,7 +191,7 @@ def test_show_draws_what_run_drew(
 
 
 def test_show_without_seeds_takes_those_that_have_results(
-    run: Callable[..., object], session: Callable[..., Session]
+    run: Callable[..., object], session: Callable[..., ArtifactPipeline]
 ) -> None:
     run(seeds=[2, 5])
     (all_of_them,) = session(seeds=None).show()
@@ -201,7 +204,7 @@ def test_show_without_seeds_takes_those_that_have_results(
 
 def test_show_without_seeds_leaves_out_those_that_lack_a_run(
     run: Callable[..., object],
-    session: Callable[..., Session],
+    session: Callable[..., ArtifactPipeline],
     tables: dict[str, Table],
     training: FakeTraining,
 ) -> None:
@@ -215,7 +218,7 @@ def test_show_without_seeds_leaves_out_those_that_lack_a_run(
 
 
 def test_overridden_results_lie_apart(
-    run: Callable[..., object], session: Callable[..., Session], workspace: Workspace
+    run: Callable[..., object], session: Callable[..., ArtifactPipeline], workspace: ResultsFolder
 ) -> None:
     run(changes=["optimiser.momentum=.5"])
     (folder,) = (workspace.results / "mini" / "overridden").iterdir()
@@ -225,7 +228,7 @@ def test_overridden_results_lie_apart(
     assert set(drawn.sheet.numbers["state"]) == {"not run"}
 
 
-def test_a_reused_run_without_a_record_gets_one(run: Callable[..., object], workspace: Workspace) -> None:
+def test_a_reused_run_without_a_record_gets_one(run: Callable[..., object], workspace: ResultsFolder) -> None:
     run()
     records = workspace.results / "mini" / "runs"
     before = {path.name: path.read_text() for path in records.iterdir()}

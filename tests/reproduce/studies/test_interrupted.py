@@ -9,10 +9,10 @@ import optuna
 import pytest
 from optuna.samplers import TPESampler
 
-from reproduce.studies import turn
+from reproduce.studies import study_lock
 from reproduce.studies.study import RowStudy
+from reproduce.studies.study_lock import FileStudyLock
 from reproduce.studies.trial_run import TrackedTrial
-from reproduce.studies.turn import FileTurn
 from reproduce.tracking.store import Store
 from tests.reproduce.fakes import FakeTraining, Recorder, accuracy
 from tests.reproduce.row_studies import MakeStudy, open_runs
@@ -140,7 +140,7 @@ def test_a_trial_that_another_process_holds_is_waited_for_and_said(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         in_epoch(2, training)(patch)
         study(trials=1).run(training)
-    holder = FileTurn(study().workspace.results / "studies.db.locks" / f"{study().name}-0.lock")
+    holder = FileStudyLock(study().workspace.results / "studies.db.locks" / f"{study().name}-0.lock")
     assert holder.taken()
 
     def pause(seconds: float) -> None:
@@ -155,8 +155,8 @@ def test_a_trial_that_another_process_holds_is_waited_for_and_said(
 def test_a_turn_is_waited_for_in_steps_and_said_after_some_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turn, "SECONDS_IN_SILENCE", 0.2)
-    first, second, said = FileTurn(tmp_path / "a"), FileTurn(tmp_path / "a"), []
+    monkeypatch.setattr(study_lock, "SECONDS_IN_SILENCE", 0.2)
+    first, second, said = FileStudyLock(tmp_path / "a"), FileStudyLock(tmp_path / "a"), []
     first.acquire()
 
     def waits() -> None:

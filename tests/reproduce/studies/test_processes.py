@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from reproduce.storage.provenance import ROOT
-from reproduce.storage.results_folder import Workspace
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.tracking.connection import tracking_uri
 from reproduce.tracking.store import Store
 from tests.reproduce.fakes import CODE
@@ -78,6 +78,6 @@ def test_two_shells_on_one_study_repeat_and_lose_no_trial(tmp_path: Path, empty_
     complete = [line["run_id"] for line in found if line["state"] == "complete"]
     assert len(set(complete)) == TRIALS
     assert lost in complete
-    trainings = Store(tracking_uri(results), Workspace(results.resolve()), CODE).trainings()
+    trainings = Store(tracking_uri(results), ResultsFolder(results.resolve()), CODE).trainings()
     for run_id in complete:
         assert [run.status for run in trainings[run_id]] == ["FINISHED"]

@@ -7,13 +7,13 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
-from cdd.methods.quantised_embedding import QuEST
+from cdd.methods.quest.quest import QuEST
 from cdd.recipe import Recipe
 from experiments.quest import transfer
 from experiments.schema.table import Table
 from reproduce.errors import StoreError, UsageError
 from reproduce.planning.overrides import parse
-from reproduce.studies.storage import answering
+from reproduce.studies.storage import storage_errors
 from reproduce.studies.study import RowStudy
 from reproduce.studies.target import StudyRequest
 from reproduce.studies.trials import progress
@@ -208,7 +208,7 @@ def test_a_study_does_not_go_into_mlflows_database(study: MakeStudy, results: Pa
 def test_a_storage_that_fails_later_is_said_without_its_password() -> None:
     with (
         pytest.raises(StoreError, match=r"//me:\*\*\*@host/base does not answer: gone\. .*is kept") as caught,
-        answering("postgresql://me:secret@host/base"),
+        storage_errors("postgresql://me:secret@host/base"),
     ):
         raise StorageInternalError("wrapped") from OSError("gone\nand more")
     assert "secret" not in str(caught.value)

@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 from cdd.recipe import Recipe
-from reproduce.pipeline.session import Session
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
 from reproduce.studies.study import RowStudy
 from reproduce.tracking.store import FAILED, FINISHED, KILLED, Store
 from tests.reproduce.fakes import FakeTraining
@@ -87,7 +87,7 @@ def test_an_interrupted_trial_goes_on_in_its_own_run(study: MakeStudy, training:
 
 
 def test_a_trial_reuses_a_tables_run_and_a_table_reuses_a_trials(
-    study: MakeStudy, training: FakeTraining, session: Callable[..., Session]
+    study: MakeStudy, training: FakeTraining, session: Callable[..., ArtifactPipeline]
 ) -> None:
     session("tiny", changes=["data.use=tuning"]).run(training)
     own = list(training.begun)

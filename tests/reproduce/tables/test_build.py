@@ -14,14 +14,14 @@ from cdd.architecture import SmallNetwork
 from cdd.recipe import Recipe
 from experiments.schema.scale import SCALES, Scale
 from experiments.schema.table import Table
-from reproduce.evidence.context import Material
+from reproduce.evidence.context import RenderContext
 from reproduce.execution.outcome import Outcome
 from reproduce.planning.overrides import parse
-from reproduce.planning.wish import wishes
+from reproduce.planning.requested_run import requested_runs
 from reproduce.statistics.verdicts import EXPLANATION, REPRODUCED
 from reproduce.tables import ledger_table
 from reproduce.tables.build import draw, write
-from reproduce.tables.sheet import MINUS, Sheet
+from reproduce.tables.rendered_table import MINUS, RenderedTable
 from reproduce.tables.text import latex, markdown
 from tests.reproduce.fakes import GROUP, STUDENT, TEACHER, a_teacher, row, table
 from tests.reproduce.recorded import saved
@@ -50,24 +50,30 @@ def drawn(
     run: bool = True,
     judged: bool = True,
     changes: tuple[str, ...] = (),
-) -> Sheet:
+) -> RenderedTable:
     """The sheet where each seed gives the teacher 70, 74, 78 % and the student 1 point less."""
-    wanted = wishes(found, scale, list(seeds), parse(list(changes)))
+    wanted = requested_runs(found, scale, list(seeds), parse(list(changes)))
     outcomes = {}
-    for wish in wanted if run else []:
-        mine = wish.label == "Student"
+    for requested in wanted if run else []:
+        mine = requested.label == "Student"
         metrics = {
-            "camera_rule/mAP": 0.70 + 0.04 * wish.recipe.seed - (0.01 if mine else 0),
+            "camera_rule/mAP": 0.70 + 0.04 * requested.recipe.seed - (0.01 if mine else 0),
             "parameters": 12e6 if mine else 48e6,
         }
-        outcomes[wish.recipe.run_id] = Outcome(state="finished", metrics=metrics, environment=ENVIRONMENT)
-    known = Material(
-        scale=scale, wishes=wanted, outcomes=outcomes, overrides=changes, judged=(JUDGED,) if judged else ()
+        outcomes[requested.recipe.run_id] = Outcome(
+            state="finished", metrics=metrics, environment=ENVIRONMENT
+        )
+    known = RenderContext(
+        scale=scale,
+        requested_runs=wanted,
+        outcomes=outcomes,
+        overrides=changes,
+        judged=(JUDGED,) if judged else (),
     )
     return draw(found, known)
 
 
-def line(sheet: Sheet, block: int, label: str, second: str) -> list[str]:
+def line(sheet: RenderedTable, block: int, label: str, second: str) -> list[str]:
     frame = sheet.blocks[block].frame
     (found,) = [
         cells

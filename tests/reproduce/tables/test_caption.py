@@ -4,20 +4,20 @@ import pytest
 
 from cdd.recipe import Recipe
 from experiments.schema.scale import Scale
-from reproduce.evidence.context import Material
-from reproduce.planning.wish import Wish
+from reproduce.evidence.context import RenderContext
+from reproduce.planning.requested_run import RequestedRun
 from reproduce.tables.caption import caption, scale_text, title
 from tests.reproduce.fakes import GROUP, STUDENT, TEACHER, a_teacher, table
 
 
-def on(*names: str) -> list[Wish]:
+def on(*names: str) -> list[RequestedRun]:
     """A run on each of the data sets."""
 
     def changed(name: str) -> Recipe:
         recipe = a_teacher("mini", 0)
         return recipe.model_copy(update={"data": recipe.data.model_copy(update={"name": name})})
 
-    return [Wish("tiny", "Teacher", GROUP.title, changed(name)) for name in names]
+    return [RequestedRun("tiny", "Teacher", GROUP.title, changed(name)) for name in names]
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,9 @@ def on(*names: str) -> list[Wish]:
 def test_only_what_ships_with_the_package_is_called_embedded(
     names: tuple[str, ...], words: str, scale: Scale
 ) -> None:
-    wishes = on(*names)
-    assert title(table(TEACHER, STUDENT), scale, wishes).endswith(f"{scale} scale, {words}")
-    material = Material(scale=scale, wishes=wishes, outcomes={}, overrides=())
+    requested_runs = on(*names)
+    assert title(table(TEACHER, STUDENT), scale, requested_runs).endswith(f"{scale} scale, {words}")
+    material = RenderContext(scale=scale, requested_runs=requested_runs, outcomes={}, overrides=())
     (first, *_) = caption(table(TEACHER, STUDENT), material)
     assert "embedded" not in first or "household" in names
 

@@ -7,7 +7,7 @@ import pytest
 from experiments.schema.table import Row, Table
 from reproduce.execution.outcome import Outcome
 from reproduce.planning.overrides import Overrides
-from reproduce.planning.wish import Wish, wishes
+from reproduce.planning.requested_run import RequestedRun, requested_runs
 from reproduce.tables.cells import FAILED, MEASURED, NOT_RUN, REPORTED, measure, relative
 from tests.reproduce.fakes import ACCURACY, GROUP, PARAMETERS, STUDENT, TEACHER, a_student, row, table
 
@@ -17,21 +17,21 @@ TABLE = table(TEACHER, STUDENT, UNTRAINED, GIVEN)
 SEEDS = [0, 1, 2]
 
 
-def wanted(found: Table = TABLE, seeds: list[int] = SEEDS) -> list[Wish]:
-    return wishes(found, "mini", seeds, Overrides())
+def wanted(found: Table = TABLE, seeds: list[int] = SEEDS) -> list[RequestedRun]:
+    return requested_runs(found, "mini", seeds, Overrides())
 
 
 def outcomes(teacher: list[float], student: list[float], parameters: float = 12e6) -> dict[str, Outcome]:
     """Finished runs with these accuracies, one per seed, as fractions."""
     found = {}
-    for wish in wanted():
-        values = {"Teacher": teacher, "Student": student}.get(wish.label, [])
-        if wish.recipe.seed < len(values):
+    for requested in wanted():
+        values = {"Teacher": teacher, "Student": student}.get(requested.label, [])
+        if requested.recipe.seed < len(values):
             metrics = {
-                "camera_rule/mAP": values[wish.recipe.seed],
-                "parameters": 48e6 if wish.label == "Teacher" else parameters,
+                "camera_rule/mAP": values[requested.recipe.seed],
+                "parameters": 48e6 if requested.label == "Teacher" else parameters,
             }
-            found[wish.recipe.run_id] = Outcome(state="finished", metrics=metrics)
+            found[requested.recipe.run_id] = Outcome(state="finished", metrics=metrics)
     return found
 
 

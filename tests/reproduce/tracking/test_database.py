@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 from reproduce.errors import StoreError
-from reproduce.storage.results_folder import Workspace
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.tracking import connection, database
 from reproduce.tracking.store import Store
 from tests.reproduce.fakes import CODE
@@ -35,7 +35,7 @@ def change(path: Path, *statements: str) -> None:
 
 
 def opened(folder: Path) -> Store:
-    return Store(connection.tracking_uri(folder), Workspace(folder.resolve()), CODE)
+    return Store(connection.tracking_uri(folder), ResultsFolder(folder.resolve()), CODE)
 
 
 def revision(number: str) -> str:

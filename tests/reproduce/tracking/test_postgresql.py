@@ -16,9 +16,9 @@ from cdd.recipe import Recipe
 from experiments.schema.scale import Scale
 from experiments.schema.table import Table
 from reproduce.errors import StoreError
-from reproduce.pipeline.drawer import Drawn
-from reproduce.storage.results_folder import Workspace
-from reproduce.studies.turn import DatabaseTurn
+from reproduce.pipeline.drawer import RenderedArtifact
+from reproduce.storage.results_folder import ResultsFolder
+from reproduce.studies.study_lock import DatabaseStudyLock
 from reproduce.tracking.model_logging import log_deployed
 from reproduce.tracking.store import INVOCATION, Store
 from tests.reproduce.cluster import PostgreSQL, mlflow_server, postgresql
@@ -69,10 +69,10 @@ class Shared:
 @pytest.fixture(scope="module")
 def shared(server: str, order: Callable[..., Order], tmp_path_factory: pytest.TempPathFactory) -> Shared:
     """A table in two processes at once, each with another seed first."""
-    first = order(meeting=str(tmp_path_factory.mktemp("table")), processes=2, seeds=SEEDS)
+    first = order(query_gallery=str(tmp_path_factory.mktemp("table")), processes=2, seeds=SEEDS)
     processes = [each.start(server) for each in (first, replace(first, seeds=SEEDS[::-1]))]
     begun = [ended(process) for process in processes]
-    return Shared(begun, Store(server, Workspace(Path(first.results).resolve()), CODE))
+    return Shared(begun, Store(server, ResultsFolder(Path(first.results).resolve()), CODE))
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_the_server_has_every_point_once(shared: Shared) -> None:
 
 def test_another_host_reuses_a_teacher_and_fetches_its_weights(
     shared: Shared,
-    run: Callable[..., list[Drawn]],
+    run: Callable[..., list[RenderedArtifact]],
     tables: dict[str, Table],
     training: FakeTraining,
     monkeypatch: pytest.MonkeyPatch,
@@ -127,7 +127,7 @@ def test_another_host_reuses_a_teacher_and_fetches_its_weights(
 
 @pytest.mark.usefixtures("unchecked_shapes")
 def test_a_model_goes_through_the_server_and_comes_back(
-    server: str, workspace: Workspace, deployed: Path
+    server: str, workspace: ResultsFolder, deployed: Path
 ) -> None:
     store = Store(server, workspace, CODE)
     run_id = store.client.create_run(store.experiment("models")).info.run_id
@@ -138,7 +138,7 @@ def test_a_model_goes_through_the_server_and_comes_back(
 
 
 def test_the_database_without_a_server_keeps_files_beside_the_results(
-    database: PostgreSQL, server: str, workspace: Workspace, tmp_path: Path
+    database: PostgreSQL, server: str, workspace: ResultsFolder, tmp_path: Path
 ) -> None:
     store = Store(database.url("runs"), workspace, CODE)
     run_id = store.client.create_run(store.experiment("direct")).info.run_id
@@ -151,7 +151,7 @@ def test_the_database_without_a_server_keeps_files_beside_the_results(
 
 
 def test_a_database_out_of_reach_is_said_at_once_without_its_password(
-    database: PostgreSQL, workspace: Workspace
+    database: PostgreSQL, workspace: ResultsFolder
 ) -> None:
     with pytest.raises(StoreError, match='database "nowhere" does not exist') as caught:
         Store(database.url("nowhere"), workspace, CODE)
@@ -159,7 +159,7 @@ def test_a_database_out_of_reach_is_said_at_once_without_its_password(
 
 
 def test_a_turn_is_one_processes_until_it_passes_it_on(database: PostgreSQL) -> None:
-    first, second = (DatabaseTurn(database.url("postgres")) for _ in range(2))
+    first, second = (DatabaseStudyLock(database.url("postgres")) for _ in range(2))
     has_it = Event()
 
     def wait() -> None:

@@ -15,9 +15,9 @@ from cdd.training.environment import Machine
 from experiments.schema.table import Table
 from reproduce.errors import StoreError
 from reproduce.execution.listener import Listener
-from reproduce.pipeline.session import Request, Session
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline, RunOptions
 from reproduce.storage.provenance import versions
-from reproduce.storage.results_folder import Workspace
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.tracking.connection import tracking_uri
 from reproduce.tracking.model_logging import log_deployed
 from reproduce.tracking.store import Store
@@ -39,19 +39,19 @@ def finished_results(
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.setattr("experiments.registry.find", lambda name: table(TEACHER_ROW, STUDENT_ROW))
-        patch.setattr("reproduce.pipeline.session.source", lambda: CODE)
+        patch.setattr("reproduce.pipeline.artifact_pipeline.code_version", lambda: CODE)
         patch.setattr("reproduce.tracking.training_run.log_deployed", lambda *arguments: "models:/left-out")
-        request = Request(
+        request = RunOptions(
             names=["tiny"], scale="mini", seeds=[0], results=folder, machine=Machine(device="cpu")
         )
-        Session(request, Listener()).run(FakeTraining(deployed))
+        ArtifactPipeline(request, Listener()).run(FakeTraining(deployed))
     yield folder
 
 
 @pytest.fixture
 def finished(finished_results: Path) -> Store:
     """The store of that folder."""
-    return Store(tracking_uri(finished_results), Workspace(finished_results.resolve()), CODE)
+    return Store(tracking_uri(finished_results), ResultsFolder(finished_results.resolve()), CODE)
 
 
 def test_a_table_is_a_parent_and_each_training_its_child(finished: Store) -> None:
@@ -190,7 +190,7 @@ def test_overridden_runs_say_so_in_their_parent(run: Callable[..., object], stor
 
 
 def test_a_parent_that_died_is_closed_by_the_next_command(
-    session: Callable[..., Session], store: Store, training: FakeTraining
+    session: Callable[..., ArtifactPipeline], store: Store, training: FakeTraining
 ) -> None:
     def die(recipe: Recipe, number: int) -> None:
         raise SystemExit("as if killed")
@@ -220,7 +220,7 @@ def test_an_experiment_that_another_process_just_made_is_used(
 @pytest.mark.usefixtures("unchecked_shapes")
 @pytest.mark.slow
 def test_the_logged_model_loads_and_gives_the_same_embeddings(
-    session: Callable[..., Session], tables: dict[str, Table], deployed: Path, store: Store
+    session: Callable[..., ArtifactPipeline], tables: dict[str, Table], deployed: Path, store: Store
 ) -> None:
     tables["tiny"] = table(TEACHER_ROW)
     (drawn,) = session().run(FakeTraining(deployed))

@@ -15,7 +15,7 @@ from cdd.models.deployed import save_deployed
 from cdd.models.network import RetrievalNetwork
 from cdd.models.zoo import BACKBONES
 from cdd.tensor_files import write_tensors
-from reproduce.storage.results_folder import Workspace
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.transfer.archive import MANIFEST
 from reproduce.transfer.importing import _unpacking
 from tests.reproduce.archives import Members, refused, rewritten
@@ -90,7 +90,7 @@ def test_a_member_that_is_there_twice_is_refused(whole: Path, tmp_path: Path) ->
 
 
 def test_what_a_killed_import_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
+    workspace = ResultsFolder(tmp_path)
     words = f"""
 import os, sys
 from pathlib import Path

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cdd.recipe import Recipe
-from reproduce.pipeline.session import Session
-from reproduce.storage.results_folder import Workspace
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.tracking.finished_runs import FinishedRuns
 from tests.reproduce.carried import everything_in, exported, imported, refused, states, store_of
 from tests.reproduce.fakes import CODE, FakeTraining, Recorder, a_student, a_teacher
@@ -23,7 +23,7 @@ NETWORKS = {"weights.pt", "deployed.pt"}
 
 @pytest.mark.parametrize("left", ["folder and store", "store", "folder"])
 def test_what_is_imported_is_planned_as_reused_with_the_same_record(
-    cluster: Path, laptop: Path, session: Callable[..., Session], left: str
+    cluster: Path, laptop: Path, session: Callable[..., ArtifactPipeline], left: str
 ) -> None:
     record = cluster / "mini" / "runs" / f"{STUDENT.run_id}.json"
     before = record.read_bytes()
@@ -62,14 +62,14 @@ def test_the_store_has_the_same_points_at_the_same_times_and_says_where_they_com
     assert (copy.info.start_time, copy.info.end_time) == (source.info.start_time, source.info.end_time)
     assert copy.info.run_name == source.info.run_name
     origin = json.loads(copy.data.tags["cdd.imported"])
-    assert origin == {"workplace": Workspace(cluster.resolve()).name, "mlflow_id": source.info.run_id}
+    assert origin == {"workplace": ResultsFolder(cluster.resolve()).name, "mlflow_id": source.info.run_id}
     kept = ("mlflow.source.git.commit", "cdd.version.torch", "cdd.environment", "cdd.recipe_digest")
     assert {name: copy.data.tags[name] for name in kept} == {name: source.data.tags[name] for name in kept}
     assert "mlflow.parentRunId" not in copy.data.tags
 
 
 def test_a_student_can_be_trained_from_an_imported_teacher(
-    cluster: Path, laptop: Path, session: Callable[..., Session], training: FakeTraining
+    cluster: Path, laptop: Path, session: Callable[..., ArtifactPipeline], training: FakeTraining
 ) -> None:
     imported(laptop, exported(cluster, TEACHER))
     training.begun.clear()
@@ -79,7 +79,7 @@ def test_a_student_can_be_trained_from_an_imported_teacher(
 
 
 def test_a_teacher_of_which_only_the_store_has_the_weights_serves_as_well(
-    cluster: Path, laptop: Path, session: Callable[..., Session], training: FakeTraining
+    cluster: Path, laptop: Path, session: Callable[..., ArtifactPipeline], training: FakeTraining
 ) -> None:
     imported(laptop, exported(cluster, TEACHER))
     shutil.rmtree(laptop / "checkpoints")
@@ -122,7 +122,7 @@ def test_the_same_run_gives_the_same_bytes(cluster: Path) -> None:
 
 
 def test_numbers_alone_are_imported_and_their_weights_later(
-    cluster: Path, laptop: Path, session: Callable[..., Session]
+    cluster: Path, laptop: Path, session: Callable[..., ArtifactPipeline]
 ) -> None:
     bare = exported(cluster, TEACHER, "--without-weights")
     with zipfile.ZipFile(bare) as archive:
@@ -148,7 +148,11 @@ def test_an_export_without_weights_needs_none(cluster: Path, laptop: Path) -> No
 
 
 def test_an_unfinished_training_of_the_same_run_is_set_aside_not_lost(
-    cluster: Path, laptop: Path, session: Callable[..., Session], training: FakeTraining, listener: Recorder
+    cluster: Path,
+    laptop: Path,
+    session: Callable[..., ArtifactPipeline],
+    training: FakeTraining,
+    listener: Recorder,
 ) -> None:
     def stop(recipe: Recipe, number: int) -> None:
         if number == 2:
@@ -165,7 +169,7 @@ def test_an_unfinished_training_of_the_same_run_is_set_aside_not_lost(
 
 
 def test_a_run_that_finished_here_with_other_numbers_stays(
-    cluster: Path, laptop: Path, session: Callable[..., Session], deployed: Path
+    cluster: Path, laptop: Path, session: Callable[..., ArtifactPipeline], deployed: Path
 ) -> None:
     path = exported(cluster, TEACHER)
     other = FakeTraining(deployed)
@@ -182,7 +186,7 @@ def test_a_run_that_finished_here_with_other_numbers_stays(
 
 
 def test_an_import_that_lost_the_store_leaves_nothing_and_goes_on(
-    cluster: Path, laptop: Path, session: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+    cluster: Path, laptop: Path, session: Callable[..., ArtifactPipeline], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = exported(cluster, TEACHER)
     with monkeypatch.context() as broken:
@@ -202,7 +206,7 @@ def _lost(*arguments: object) -> None:
 
 
 def test_a_run_of_a_study_or_with_overrides_keeps_its_place(
-    cluster: Path, laptop: Path, session: Callable[..., Session], training: FakeTraining
+    cluster: Path, laptop: Path, session: Callable[..., ArtifactPipeline], training: FakeTraining
 ) -> None:
     changed = session(changes=["schedule.epochs=4"])
     changed.run(training)
@@ -213,5 +217,5 @@ def test_a_run_of_a_study_or_with_overrides_keeps_its_place(
     place = path.relative_to(cluster.resolve())
     assert place.parts[1] == "overridden"
     assert (laptop / place).read_bytes() == path.read_bytes()
-    found = FinishedRuns(Workspace(laptop.resolve()), CODE).find(path.stem)
+    found = FinishedRuns(ResultsFolder(laptop.resolve()), CODE).find(path.stem)
     assert found.published == laptop.resolve() / place.parent.parent

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reproduce.storage.results_folder import Workspace
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.transfer.archive import FORMAT, MANIFEST
 from tests.reproduce.carried import exported, refused
 from tests.reproduce.fakes import a_student, a_teacher
@@ -117,7 +117,7 @@ def test_numbers_of_another_run_are_refused(cluster: Path, laptop: Path) -> None
 
 def test_a_run_in_other_hands_is_left_alone(cluster: Path, laptop: Path) -> None:
     path = exported(cluster, STUDENT)
-    with Workspace(laptop.resolve()).lock(STUDENT.run_id):
+    with ResultsFolder(laptop.resolve()).lock(STUDENT.run_id):
         refused(laptop, path, "in the hands of another process", code=2)
 
 

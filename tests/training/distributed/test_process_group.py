@@ -12,11 +12,11 @@ from cdd.errors import CheckpointError, RunError
 from cdd.recipe import Batch
 from cdd.result import Result
 from cdd.run import run
-from cdd.training.batches import Lessons
-from cdd.training.distributed.launch import join
-from cdd.training.distributed.process_group import ALONE, Ranks, reunite
+from cdd.training.batches import BatchStream
+from cdd.training.distributed.launch import init_process_group
+from cdd.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup, sync_and_check_replicas
 from cdd.training.environment import Machine
-from cdd.training.multi_student import Classroom
+from cdd.training.multi_student import MultiStudentScheduler
 from reproduce.storage.provenance import ROOT
 from tests.small import small_dataset, teacher_recipe
 from tests.training.shared_training import CASES, Left, case, left
@@ -117,7 +117,9 @@ class TestTwoProcesses:
         assert moved > 1e-3
 
     def test_they_see_what_the_parts_of_one_process_see(self, shared):
-        halves = left(case(frozen=False, fidelity=CODE, batch=Batch(identities=4, images=2, at_once=4)))
+        halves = left(
+            case(frozen=False, fidelity=CODE, batch=Batch(identities=4, images=2, micro_batch_size=4))
+        )
         found = shared["ordinary"][0]
         close(found.losses, halves.losses)
         close(weights(found.student, *BUFFERS), weights(halves.student, *BUFFERS))
@@ -136,43 +138,43 @@ class TestTwoProcesses:
         assert "1" in first["missed"]
 
 
-class Other(Ranks):
+class Other(ProcessGroup):
     """Stands for the first of two processes, of which the second says something else."""
 
     count = 2
 
-    def each(self, value: Any) -> list[Any]:
+    def all_gather_object(self, value: Any) -> list[Any]:
         return [value, None]
 
 
 def test_processes_whose_students_differ_are_stopped() -> None:
     layer = torch.nn.Linear(2, 2)
-    reunite(layer, torch.nn.Identity(), ALONE)
+    sync_and_check_replicas(layer, torch.nn.Identity(), SINGLE_PROCESS)
     with pytest.raises(RunError, match="no longer have the same student"):
-        reunite(layer, torch.nn.Identity(), Other())
+        sync_and_check_replicas(layer, torch.nn.Identity(), Other())
 
 
 def test_processes_that_start_from_different_points_are_stopped(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("cdd.run.join", lambda device, synchronised_batch_norm: Other())
+    monkeypatch.setattr("cdd.run.init_process_group", lambda device, synchronised_batch_norm: Other())
     monkeypatch.setattr("cdd.run.load", lambda data, data_root: small_dataset(16, 16))
     with pytest.raises(CheckpointError, match=r"process 0: \(0, 'small'.*; process 1: None.*the same files"):
         run(teacher_recipe(), tmp_path, weights={}, machine=Machine(device="cpu"))
 
 
-class Third(Ranks):
+class Third(ProcessGroup):
     rank, count = 2, 3
 
 
 def test_processes_that_cannot_share_a_batch_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cdd.training.batches.present", Third)
+    monkeypatch.setattr("cdd.training.batches.current_process_group", Third)
     with pytest.raises(ValueError, match=r"process 2 of 3 .* batch\.identities = 4: use a number of"):
-        Lessons(teacher_recipe(), small_dataset(16, 16), {}, CPU, torch.float32)
+        BatchStream(teacher_recipe(), small_dataset(16, 16), {}, CPU, torch.float32)
 
 
 def test_a_process_that_torchrun_did_not_start_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    assert join(CPU, synchronised_batch_norm=True) is ALONE
+    assert init_process_group(CPU, synchronised_batch_norm=True) is SINGLE_PROCESS
 
 
 @pytest.mark.parametrize("device", ["mps", "cuda:1"])
@@ -180,13 +182,13 @@ def test_devices_that_cannot_be_shared_are_refused(device: str, monkeypatch: pyt
     for name, value in (("TORCHELASTIC_RUN_ID", "x"), ("WORLD_SIZE", "2"), ("LOCAL_WORLD_SIZE", "2")):
         monkeypatch.setenv(name, value)
     with pytest.raises(ValueError, match=f"2 processes cannot share device {device}: use cpu or cuda"):
-        join(torch.device(device))
+        init_process_group(torch.device(device))
 
 
 def test_students_side_by_side_are_not_shared_out_as_well(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("TORCHELASTIC_RUN_ID", "x"), ("WORLD_SIZE", "2")):
         monkeypatch.setenv(name, value)
     recipes = [teacher_recipe(), teacher_recipe(seed=1)]
-    room: Classroom[Result] = Classroom(recipes)
+    room: MultiStudentScheduler[Result] = MultiStudentScheduler(recipes)
     found = room.results([lambda: run(recipes[0], tmp_path, weights={})] * 2)
     assert all("torchrun has started 2" in str(error) for error in found)

@@ -13,9 +13,9 @@ from cdd.training.environment import Machine
 from reproduce.errors import UsageError
 from reproduce.execution.cluster import cluster as ray_cluster
 from reproduce.execution.cluster.launcher import launch, ray_launcher
-from reproduce.execution.executor import Job, Launch, execute
+from reproduce.execution.executor import ExecutionContext, RunLauncher, execute
 from reproduce.execution.outcome import Outcome
-from reproduce.pipeline.drawer import Drawn
+from reproduce.pipeline.drawer import RenderedArtifact
 from reproduce.planning.plan import Plan
 from reproduce.tracking.store import Store
 from tests.reproduce.cluster import free_port
@@ -43,11 +43,11 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
-def job(store: Store, listener: Recorder, training: FakeTraining) -> Job:
-    return Job(
+def job(store: Store, listener: Recorder, training: FakeTraining) -> ExecutionContext:
+    return ExecutionContext(
         store=store,
         workspace=store.workspace,
-        published=store.workspace.published("mini"),
+        published=store.workspace.scale_folder("mini"),
         experiment="1",
         parent=None,
         train=training,
@@ -102,7 +102,7 @@ def test_options_of_different_launchers_are_a_usage_error(
     assert message in said.err
 
 
-def test_a_store_in_a_file_serves_one_machine(cluster: Callable[..., None], job: Job) -> None:
+def test_a_store_in_a_file_serves_one_machine(cluster: Callable[..., None], job: ExecutionContext) -> None:
     cluster((HERE, {"CPU": 1}), (HERE, {"CPU": 1}))
     ray_cluster.check(job)
     cluster((HERE, {"CPU": 1}), ("other", {"CPU": 1}))
@@ -114,7 +114,7 @@ def test_a_store_in_a_file_serves_one_machine(cluster: Callable[..., None], job:
 
 
 def test_what_no_machine_has_is_said_before_it_is_waited_for(
-    cluster: Callable[..., None], job: Job, listener: Recorder, monkeypatch: pytest.MonkeyPatch
+    cluster: Callable[..., None], job: ExecutionContext, listener: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     cluster((HERE, {"CPU": 4}))
@@ -126,7 +126,7 @@ def test_what_no_machine_has_is_said_before_it_is_waited_for(
 
 
 def test_a_run_takes_a_gpu_where_there_is_one(
-    cluster: Callable[..., None], job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Callable[..., None], job: ExecutionContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def device(name: str) -> str:
         order = ray_cluster.order(replace(job, machine=Machine(device=name)), tmp_path / "token")
@@ -148,7 +148,7 @@ def test_a_run_takes_as_many_cores_as_the_user_gives_it_threads(monkeypatch: pyt
 
 
 def test_a_task_is_told_full_paths_and_mlflows_settings_alone(
-    cluster: Callable[..., None], job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Callable[..., None], job: ExecutionContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster((HERE, {"CPU": 1}))
     monkeypatch.chdir(tmp_path)
@@ -160,7 +160,7 @@ def test_a_task_is_told_full_paths_and_mlflows_settings_alone(
 
 
 def test_a_plan_without_work_needs_no_cluster(
-    run: Callable[..., list[Drawn]], training: FakeTraining, session: Callable[..., Any]
+    run: Callable[..., list[RenderedArtifact]], training: FakeTraining, session: Callable[..., Any]
 ) -> None:
     run()
     (drawn,) = session(launch=launch).run(training)
@@ -168,15 +168,18 @@ def test_a_plan_without_work_needs_no_cluster(
 
 
 def test_runs_that_ended_on_other_machines_get_their_records_here(
-    run: Callable[..., list[Drawn]], session: Callable[..., Any], training: FakeTraining, results: Path
+    run: Callable[..., list[RenderedArtifact]],
+    session: Callable[..., Any],
+    training: FakeTraining,
+    results: Path,
 ) -> None:
-    def elsewhere(plan: Plan, job: Job) -> dict[str, Outcome]:
+    def elsewhere(plan: Plan, job: ExecutionContext) -> dict[str, Outcome]:
         outcomes = execute(plan, job)
         for record in job.published.rglob("runs/*.json"):
             record.unlink()
         return outcomes
 
-    launcher: Launch = elsewhere
+    launcher: RunLauncher = elsewhere
     (drawn,) = session(launch=launcher).run(training)
     records = {record.stem for record in (results / "mini" / "runs").glob("*.json")}
     assert records == drawn.outcomes.keys()

@@ -10,8 +10,8 @@ import torch
 from mlflow.entities import Run
 
 from reproduce.execution.cluster.launcher import ray_launcher
-from reproduce.pipeline.session import Session
-from reproduce.storage.results_folder import Workspace
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.tracking.connection import tracking_uri
 from reproduce.tracking.store import Store
 from tests.reproduce.commands import MINUTES, Moment, ended, prepared, results_of, start
@@ -37,7 +37,7 @@ def store_of(folder: Path) -> Store:
     """The folder's own, whatever store a test before has set; commands do not inherit it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        return Store(tracking_uri(folder), Workspace(folder.resolve()), CODE)
+        return Store(tracking_uri(folder), ResultsFolder(folder.resolve()), CODE)
 
 
 def stored_runs(folder: Path) -> dict[str, Run]:
@@ -162,7 +162,7 @@ def test_nothing_of_the_cluster_stays_in_the_results(disturbed: Disturbed) -> No
 
 def test_a_run_whose_workers_all_die_fails_and_takes_along_what_needs_it_alone(
     nodes: TwoNodes,
-    session: Callable[..., Session],
+    session: Callable[..., ArtifactPipeline],
     deployed: Path,
     listener: Recorder,
     store: Store,

@@ -13,11 +13,11 @@ from cdd.recipe import Recipe
 from cdd.result import Epoch
 from cdd.training.observer import Progress
 from reproduce.errors import UsageError
-from reproduce.execution.cluster.task import BEGAN, Mailbox, Order, Sender, carry_out
+from reproduce.execution.cluster.task import BEGAN, EventQueue, RemoteListener, TaskContext, run_task
 from reproduce.execution.outcome import Outcome
-from reproduce.pipeline.session import Session
-from reproduce.planning.plan import Item
-from reproduce.storage.results_folder import Workspace
+from reproduce.pipeline.artifact_pipeline import ArtifactPipeline
+from reproduce.planning.plan import PlannedRun
+from reproduce.storage.results_folder import ResultsFolder
 from reproduce.tracking.store import Store
 from tests.reproduce.fakes import CODE, FakeTraining, Recorder, a_student, a_teacher
 
@@ -39,33 +39,33 @@ class Handle:
 class Machine:
     """One that does tasks: orders for it, and a mailbox that hears of them."""
 
-    order: Order
-    mailbox: Mailbox
-    plan: Callable[..., dict[str, Item]]
+    order: TaskContext
+    mailbox: EventQueue
+    plan: Callable[..., dict[str, PlannedRun]]
 
-    def does(self, item: Item, *before: Outcome, order: Order | None = None) -> Outcome:
+    def does(self, item: PlannedRun, *before: Outcome, order: TaskContext | None = None) -> Outcome:
         names = [needed.run_id for needed in item.recipe.dependencies]
-        return carry_out(order or self.order, item, Handle(self.mailbox), names[: len(before)], *before)
+        return run_task(order or self.order, item, Handle(self.mailbox), names[: len(before)], *before)
 
 
 @pytest.fixture
 def machine(
-    session: Callable[..., Session],
+    session: Callable[..., ArtifactPipeline],
     training: FakeTraining,
     store: Store,
-    workspace: Workspace,
+    workspace: ResultsFolder,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Machine:
     ray = pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[cluster]'")
     monkeypatch.setattr(ray, "get", lambda value: value)
-    monkeypatch.setattr("reproduce.execution.cluster.task.source", lambda: CODE)
+    monkeypatch.setattr("reproduce.execution.cluster.task.code_version", lambda: CODE)
     experiment = store.experiment("tiny-mini")
-    order = Order(
+    order = TaskContext(
         uri=store.uri,
         workspace=workspace,
         token=tmp_path / "token",
-        published=workspace.published("mini"),
+        published=workspace.scale_folder("mini"),
         experiment=experiment,
         parent=store.start_invocation(experiment, "tiny", {}),
         train=training,
@@ -75,14 +75,14 @@ def machine(
     )
     order.token.touch()
 
-    def plan(**request: object) -> dict[str, Item]:
+    def plan(**request: object) -> dict[str, PlannedRun]:
         return {item.run_id: item for item in session(**request).plan().items}
 
-    return Machine(order, Mailbox(), plan)
+    return Machine(order, EventQueue(), plan)
 
 
 def test_a_mailbox_gives_every_message_once_in_order_and_counts_beginnings() -> None:
-    mailbox = Mailbox()
+    mailbox = EventQueue()
     assert [mailbox.begin(run_id, "host") for run_id in ("a", "b", "a")] == [1, 1, 2]
     mailbox.put("b", "noted", "text")
     assert mailbox.take() == [
@@ -97,8 +97,8 @@ def test_a_mailbox_gives_every_message_once_in_order_and_counts_beginnings() -> 
 def test_a_sender_tells_everything_but_most_of_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    mailbox = Mailbox()
-    sender = Sender(Handle(mailbox), "a")
+    mailbox = EventQueue()
+    sender = RemoteListener(Handle(mailbox), "a")
     for _ in range(5):
         sender.stepped(Progress(epoch=1, epochs=2, step=1, steps=9, loss=0.5))
         now[0] += 1.0
@@ -138,7 +138,7 @@ def test_a_task_that_begins_again_goes_on_though_the_run_was_asked_for_anew(
             training.before_epoch = lambda recipe, number: None
             raise KeyboardInterrupt
 
-    machine.mailbox = Mailbox()
+    machine.mailbox = EventQueue()
     training.before_epoch = die
     with pytest.raises(KeyboardInterrupt):
         machine.does(item)
@@ -164,6 +164,6 @@ def test_other_code_is_said_and_noted(machine: Machine) -> None:
 
 def test_a_machine_that_cannot_do_it_is_named(machine: Machine, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    order = replace(machine.order, workspace=Workspace(tmp_path / "file" / "results"))
+    order = replace(machine.order, workspace=ResultsFolder(tmp_path / "file" / "results"))
     with pytest.raises(UsageError, match="^on [^ ]+: the results folder .*cannot be written"):
         machine.does(machine.plan()[TEACHER.run_id], order=order)

@@ -1,0 +1,1 @@
+"""Helpers that several methods share: channels and maps between the stages of two networks."""
