@@ -17,7 +17,7 @@ from benchmarks.line import Line
 from benchmarks.loader import against_the_step, augmenting, reading
 from benchmarks.page import HEAD, cells, page
 from benchmarks.resetting import resetting
-from benchmarks.shared_teacher import together
+from benchmarks.shared_teacher import shared_teacher
 from benchmarks.slimming import slimming_of_a_resnet50, slimming_of_the_small_student
 from benchmarks.start_up import start_up
 from benchmarks.training_step import paper_step, small_step
@@ -32,7 +32,7 @@ SMALL: tuple[Callable[[], Line], ...] = (
     reading,
     augmenting,
     against_the_step,
-    together,
+    shared_teacher,
 )
 ON_A_DEVICE: tuple[Callable[[torch.device], Line], ...] = (
     small_step,

@@ -21,28 +21,26 @@ from cdd.training.trainer import Trainer
 from experiments.common.recipes import light_student
 
 METHODS: tuple[Method, ...] = (KD(), RKD(), PKT(), AT())
-WARM_UP, LESSONS = 2, 6
+WARM_UP, BATCHES = 2, 6
 CPU = torch.device("cpu")
 
 
-def together(batch_stream: int = LESSONS) -> Line:
-    """Time of one student for one lesson, the mean of four methods in rows of the tables."""
+def shared_teacher(batches: int = BATCHES) -> Line:
+    """Time of one student for one training batch, the mean of four methods in rows of the tables."""
     recipes = [_row(method) for method in METHODS]
     dataset = load(recipes[0].data)
     with tempfile.TemporaryDirectory() as folder:
         weights = _teacher(recipes[0], dataset, Path(folder))
-        alone, steps = zip(
-            *(_alone(recipe, dataset, weights, batch_stream) for recipe in recipes), strict=True
-        )
-        work = [partial(_seconds, recipe, dataset, weights, batch_stream) for recipe in recipes]
+        alone, steps = zip(*(_alone(recipe, dataset, weights, batches) for recipe in recipes), strict=True)
+        work = [partial(_seconds, recipe, dataset, weights, batches) for recipe in recipes]
         shared = [_found(result) for result in MultiStudentScheduler[float](recipes).results(work)]
     return Line(
-        name=f"a lesson of {recipes[0].batch.size} images, each of {len(recipes)} students together (mini)",
+        name=f"a batch of {recipes[0].batch.size} images, shared by {len(recipes)} students (mini)",
         ours=sum(shared) / len(shared),
         baseline=sum(alone) / len(alone),
         baseline_name="each student alone",
         limit=sum(steps) / len(steps),
-        limit_name="the student's own step, with neither images to read nor a teacher to ask",
+        limit_name="the student's own step, without images to read and without a teacher",
     )
 
 
@@ -59,18 +57,16 @@ def _teacher(recipe: Recipe, dataset: Dataset, folder: Path) -> dict[str, Path]:
     return {teacher.run_id: path}
 
 
-def _alone(
-    recipe: Recipe, dataset: Dataset, weights: dict[str, Path], batch_stream: int
-) -> tuple[float, float]:
-    """Seconds per lesson of a student alone, and of its step once the lesson is there."""
+def _alone(recipe: Recipe, dataset: Dataset, weights: dict[str, Path], batches: int) -> tuple[float, float]:
+    """Seconds per training batch of a student alone, and of its step alone."""
     training = Trainer(recipe, dataset, weights, CPU, torch.float32)
     training_batch = next(iter(training.batch_stream.of_epoch(1)))
-    step = best_of(batch_stream, lambda: training.start_epoch(1).train_step(training_batch))
-    return _seconds(recipe, dataset, weights, batch_stream), step
+    step = best_of(batches, lambda: training.start_epoch(1).train_step(training_batch))
+    return _seconds(recipe, dataset, weights, batches), step
 
 
-def _seconds(recipe: Recipe, dataset: Dataset, weights: dict[str, Path], batch_stream: int) -> float:
-    """Per lesson, by the student's own clock, once it is warm."""
+def _seconds(recipe: Recipe, dataset: Dataset, weights: dict[str, Path], batches: int) -> float:
+    """Seconds per training batch, by the student's own clock, after the warm-up."""
     training, slot = Trainer(recipe, dataset, weights, CPU, torch.float32), current_slot()
     course, times = training.start_epoch(1), [slot.seconds()]
     for _, training_batch in zip(

@@ -51,8 +51,8 @@ class Result:
         query_identities: per protocol, the identity of each valid query.
         chance_precision: per protocol, the average precision of each valid query under random rankings.
         environment: versions, device, threads, precision in force, data digest, seconds;
-            `co_trained_students`, if the student shared training batches: the largest number of other students that shared them.
-            Its seconds are then its share of the common time.
+            `co_trained_students`, if the student shared training batches: the largest number of students
+            beside it. Its seconds are then its share of the common time.
     """
 
     run_id: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]

@@ -30,8 +30,8 @@ from reproduce.cli.options import (
     ScaleOption,
     Seeds,
     SeedsShown,
+    ShareTeacher,
     SyncBatchNorm,
-    Together,
     Weights,
     seeds_of,
 )
@@ -56,7 +56,7 @@ def run_artifacts(
     compiled: Compiled = False,
     deterministic: Deterministic = False,
     sync_batch_norm: SyncBatchNorm = False,
-    together: Together = 1,
+    share_teacher: ShareTeacher = 1,
     launcher: LauncherOption = "local",
     address: Address = None,
 ) -> None:
@@ -79,7 +79,7 @@ def run_artifacts(
         fresh=fresh,
         elsewhere=launcher == "ray",
     )
-    launched = launching(launcher, address, together)
+    launched = launching(launcher, address, share_teacher)
     if is_worker():
         serve_as_worker(machine)
         return

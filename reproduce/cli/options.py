@@ -101,13 +101,15 @@ Deterministic = Annotated[
         "--deterministic", help="Only kernels that repeat themselves bit for bit.", rich_help_panel=HOW
     ),
 ]
-Together = Annotated[
+ShareTeacher = Annotated[
     int,
     typer.Option(
+        "--share-teacher",
+        "--together",  # its former name
         metavar="N",
         min=1,
         max=1000,
-        help="Train up to N students that see the same batches side by side, with one teacher in memory.",
+        help="Train up to N students on the same batches, with one forward pass of the teacher for all.",
         rich_help_panel=HOW,
     ),
 ]

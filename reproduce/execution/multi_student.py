@@ -1,4 +1,4 @@
-"""Does what a plan says with students that see the same lessons side by side, in this process."""
+"""Launcher of a plan whose students share training batches and the teacher's forward pass, in one process."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,8 +30,8 @@ def launcher(most: int) -> RunLauncher:
         return execute
     if is_distributed():
         raise UsageError(
-            f"--together {most} puts students side by side in one process, torchrun puts one student into "
-            "several: choose one of the two"
+            f"--share-teacher {most} trains several students in one process, torchrun one student in several: "
+            "choose one of the two"
         )
     return lambda plan, job: _Together(plan, job, most).outcomes()
 

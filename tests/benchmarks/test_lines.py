@@ -12,7 +12,7 @@ from benchmarks.line import Line, best_of
 from benchmarks.loader import against_the_step, augmented, augmenting, one_by_one, reading
 from benchmarks.page import cells, markdown
 from benchmarks.resetting import resetting
-from benchmarks.shared_teacher import together
+from benchmarks.shared_teacher import shared_teacher
 from benchmarks.start_up import start_up
 from cdd.evaluation import evaluate_retrieval
 from cdd.recipe import Augmentation
@@ -56,8 +56,8 @@ def test_the_loader_stands_against_decoding_a_copy_and_the_step() -> None:
     assert against_the_step().times_limit is not None
 
 
-def test_students_together_stand_against_students_alone_and_their_own_steps() -> None:
-    line = together(batch_stream=1)
+def test_students_that_share_a_teacher_stand_against_students_alone_and_their_own_steps() -> None:
+    line = shared_teacher(batches=1)
     assert line.speedup is not None
     assert line.times_limit is not None
 

@@ -273,7 +273,7 @@ def test_debug_shows_where_an_error_comes_from(tmp_path: Path) -> None:
 
 
 def test_students_together_are_asked_for_by_number(tiny: Callable[..., Said]) -> None:
-    assert tiny("tiny", "--together", "2", "--device", "cpu").code == 0
+    assert tiny("tiny", "--share-teacher", "2", "--device", "cpu").code == 0
     said = tiny("tiny", "--together", "0")
     assert said.code == 2
-    assert "--together" in said.err
+    assert "--share-teacher" in said.err

@@ -43,7 +43,7 @@ STUDENTS = [student(weight)("mini", 0).run_id for weight in WEIGHTS]
 
 
 class Shared(FakeTraining):
-    """Remembers who was trained in a classroom, and who was trained with whom."""
+    """Remembers who was trained by a multi-student scheduler, and which students shared it."""
 
     def __init__(self, plain: FakeTraining):
         super().__init__(plain.deployed)
@@ -56,7 +56,7 @@ class Shared(FakeTraining):
 
     @property
     def groups(self) -> list[set[str]]:
-        """Run ids by classroom, largest first."""
+        """Run ids by scheduler, largest first."""
         rooms = {room for room in self.rooms.values() if room}
         found = [{name for name, room in self.rooms.items() if room == each} for each in rooms]
         return sorted(found, key=len, reverse=True)

@@ -91,7 +91,7 @@ def test_a_cluster_that_refuses_us_is_a_usage_error(
     ("words", "message"),
     [
         (("--address", "auto"), "--address auto is that of a Ray cluster: give --launcher ray"),
-        (("--launcher", "ray", "--together", "2"), "--together 2 is for one process"),
+        (("--launcher", "ray", "--share-teacher", "2"), "--share-teacher 2 is for one process"),
     ],
 )
 def test_options_of_different_launchers_are_a_usage_error(
