@@ -30,7 +30,7 @@ def launcher(most: int) -> RunLauncher:
         return execute
     if is_distributed():
         raise UsageError(
-            f"--share-teacher {most} trains several students in one process, torchrun one student in several: "
+            f"--share-teacher {most} trains several students in a process, torchrun one student in several: "
             "choose one of the two"
         )
     return lambda plan, job: _Together(plan, job, most).outcomes()
