@@ -26,7 +26,7 @@ class CCKD(Method):
     Differs: the paper first projects both embeddings by learnt layers; here there are none.
     """
 
-    key = "cdd.methods.cckd:CCKD"
+    key = "cdd.methods.correlation_congruence:CCKD"
 
     weight: NonNegative = 5.0
     """For the form "neighbour"; torchdistill weighs the kernels, on projections of any length, by 0.003."""

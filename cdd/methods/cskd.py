@@ -20,7 +20,7 @@ from cdd.values import Count, NonNegative, Positive
 class CSKD(Method):
     """CSKD; the student's embedding is as wide as the teacher's. `weight` multiplies the loss."""
 
-    key = "cdd.methods.cskd:CSKD"
+    key = "cdd.methods.contextual_similarity:CSKD"
 
     weight: NonNegative = 5.0
     """D3still: 5 on MSMT17, 10 on In-Shop."""

@@ -23,7 +23,7 @@ class DKD(Method):
     added to it. A recipe's `objective.logit_weight=0` gives the published sum.
     """
 
-    key = "cdd.methods.dkd:DKD"
+    key = "cdd.methods.decoupled:DKD"
 
     alpha: NonNegative = 1.0
     """Weight of the divergence between labelled identity and all others (TCKD)."""

@@ -25,7 +25,7 @@ class KDPE(Method):
     Differs: the authors train on this loss alone; here it is added to the losses that every run has.
     """
 
-    key = "cdd.methods.kdpe:KDPE"
+    key = "cdd.methods.feature_ensemble:KDPE"
     reads_maps: ClassVar[bool] = True
 
     weight: NonNegative = 3.0

@@ -24,7 +24,7 @@ Maps = Float[Tensor, "batch _channels _height _width"]
 class MBDL(Method):
     """Reconstructed MBDL on the maps of the four stages. `weight` multiplies the loss."""
 
-    key = "cdd.methods.mbdl:MBDL"
+    key = "cdd.methods.matching_behaviour:MBDL"
     reads_maps: ClassVar[bool] = True
 
     weight: NonNegative = 1.0

@@ -20,7 +20,7 @@ FLOOR = 1e-7
 class PKT(Method):
     """PKT with the cosine kernel on the embeddings, whose widths may differ. `weight` multiplies the loss."""
 
-    key = "cdd.methods.pkt:PKT"
+    key = "cdd.methods.probabilistic:PKT"
 
     weight: NonNegative = 30_000.0
 

@@ -17,7 +17,7 @@ from cdd.values import NonNegative
 class RKD(Method):
     """RKD on the un-normalised embeddings, whose widths may differ."""
 
-    key = "cdd.methods.rkd:RKD"
+    key = "cdd.methods.relational:RKD"
 
     distance_weight: NonNegative = 25.0
     """Weight of the distances between pairs (RKD-D)."""

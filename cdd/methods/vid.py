@@ -23,7 +23,7 @@ LEAST_VARIANCE = 1e-5
 class VID(Method):
     """VID over all four stages. `weight` multiplies the sum."""
 
-    key = "cdd.methods.vid:VID"
+    key = "cdd.methods.variational_information:VID"
     reads_maps: ClassVar[bool] = True
 
     weight: NonNegative = 1.0

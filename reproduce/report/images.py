@@ -1,6 +1,7 @@
 """Pictures of the page, which carries them itself."""
 
 import base64
+import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +32,14 @@ def image(stem: Path) -> Image | None:
     if path is None:
         return None
     content = path.read_bytes()
-    width, height = PIL.Image.open(path).size if path.suffix == ".png" else _points(content)
+    width, height = _pixels(content) if path.suffix == ".png" else _points(content)
     text = base64.b64encode(content).decode()
     return Image(f"data:{TYPES[path.suffix]};base64,{text}", width, height)
+
+
+def _pixels(png: bytes) -> tuple[int, int]:
+    with PIL.Image.open(io.BytesIO(png)) as picture:
+        return picture.size
 
 
 def _points(svg: bytes) -> tuple[int, int]:

@@ -41,7 +41,7 @@ class QuEST(Method):
     with the same settings.
     """
 
-    key = "cdd.methods.quest.quest:QuEST"
+    key = "cdd.methods.quantised_embedding:QuEST"
     reads_maps: ClassVar[bool] = True
 
     weight: NonNegative = 1.0
