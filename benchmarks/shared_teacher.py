@@ -70,7 +70,7 @@ def _seconds(recipe: Recipe, dataset: Dataset, weights: dict[str, Path], batches
     training, slot = Trainer(recipe, dataset, weights, CPU, torch.float32), current_slot()
     course, times = training.start_epoch(1), [slot.seconds()]
     for _, training_batch in zip(
-        range(WARM_UP + batch_stream), slot.batches(training.batch_stream, 1), strict=False
+        range(WARM_UP + batches), slot.batches(training.batch_stream, 1), strict=False
     ):
         course.train_step(training_batch)
         times.append(slot.seconds())

@@ -22,9 +22,9 @@ from cdd.values import (
     Seed,
     Several,
     Switch,
+    Use,
 )
 
-Use = Literal["standard", "tuning", "pretraining", "classification", "classification-tuning"]
 LARGEST_BATCH = 1_000_000
 MICRO_BATCH_SIZE = Field(validation_alias=AliasChoices("micro_batch_size", "at_once"))
 """Recipes stored by earlier versions have the second name."""

@@ -5,11 +5,13 @@ limits are far above what any machine computes; they keep a slip of the finger f
 """
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 _PATH_PART = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+Use = Literal["standard", "tuning", "pretraining", "classification", "classification-tuning"]
+"""Which images a run trains on and evaluates: see `Data`."""
 LARGEST_NUMBER = 1e12
 LARGEST_SEED = 2**63 - 1
 

@@ -10,7 +10,8 @@ from cdd.data.arrays import Arrays
 from cdd.data.image_list import ImageList
 from cdd.data.records import CLASSIFICATION, RetrievalProtocol, Split
 from cdd.discovery import declarations
-from cdd.recipe import Data, Use
+from cdd.recipe import Data
+from cdd.values import Use
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from cdd.data.classification import SHARE
 from cdd.data.dataset_facts import real_dataset
 from cdd.data.image_list import VALIDATION_SHARE
 from cdd.data.records import division
-from cdd.recipe import Data, Use
+from cdd.recipe import Data
+from cdd.values import Use
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cdd.data.classification import classification_parts
-from cdd.recipe import Use
+from cdd.values import Use
 
 EMBEDDED = "embedded"
 """Layout of a data set that ships inside the package."""

@@ -6,15 +6,13 @@ from pathlib import Path
 from cdd.data import decoded_cache
 from cdd.data.arrays import Arrays
 from cdd.data.dataset_facts import real_dataset
-from cdd.data.household import household
+from cdd.data.embedded import EMBEDDED
 from cdd.data.image_files import ImageFiles
 from cdd.data.image_list import ImageList
 from cdd.data.records import Dataset, Pixels
 from cdd.data.verify import remarks_on_counts
 from cdd.errors import DataError
 from cdd.recipe import Data
-
-EMBEDDED = {"household": household}
 
 
 def load(data: Data, data_root: Path | None = None) -> Dataset:

@@ -2,7 +2,7 @@
 
 from cdd.data.records import CLASSIFICATION, Dataset, labels_of_evaluated
 from cdd.evaluation.retrieval import chance_of_valid_queries, identities_of_valid_queries
-from cdd.recipe import Use
+from cdd.values import Use
 
 CLASSES = "classification"
 """Name of top-1 accuracy where retrieval has the name of a protocol."""

@@ -17,7 +17,7 @@ from cdd.data.records import Dataset, RetrievalProtocol, Selection, evaluated
 from cdd.evaluation.metrics import RetrievalMetrics, evaluate_retrieval
 from cdd.evaluation.nearest import Nearest, nearest
 from cdd.evaluation.score_blocks import EmbeddingSet
-from cdd.recipe import Use
+from cdd.values import Use
 
 if TYPE_CHECKING:
     from cdd.models.deployed import Embedder

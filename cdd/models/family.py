@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Generator, Tensor, nn
 
-from cdd.architecture import Architecture
 from cdd.discovery import declarations
+
+if TYPE_CHECKING:
+    from cdd.architecture import Architecture
 
 Weights = dict[str, Tensor]
 
@@ -38,12 +40,12 @@ class Family:
         from_torchvision: the weights under the backbone's names, for the settings' size of images.
     """
 
-    settings: type[Architecture]
+    settings: "type[Architecture]"
     build: Callable[..., BackboneModule]
     from_torchvision: Callable[[Weights, Any], Weights] = lambda weights, settings: weights
 
 
-def family_of(settings: Architecture) -> Family:
+def family_of(settings: "Architecture") -> Family:
     """The family that the settings belong to.
 
     Raises:
@@ -56,7 +58,7 @@ def family_of(settings: Architecture) -> Family:
 
 
 @cache
-def families() -> dict[type[Architecture], Family]:
+def families() -> dict["type[Architecture]", Family]:
     """Every declared family, by the type of its settings."""
     return {value.settings: value for _, value in declarations("cdd.models") if isinstance(value, Family)}
 

@@ -5,15 +5,17 @@ Data only: nothing here trains, reads files or computes a result.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from cdd.recipe import Recipe
 from experiments.schema.scale import Scale
+
+if TYPE_CHECKING:
+    from cdd.recipe import Recipe
 
 BEYOND = "beyond the paper"
 """Source of an artifact that the paper does not have."""
 
-RecipeMaker = Callable[[Scale, int], Recipe]
+RecipeMaker = Callable[[Scale, int], "Recipe"]
 """The run behind a cell, for a scale and a seed."""
 
 
@@ -143,7 +145,7 @@ class Table:
             if row.reported and entry.recipe:
                 raise ValueError(f"row {row.label!r} is reported, so it cannot have a recipe")
 
-    def recipes(self, scale: Scale, seed: int) -> list[tuple[str, str, Recipe]]:
+    def recipes(self, scale: Scale, seed: int) -> "list[tuple[str, str, Recipe]]":
         """Row label, group title and run of every trained entry, row by row."""
         return [
             (row.label, title, entry.recipe(scale, seed))

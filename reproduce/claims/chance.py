@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from experiments.schema.table import Column
-from reproduce.claims.measures import PERCENT
 from reproduce.evidence.run_lookup import ClaimRun
-from reproduce.statistics.intervals import Difference, interval_of
+from reproduce.statistics.intervals import PERCENT, Difference, interval_of
 from reproduce.statistics.verdicts import LEAST_SHARE
 
 PRECISION = Column(

@@ -19,13 +19,10 @@ from experiments.schema.claim import (
 )
 from experiments.schema.table import Column
 from reproduce.evidence.histories import measured
-from reproduce.statistics.intervals import Difference
+from reproduce.statistics.intervals import PERCENT, Difference
 
 if TYPE_CHECKING:
     from reproduce.evidence.run_lookup import ClaimRun
-
-
-PERCENT = 100.0
 
 
 def difference(measure: Measure, of: "ClaimRun", than: "ClaimRun | None") -> Difference | None:

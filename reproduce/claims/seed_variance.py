@@ -6,8 +6,8 @@ from math import log, sqrt
 from typing import TYPE_CHECKING
 
 from experiments.schema.claim import FinalMetric, Measure
-from reproduce.claims.measures import PERCENT, value
-from reproduce.statistics.intervals import SeedStd, pooled
+from reproduce.claims.measures import value
+from reproduce.statistics.intervals import PERCENT, SeedStd, pooled
 
 if TYPE_CHECKING:
     from reproduce.evidence.run_lookup import ClaimRun, RunLookup

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cdd.files import atomic_write
-from reproduce.claims.measures import PERCENT
-from reproduce.statistics.intervals import SeedStd, pooled
+from reproduce.statistics.intervals import PERCENT, SeedStd, pooled
 
 if TYPE_CHECKING:
     from reproduce.storage.run_record import RunRecord

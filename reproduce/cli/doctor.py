@@ -12,7 +12,8 @@ import torch
 import typer
 
 from cdd.data.dataset_facts import real_datasets
-from cdd.data.registry import EMBEDDED, read_copy
+from cdd.data.embedded import EMBEDDED
+from cdd.data.registry import read_copy
 from cdd.errors import DataMissingError, RunError
 from cdd.recipe import Data
 from cdd.torchvision_guard import install

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cdd.data.augmentation import normalise
+from cdd.data.embedded import EMBEDDED
 from cdd.data.records import Dataset, evaluated
-from cdd.data.registry import EMBEDDED, load
+from cdd.data.registry import load
 from cdd.errors import RunError
 from cdd.methods.quest.quest import QuantisedDistiller
 from cdd.methods.quest.word_retrieval import assignment_map, common_size, nearest_by_words

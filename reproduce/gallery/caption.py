@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from cdd.data.records import Dataset, RetrievalProtocol, Selection
 from cdd.evaluation.metrics import RetrievalMetrics
 from cdd.evaluation.retrieval import QueryGallery
-from cdd.recipe import Use
+from cdd.values import Use
 from reproduce.gallery.rows import SIGNS, Choice
 from reproduce.tables.caption import DIGEST_LENGTH, made_with, scale_text
 from reproduce.tracking.finished_runs import FinishedRun

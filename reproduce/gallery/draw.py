@@ -10,8 +10,9 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cdd.data.embedded import EMBEDDED
 from cdd.data.records import Dataset, RetrievalProtocol, evaluated
-from cdd.data.registry import EMBEDDED, load
+from cdd.data.registry import load
 from cdd.errors import DataMissingError
 from cdd.evaluation.retrieval import embed_all, query_gallery
 from cdd.models.deployed import Embedder

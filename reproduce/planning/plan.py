@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 
 from cdd.data.dataset_size import dataset_size
-from cdd.data.registry import EMBEDDED
+from cdd.data.embedded import EMBEDDED
 from cdd.errors import DataError
 from cdd.recipe import Recipe
 from cdd.result import RESULT, WEIGHTS, load_result

@@ -6,7 +6,8 @@ from typing import Self
 
 import torch
 
-from cdd.data.registry import EMBEDDED, load
+from cdd.data.embedded import EMBEDDED
+from cdd.data.registry import load
 from cdd.data.sampler import part_of_rank
 from cdd.errors import DataError, DataMissingError
 from cdd.models.imagenet import torchvision_name, weights_file

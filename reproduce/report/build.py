@@ -89,12 +89,6 @@ def _values(
     """Everything that the templates name."""
     folders = (session.drawer.folder, session.drawer.reference_folder)
     runs = run_lines(drawn)
-    shown = [
-        requested
-        for each in drawn
-        for requested in each.requested_runs
-        if requested.recipe.run_id in each.outcomes
-    ]
     own = f" --scale {scale}" if scale != "mini" else ""
     part = ledger_part(ledger, f"python -m reproduce claims{own}")
     verdicts, parts = counts(ledger.claims), exhibit_sections(drawn, scale, part)
@@ -104,7 +98,7 @@ def _values(
         "scale": scale,
         "scale_text": SCALE_TEXTS[scale],
         "data": _data(drawn),
-        "seeds": sorted({requested.recipe.seed for requested in shown}),
+        "seeds": _seeds(drawn),
         "runs": runs,
         "total": clock(sum(run.seconds or 0.0 for run in runs)),
         "machines": machines(runs),
@@ -127,6 +121,12 @@ def _values(
         "difference_counts": list(sections(DIFFERENCES)),
         "command": f"python -m reproduce report{own}",
     }
+
+
+def _seeds(drawn: list[RenderedArtifact]) -> list[int]:
+    """Seeds of the runs that are shown."""
+    runs = ((artifact.outcomes, run.recipe) for artifact in drawn for run in artifact.requested_runs)
+    return sorted({recipe.seed for outcomes, recipe in runs if recipe.run_id in outcomes})
 
 
 def _description(scale: Scale, verdicts: Mapping[str, int], runs: int) -> str:

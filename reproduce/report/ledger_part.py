@@ -1,10 +1,13 @@
 """The judged claims as the page shows them: counts first, then each source's, folded below its own counts."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from reproduce.pipeline.ledger import Ledger
 from reproduce.report.html_table import HtmlGrid, html_grid
 from reproduce.tables.ledger_table import SHOWN, by_source, counts, counts_text
+
+if TYPE_CHECKING:
+    from reproduce.pipeline.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class LedgerPart:
         return tuple(note for note in notes if note not in (SHOWN, *self.notes))
 
 
-def ledger_part(ledger: Ledger, command: str) -> LedgerPart:
+def ledger_part(ledger: "Ledger", command: str) -> LedgerPart:
     """The part of the page, made again by this command."""
     first, *others = ledger.sheet.blocks
     sources = [

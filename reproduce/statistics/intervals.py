@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+PERCENT = 100.0
 CONFIDENCE = 0.90
 DRAWS = 4999
 MOST_SEEDS = 1000

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdd.data.records import CLASSIFICATION
-from cdd.recipe import Recipe, Use
+from cdd.recipe import Recipe
 from cdd.training.environment import Machine
+from cdd.values import Use
 from experiments.schema.scale import Scale
 from experiments.schema.table import Group, Table
 from reproduce.errors import UsageError

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any
 
-from cdd.data.registry import EMBEDDED
+from cdd.data.embedded import EMBEDDED
 from experiments.schema.scale import Scale
 from experiments.schema.table import BEYOND, Table
 from reproduce.claims.thread_spread import thread_spread

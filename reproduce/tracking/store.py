@@ -171,7 +171,9 @@ class Store:
         with store_errors(self.uri):
             self.client.log_batch(
                 mlflow_id,
-                [Metric(NOT_IN_METRICS.sub("_", name), value, now, 0) for name, value in metrics.items()],
+                metrics=[
+                    Metric(NOT_IN_METRICS.sub("_", name), value, now, 0) for name, value in metrics.items()
+                ],
             )
 
     def upload(self, mlflow_id: str, paths: Iterable[Path], folder: str | None = None) -> None:

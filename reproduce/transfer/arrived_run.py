@@ -98,7 +98,7 @@ def _result(folder: Path, recipe: Recipe) -> tuple[Result, dict[str, Any]]:
         )
     if len(result.history) != recipe.schedule.epochs:
         raise ValueError(f"its {RESULT} has {len(result.history)} epochs of {recipe.schedule.epochs}")
-    names = {*result.metrics, *result.average_precision, *result.first_is_right, *result.query_identities}
+    names = {*result.metrics, *result.average_precision, *result.rank1_correct, *result.query_identities}
     names |= {name for epoch in result.history for name in epoch.metrics}
     _part(folder, RESULT, lambda content: parse_json(json.dumps(sorted(names)), list[MetricName]))
     environment = {**noted, **result.environment}

@@ -8,7 +8,8 @@ import pytest
 from cdd.data.dataset_size import dataset_size
 from cdd.data.records import evaluated, training_set
 from cdd.data.registry import load
-from cdd.recipe import Data, Use
+from cdd.recipe import Data
+from cdd.values import Use
 
 
 @pytest.mark.parametrize("use", get_args(Use))

@@ -16,7 +16,8 @@ from cdd.data.dataset_size import _counted, dataset_size
 from cdd.data.records import Dataset, evaluated, training_set
 from cdd.data.registry import load
 from cdd.errors import DataError
-from cdd.recipe import Data, Use
+from cdd.recipe import Data
+from cdd.values import Use
 from tools.household.attribution import HEAD
 from tools.household.split import stem
 

@@ -8,7 +8,7 @@ import mlflow
 import pytest
 import torch
 
-from cdd.data.registry import EMBEDDED
+from cdd.data.embedded import EMBEDDED
 from cdd.models.deployed import save_deployed
 from cdd.models.network import RetrievalNetwork
 from cdd.training.environment import Machine

@@ -42,7 +42,7 @@ class Order:
 
     results: str
     deployed: str
-    query_gallery: str
+    meeting: str
     processes: int
     seeds: list[int] = field(default_factory=list)
     storage: str | None = None
@@ -61,7 +61,7 @@ class Order:
 
     def meet(self) -> None:
         """Waits until every process is here."""
-        folder, until = Path(self.query_gallery), time.monotonic() + SECONDS
+        folder, until = Path(self.meeting), time.monotonic() + SECONDS
         (folder / str(os.getpid())).touch()
         while len(list(folder.iterdir())) < self.processes:
             assert time.monotonic() < until, "the other processes do not come"

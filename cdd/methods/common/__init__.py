@@ -1,1 +1,1 @@
-"""Helpers that several methods share: channels and maps between the stages of two networks."""
+"""Channels and maps between the stages of two networks; may import gradients and below."""

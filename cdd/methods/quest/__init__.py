@@ -1,1 +1,1 @@
-"""QuEST: its settings and distiller, the visual words it needs, and retrieval by them."""
+"""QuEST: settings and distiller, visual words, and retrieval by them; may import gradients and below."""

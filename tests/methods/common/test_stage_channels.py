@@ -22,7 +22,7 @@ from cdd.recipe import Recipe
 from tests.models.small.networks import each_family
 from tests.small import BACKBONE, student_recipe
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "methods.json"
+GOLDEN = Path(__file__).parents[2] / "golden" / "methods.json"
 BASIC = Backbone(block="basic", blocks=(1, 2, 1, 1), planes=(3, 4, 5, 6), stem="small", embedding=8)
 SIZES = ((16, 8), (8, 4), (4, 2), (4, 2))
 LABELS = torch.zeros(4, dtype=torch.int64)

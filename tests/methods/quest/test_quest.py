@@ -8,6 +8,7 @@ import torch
 from sklearn.cluster import KMeans
 
 from cdd.contract import CODE, RetrievalOutput
+from cdd.methods.quest import quest
 from cdd.methods.quest.quest import QuEST, chunked_divergence, log_prediction, quantised_map
 from cdd.methods.quest.vocabulary import (
     learn_vocabulary,
@@ -104,7 +105,7 @@ def test_chunks_change_neither_the_value_nor_the_gradient(monkeypatch):
         return [value.detach(), *(given[name].grad for name in ("student", "predictor", "scale"))]
 
     whole = found()
-    monkeypatch.setattr(quantised_embedding, "CHUNK_ELEMENTS", 7 * 5)
+    monkeypatch.setattr(quest, "CHUNK_ELEMENTS", 7 * 5)
     for part, wanted in zip(found(), whole, strict=True):
         torch.testing.assert_close(part, wanted)
 

@@ -51,7 +51,7 @@ class Shared(FakeTraining):
 
     def __call__(self, recipe: Recipe, *given: object, **more: object):
         slot = current_slot()
-        self.rooms[recipe.run_id] = None if slot is UNSHARED else id(slot._room)  # type: ignore[attr-defined]
+        self.rooms[recipe.run_id] = None if slot is UNSHARED else id(slot._scheduler)  # type: ignore[attr-defined]
         return super().__call__(recipe, *given, **more)  # type: ignore[arg-type]
 
     @property

@@ -117,7 +117,9 @@ class Second(ProcessGroup):
 
 
 def joined(ranks: ProcessGroup, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reproduce.execution.torchrun.join", lambda device, synchronised_batch_norm: ranks)
+    monkeypatch.setattr(
+        "reproduce.execution.torchrun.init_process_group", lambda device, synchronised_batch_norm: ranks
+    )
 
 
 CPU = Machine(device="cpu")

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from cdd.data.registry import EMBEDDED
+from cdd.data.embedded import EMBEDDED
 from cdd.models.deployed import Embedder
 from experiments.registry import Summary
 from experiments.schema.table import Table

@@ -12,7 +12,7 @@ from cdd.data.records import Dataset
 from cdd.evaluation.metrics import RetrievalMetrics
 from cdd.evaluation.retrieval import QueryGallery, query_gallery
 from cdd.evaluation.score_blocks import EmbeddingSet
-from cdd.recipe import Use
+from cdd.values import Use
 from reproduce.gallery.caption import USES
 from reproduce.gallery.rows import Choice, GalleryRow, gallery_rows, numbers, tiles
 from tests.small import small_dataset

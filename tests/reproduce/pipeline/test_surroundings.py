@@ -144,7 +144,7 @@ def test_code_without_git_has_no_commit(tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_doctor_counts_and_names_every_changed_file(monkeypatch: pytest.MonkeyPatch) -> None:
     names = tuple(f"results/reference/mini/tables/table{number}.md" for number in range(1, 5))
     monkeypatch.setattr(
-        "reproduce.cli.doctor.source", lambda: provenance.CodeVersion("0123456789abcdef", False, names)
+        "reproduce.cli.doctor.code_version", lambda: provenance.CodeVersion("0123456789abcdef", False, names)
     )
     found = doctor._git()
     assert found.startswith("0123456789, 4 changed files of the reference alone: results/reference/")

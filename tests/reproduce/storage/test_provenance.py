@@ -163,13 +163,13 @@ def test_a_record_of_other_types_is_named_by_every_verb_that_reads_it(cluster: P
         assert "Traceback" not in said.err, what
 
 
-WHOLE = '{"average_precision": {"camera_rule": [0.5]}, "first_is_right": {"camera_rule": "1"}}'
+WHOLE = '{"average_precision": {"camera_rule": [0.5]}, "rank1_correct": {"camera_rule": "1"}}'
 ANSWERS: dict[str, Callable[[dict[str, Any]], object]] = {
     "texts": lambda values: values.update(average_precision={"camera_rule": ["0.5"]}),
     "no lists": lambda values: values.update(average_precision={"camera_rule": 0.5}),
     "above one": lambda values: values.update(average_precision={"camera_rule": [1.5]}),
-    "other characters": lambda values: values.update(first_is_right={"camera_rule": "x"}),
-    "of another length": lambda values: values.update(first_is_right={"camera_rule": "10"}),
+    "other characters": lambda values: values.update(rank1_correct={"camera_rule": "x"}),
+    "of another length": lambda values: values.update(rank1_correct={"camera_rule": "10"}),
 }
 
 
@@ -178,7 +178,7 @@ def test_answers_of_other_types_are_named(tmp_path: Path) -> None:
     path = tmp_path / "0123456789ab.json"
     for damage in ANSWERS.values():
         path.write_text(
-            '{"average_precision": {"camera_rule": [0.5]}, "first_is_right": {"camera_rule": "1"}}'
+            '{"average_precision": {"camera_rule": [0.5]}, "rank1_correct": {"camera_rule": "1"}}'
         )
         assert read_query_results(path) is not None
         edited(path, damage)

@@ -85,7 +85,7 @@ def test_what_queries_show_is_written_once_for_a_data_set_and_its_use(tmp_path: 
 def test_a_record_of_before_has_no_first_answers(tmp_path: Path) -> None:
     path = write_record(tmp_path, RECIPE, result(), {})
     values = json.loads(path.read_text())
-    del values["first_is_right"]
+    del values["rank1_correct"]
     path.write_text(json.dumps(values))
     found = read_query_results(path)
     assert found is not None and not found.rank1_correct

@@ -69,7 +69,7 @@ class Shared:
 @pytest.fixture(scope="module")
 def shared(server: str, order: Callable[..., Order], tmp_path_factory: pytest.TempPathFactory) -> Shared:
     """A table in two processes at once, each with another seed first."""
-    first = order(query_gallery=str(tmp_path_factory.mktemp("table")), processes=2, seeds=SEEDS)
+    first = order(meeting=str(tmp_path_factory.mktemp("table")), processes=2, seeds=SEEDS)
     processes = [each.start(server) for each in (first, replace(first, seeds=SEEDS[::-1]))]
     begun = [ended(process) for process in processes]
     return Shared(begun, Store(server, ResultsFolder(Path(first.results).resolve()), CODE))

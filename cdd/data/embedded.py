@@ -1,0 +1,5 @@
+"""Data sets that ship inside the package, by name."""
+
+from cdd.data.household import household
+
+EMBEDDED = {"household": household}
