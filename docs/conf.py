@@ -20,6 +20,7 @@ include_patterns = [
 ]
 exclude_patterns = [".git", ".venv", "build", "dist", "*.egg-info", "**/__pycache__"]
 
+smartquotes = False  # A quoted title reads as it does in the code.
 html_theme = "furo"
 html_title = project
 html_static_path = ["static"]
