@@ -95,8 +95,8 @@ def test_what_a_killed_import_left_is_removed_by_the_next(tmp_path: Path) -> Non
 import os, sys
 from pathlib import Path
 from reproduce.transfer.importing import _unpacking
-from reproduce.storage.results_folder import Workspace
-with _unpacking(Workspace(Path({str(tmp_path)!r}))) as folder:
+from reproduce.storage.results_folder import ResultsFolder
+with _unpacking(ResultsFolder(Path({str(tmp_path)!r}))) as folder:
     (folder / "weights.pt").write_text("half")
     os.kill(os.getpid(), 9)
 """
