@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 
 from cdd.recipe import Recipe
 from cdd.result import Result
@@ -55,6 +56,8 @@ def two_nodes() -> Iterator[TwoNodes]:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_AUTH_MODE", "disabled")  # whatever token this user has
         patch.setenv("OMP_NUM_THREADS", "1")
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # A run asks for as many cores, and each machine has one.
         # Else the workers stand behind everything else on this machine, other tests among it.
         patch.setenv("RAY_worker_niceness", "0")
         # A machine is dead after five checks without a connection; Ray makes one in three seconds.
@@ -68,6 +71,7 @@ def two_nodes() -> Iterator[TwoNodes]:
         finally:
             cluster.shutdown()
             signal.signal(signal.SIGINT, before)
+            torch.set_num_threads(threads)
 
 
 def worker_of(run_id: str) -> psutil.Process | None:
