@@ -92,8 +92,8 @@ def test_two_processes_train_each_run_of_a_table_once(shared: Shared) -> None:
 
 
 def test_each_process_is_the_parent_of_what_it_trained(shared: Shared) -> None:
-    runs = [run for run in everything(shared.store) if run.data.tags.get("cdd.artifact") == "tiny"]
-    assert [run.data.tags["cdd.kind"] for run in runs] == [INVOCATION] * 2
+    runs = [run for run in everything(shared.store) if run.data.tags.get("cdd.kind") == INVOCATION]
+    assert [run.data.tags["cdd.artifact"] for run in runs] == ["tiny"] * 2
     assert {run.info.status for run in runs} == {"FINISHED"}
     children: dict[str, set[str]] = {run.info.run_id: set() for run in runs}
     for recipe in RUNS:
