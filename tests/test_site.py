@@ -17,7 +17,7 @@ from reproduce.cli.app import app
 from tests.documents import PROJECT
 from tests.test_architecture import LAYERS, ROOMS
 
-pytestmark = [pytest.mark.committed, pytest.mark.slow]
+pytestmark = [pytest.mark.committed, pytest.mark.slow, pytest.mark.xdist_group("site")]  # built once
 
 FETCHING = {"img": "src", "script": "src", "link": "href", "iframe": "src", "source": "src"}
 
