@@ -18,8 +18,9 @@ DISTILLER = "distiller.pt"
 Share = Annotated[float, Field(ge=-1e-6, le=1 + 1e-6)]
 """A fraction, whatever rounding has done to it."""
 Flag = Annotated[int, Field(ge=0, le=1)]
-RANK1_CORRECT = Field(validation_alias=AliasChoices("rank1_correct", "first_is_right"))
+RANK1_NAMES = "rank1_correct", "first_is_right"
 """Files written by earlier versions have the second name."""
+RANK1_CORRECT = Field(validation_alias=AliasChoices(*RANK1_NAMES))
 Integer = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 if TYPE_CHECKING:
     Environment = dict[str, Any]

@@ -6,7 +6,7 @@ from pathlib import Path
 from cdd.data import decoded_cache
 from cdd.data.arrays import Arrays
 from cdd.data.dataset_facts import real_dataset
-from cdd.data.embedded import EMBEDDED
+from cdd.data.embedded import load_embedded
 from cdd.data.image_files import ImageFiles
 from cdd.data.image_list import ImageList
 from cdd.data.records import Dataset, Pixels
@@ -22,8 +22,8 @@ def load(data: Data, data_root: Path | None = None) -> Dataset:
         ValueError: for an unknown name, or a use that the data set does not allow.
         DataError: where a real data set is not below `data_root`, or not complete.
     """
-    if data.name in EMBEDDED:
-        return EMBEDDED[data.name](data.height, data.width)
+    if embedded := load_embedded(data):
+        return embedded
     spec = real_dataset(data.name)
     spec.require_use(data.use)
     copy = read_copy(data, data_root)

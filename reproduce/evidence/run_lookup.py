@@ -1,4 +1,4 @@
-"""What finished runs have measured, for judging claims: their records, nothing else."""
+"""Recorded metrics and query results of finished runs, for the evaluation of claims."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from cdd.data.embedded import EMBEDDED
+from cdd.data.embedded import load_embedded
 from cdd.evaluation.queries import chance_precision, query_identities
 from cdd.recipe import Data, Recipe
 from experiments import registry
@@ -211,10 +211,6 @@ def _by_protocol(kind: str, folder: Path, data: Data, digest: str) -> Mapping[st
     """What is stored of the queries; of embedded data that no run has said it of, asked of the data."""
     read, ask = QUERIES[kind]
     known = read(folder, data, digest)
-    if (
-        known is None
-        and data.name in EMBEDDED
-        and (dataset := EMBEDDED[data.name](data.height, data.width)).digest == digest
-    ):
+    if known is None and (dataset := load_embedded(data)) and dataset.digest == digest:
         known = {name: np.asarray(found) for name, found in ask(dataset, data.use).items()}
     return known or {}

@@ -1,4 +1,4 @@
-"""What each query of a finished run found, beside its record; and what each query shows, once per data set.
+"""Results of a finished run by query, beside its record; identities of the queries, once per data set.
 
 A record has the average precisions itself, to four decimals, which moves no mean by more than 0.005 points.
 Where there are too many queries for that they stand beside it in `<run id>.npz`, as float32.
@@ -19,16 +19,15 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cdd.files import atomic_write, inside, parse_json
-from cdd.result import RANK1_CORRECT, Integer, Result, Share
+from cdd.result import RANK1_CORRECT, RANK1_NAMES, Integer, Result, Share
 
 if TYPE_CHECKING:
     from cdd.recipe import Data
 
 
 DECIMALS = 4
-PRECISION, FIRST = "average_precision", "rank1_correct"
-FIRST_BEFORE = "first_is_right"
-"""The name of `rank1_correct` in files written by earlier versions."""
+PRECISION = "average_precision"
+FIRST, FIRST_BEFORE = RANK1_NAMES
 QUERIES = "queries"
 DIGEST_LENGTH = 12
 CHANCE_DECIMALS = 6
