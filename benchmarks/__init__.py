@@ -1,1 +1,1 @@
-"""What is fast here and how fast, as ratios measured in one run."""
+"""Benchmarks as ratios measured in one run: speed against a baseline and against a bound."""

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes, by torch's profiler.
+"""Shares of a training step's time by part, from torch's profiler.
 
 What a part of the step costs is the time of its operations themselves, without those that they call: on a
 GPU the time of their kernels. Time that no operation accounts for is `the rest`.

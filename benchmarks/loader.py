@@ -1,4 +1,4 @@
-"""What a training step waits for: images read from disk, then augmented.
+"""Benchmarks of reading images from disk and of augmenting them.
 
 Images per second are a line's number of images by its seconds. On a GPU the augmentation runs there, and
 the step that reading must keep up with was not measured.

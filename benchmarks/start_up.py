@@ -1,4 +1,4 @@
-"""How long a user waits for the first line."""
+"""Benchmarks of the seconds until the command line prints."""
 
 import subprocess
 import sys

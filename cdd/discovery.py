@@ -1,4 +1,4 @@
-"""What the modules of a package declare, found by importing all of them; nothing is listed by hand."""
+"""Declarations found by importing every module of a package."""
 
 import pkgutil
 from collections.abc import Iterator

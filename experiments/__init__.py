@@ -1,1 +1,1 @@
-"""What the paper reports, as data: one module per table or figure; `common` holds what they share."""
+"""Declarations of the papers' results: one module per table or figure; `common` holds shared parts."""

@@ -1,4 +1,4 @@
-"""What is declared of a real data set: how it is read, what its authors publish, its evaluation rule."""
+"""Declaration of a real data set: its reader, published counts and evaluation rules."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

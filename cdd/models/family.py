@@ -1,4 +1,4 @@
-"""What a module of this package declares to add a family of networks."""
+"""Declaration of a family of networks, and the base class of its backbones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What goes into a backbone and what comes out of it."""
+"""Input and output types of a backbone."""
 
 from typing import NamedTuple
 

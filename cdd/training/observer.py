@@ -1,4 +1,4 @@
-"""What a training tells about its progress, and who hears it."""
+"""Progress of a training run, and the callbacks that receive it."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What a few steps of a training took on a device."""
+"""Measured time and memory of training steps and of embedding."""
 
 from dataclasses import dataclass
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What each point is worth on which the text is silent or differs from the release, switched alone."""
+"""Figure of the points on which the text is silent or differs from the release, each switched alone."""
 
 from functools import partial
 

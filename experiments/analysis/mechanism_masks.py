@@ -1,4 +1,4 @@
-"""How the masks of RGGR and of its weight-guided rival grow, block by block."""
+"""Figure of the masks of RGGR and of weight-guided resetting, block by block over the epochs."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""How rows of the compactors fall to the pruning threshold, or do not."""
+"""Figure of the norms of the compactors' rows over the epochs, against the pruning threshold."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""What the tables share: the columns, and the data sets with their protocols as groups of columns."""
+"""Columns of the tables, and the data sets with their protocols as groups of columns."""
 
 from experiments.schema.table import Column, Group
 

@@ -1,4 +1,4 @@
-"""What Tables 2, 3 and 4 share: rows of distilled light students, what is said of them."""
+"""Rows and notes that Tables 2, 3 and 4 share: distilled light students and reported methods."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the tables share: the runs behind their rows, made for a data set, a scale and a seed."""
+"""Recipes of the runs behind the tables' rows, for a data set, a scale and a seed."""
 
 from dataclasses import replace
 

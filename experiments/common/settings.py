@@ -1,4 +1,4 @@
-"""How every data set is trained at every scale: networks, batches, schedules, the methods' own settings.
+"""Training settings of each data set at each scale: networks, batches, schedules, the methods' settings.
 
 `mini` is the paper's recipe made smaller for two CPU cores, `bench` for one GPU on embedded data,
 `paper` is the paper's own. A data set of the paper is stood in for by the embedded one: VeRi-776 and

@@ -1,4 +1,4 @@
-"""What the figures of one setting share: rows that stand for a value, under both data sets."""
+"""Rows of the figures that vary one setting, under both data sets."""
 
 from collections.abc import Callable, Mapping
 from functools import partial

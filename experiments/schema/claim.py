@@ -1,4 +1,4 @@
-"""How a claim of the sources is declared: what is compared, by which figure, which way, and how much.
+"""Declaration of a paper's claim: the runs compared, the measure, the direction and the size.
 
 Data only: nothing here trains, reads files or judges.
 """

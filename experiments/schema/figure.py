@@ -1,4 +1,4 @@
-"""How a figure is declared: metrics over epochs, a setting that is varied, blocks, a cloud of runs.
+"""Declarations of figures: metrics over epochs, sweeps of a setting, blocks, trade-offs of runs.
 
 Data only: nothing here trains, reads files or computes a result.
 """

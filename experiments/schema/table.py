@@ -1,4 +1,4 @@
-"""How a table of the paper is declared: rows, and columns in groups.
+"""Declaration of a table of a paper: rows, and columns in groups.
 
 Data only: nothing here trains, reads files or computes a result.
 """

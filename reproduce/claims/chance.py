@@ -1,4 +1,4 @@
-"""Whether a run has learned anything: its accuracy against what random embeddings give the same queries."""
+"""Comparison of a run's accuracy with that of random embeddings on the same queries."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Whether the claims of the sources hold at a scale, judged by what this suite has measured and nothing else.
+"""Verdicts on the papers' claims at a scale, from the recorded runs alone.
 
 Of a claim that one run is above another, the interval of the difference decides: wholly above zero is the
 claimed direction, wholly at or below zero contradicts it, and one that holds zero is inconclusive. Where the

@@ -1,4 +1,4 @@
-"""How far runs lie apart over seeds: what a comparison of one seed borrows from others."""
+"""Standard deviations over seeds, pooled over comparable runs."""
 
 from collections.abc import Container
 from dataclasses import replace

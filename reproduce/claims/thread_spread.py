@@ -1,4 +1,4 @@
-"""How far one run's accuracy moves with the number of threads, from runs that were made with several."""
+"""Standard deviation of one run's accuracy over numbers of threads."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""How the command line treats its first word and its errors."""
+"""Command group that takes artifacts as verbs, and turns errors into one line."""
 
 import codecs
 import io

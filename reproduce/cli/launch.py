@@ -1,4 +1,4 @@
-"""Where a command trains: in this process, or on a Ray cluster."""
+"""Launcher of a command's runs: this process, or a Ray cluster."""
 
 import re
 from contextlib import AbstractContextManager, nullcontext

@@ -1,4 +1,4 @@
-"""Where output goes: the terminal with its width and colours, or plain lines for a file or a pipe."""
+"""Consoles for output: a terminal with width and colours, or plain lines for a file or a pipe."""
 
 import sys
 

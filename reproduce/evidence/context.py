@@ -1,4 +1,4 @@
-"""What any artifact is drawn from."""
+"""Runs, records and reference that an artifact is drawn from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""What runs measured epoch by epoch, as frames."""
+"""Metrics of runs by epoch, as frames."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What is told about the work while it goes on; the command line shows it."""
+"""Callbacks of an execution; the command line displays them."""
 
 from typing import TYPE_CHECKING, Self
 

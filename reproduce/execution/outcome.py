@@ -1,4 +1,4 @@
-"""What became of a run, or of the runs that a store has."""
+"""Outcome of a run, outcomes of the runs in a store, and a counter of runs."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which process of torchrun this one is, as its environment says."""
+"""Role of this process under torchrun, from the environment variables."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What a choice is worth: its runs against the default's, seed by seed, with an interval."""
+"""Effect sizes: differences of a variant's runs from the default's, seed by seed, with intervals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How every figure looks: fonts embedded as text, colours that the colour-blind can tell apart."""
+"""Style of every figure: fonts embedded as text, colours safe for colour blindness."""
 
 import io
 from collections.abc import Iterator

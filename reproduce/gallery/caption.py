@@ -1,4 +1,4 @@
-"""What stands below a gallery: which run and data, by which rules, which queries, what the frames mean."""
+"""Caption of a gallery: run, data, protocol, choice of queries, meaning of the frames."""
 
 from dataclasses import dataclass
 

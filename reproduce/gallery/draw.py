@@ -1,4 +1,4 @@
-"""What a finished run finds: queries, each beside the first images of its ranking, and its files."""
+"""Gallery of a finished run: queries beside the first images of their rankings, and its files."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

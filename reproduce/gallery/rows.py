@@ -1,4 +1,4 @@
-"""Which queries a gallery shows and what each of them finds: as records, as pictures, as numbers."""
+"""Rows of a gallery: queries with their nearest images, as records, as pictures and as numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

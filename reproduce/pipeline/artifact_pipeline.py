@@ -1,4 +1,4 @@
-"""What one command does, from names to files; says nothing itself."""
+"""Pipeline of one command, from the names of artifacts to files; prints nothing."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path

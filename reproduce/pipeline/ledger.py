@@ -1,4 +1,4 @@
-"""What `claims` does: brings the records that the store has, judges every claim, writes the ledger."""
+"""Ledger of claims: records completed from the store, claims evaluated, files written."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

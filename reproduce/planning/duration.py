@@ -1,4 +1,4 @@
-"""How long a run will take: from finished runs like it on the same device, else from a calibration."""
+"""Estimates of a run's time: from finished runs like it on the same device, else from a calibration."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What can be known before the first run: checked for all runs of a plan, before anything is written."""
+"""Checks of all runs of a plan before the first one starts and before anything is written."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What lies beside the tables and figures of a scale: galleries of single runs, and studies."""
+"""Galleries and studies of a scale, beside its tables and figures."""
 
 from dataclasses import dataclass
 from pathlib import Path

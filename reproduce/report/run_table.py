@@ -1,4 +1,4 @@
-"""What was run where and how long: every finished run behind the page, and what each machine did."""
+"""Finished runs behind the page with device and time, and the machines that made them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What became of a claim: its verdict, our figure beside the paper's, what they are certain of."""
+"""Verdict on a claim: our value beside the paper's, with intervals and reasons."""
 
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""How certain a difference of two methods is: over queries, whose identities are clusters, and over seeds.
+"""Intervals of a difference of two methods: over queries, clustered by identity, and over seeds.
 
 Both methods answer the same queries, so their differences are compared query by query and seed by seed.
 Queries of one identity resemble each other: an identity's queries are drawn together, or not at all.

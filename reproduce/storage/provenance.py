@@ -1,4 +1,4 @@
-"""Which code produced a number: git commit, state of the work tree, versions of the libraries."""
+"""Version of the code behind a number: git commit, state of the work tree, versions of the libraries."""
 
 import subprocess
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How much there is of each artifact, told from files alone: no recipe is made, no store is asked."""
+"""State of each artifact from files alone: no recipe is made and no store is read."""
 
 import json
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What a study found: its trials as a table, its plots, and the best as `--set` texts."""
+"""Report of a study: trials as a table, plots, and the best trials as `--set` options."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

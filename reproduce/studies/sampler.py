@@ -1,4 +1,4 @@
-"""What a trial tries: it follows from the study's seed, the trial's number and the results before it.
+"""Sampler whose proposals follow from the study's seed, the trial's number and earlier results.
 
 A study that was interrupted, however often, tries what an uninterrupted one tries.
 """

@@ -1,4 +1,4 @@
-"""What a study varies and what it is after: settings of one row's method with their ranges."""
+"""Search spaces of the studies: settings of one row's method with their ranges, and objectives."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

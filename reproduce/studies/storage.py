@@ -1,4 +1,4 @@
-"""Where Optuna keeps a study."""
+"""Optuna storage of the studies, opened and checked."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

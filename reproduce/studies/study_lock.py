@@ -1,4 +1,4 @@
-"""Who may make a study or start a trial, and who works on which trial: one process each.
+"""Locks by which one process at a time makes a study, starts a trial or works on it.
 
 Optuna numbers trials safely, but whether one more is wanted, and what it tries, depends on those that
 there are, and two processes that look at once see the same. A running trial that nobody holds is one whose

@@ -1,4 +1,4 @@
-"""Which row a study tunes, and what it must not see while it does."""
+"""Row and objective of a study, and the data that it must not use."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which trials of a study are its own, how far it is, and what it looks like with them alone.
+"""Trials of a study: its own and foreign ones, and its progress.
 
 Anybody can add a trial to an Optuna study: enqueued by hand, or with other settings, or by a program of her
 own. One whose settings are this study's is tried like any other; the rest is named and left out.

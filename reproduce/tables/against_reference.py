@@ -1,4 +1,4 @@
-"""Whether the user's numbers lie within the reference's spread over seeds, in words."""
+"""Sentence on whether the user's numbers lie within the reference's spread over seeds."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What stands below a table: scale, data, seeds, versions, device, code."""
+"""Caption of a table: scale, data, seeds, versions, device, code."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from string import ascii_lowercase

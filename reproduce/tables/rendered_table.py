@@ -1,4 +1,4 @@
-"""What every table and figure is printed from: blocks of text cells under a title, with notes."""
+"""Blocks of text cells under a title, with notes: the printed form of every table and figure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

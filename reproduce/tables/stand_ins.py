@@ -1,4 +1,4 @@
-"""What networks are called that take the place of the paper's below its scale, and what they are."""
+"""Names and descriptions of the networks that stand for the paper's below its scale."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""How MLflow is set up: which store, short timeouts, no chatter, one clear error.
+"""Connection to MLflow: store address, short timeouts, quiet logging, translated errors.
 
 Source of the resume and retry facts: MLflow 3.17, tried out.
 """

@@ -1,4 +1,4 @@
-"""What is in a database before MLflow opens it, and the tables of a new one.
+"""Contents of a tracking database before MLflow opens it, and creation of a new one.
 
 MLflow upgrades some older databases without being asked, puts its tables into foreign ones, and never again
 opens one whose first migration was cut off: with sqlite, each of its steps stays where it stopped.

@@ -1,4 +1,4 @@
-"""Where MLflow's own pages show each experiment, and the port that they are served on."""
+"""Addresses of the experiments in MLflow's interface, and the port that serves it."""
 
 import errno
 import socket

@@ -1,4 +1,4 @@
-"""What decides how long one epoch of a run takes."""
+"""Key of a recipe by which times per epoch compare."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What only the tracking store knows of a finished training, taken out of one store and put into another."""
+"""Snapshot of a finished training in one tracking store, written into another."""
 
 import json
 import posixpath

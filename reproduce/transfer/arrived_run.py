@@ -1,4 +1,4 @@
-"""What the file of a run holds, checked whole before anything of it is placed."""
+"""Contents of an exported run's file, checked whole before anything is placed."""
 
 import json
 import re

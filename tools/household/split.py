@@ -1,4 +1,4 @@
-"""Which identities belong together, and which use of the data each group serves."""
+"""Groups of identities that belong together, and the use of the data that each group serves."""
 
 import re
 from collections.abc import Mapping, Sequence
