@@ -5,8 +5,9 @@ What a block before leaves in the folder, the next one of its page finds there.
 
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,6 @@ from cdd.models.deployed import save_deployed
 from cdd.models.network import RetrievalNetwork
 from cdd.recipe import Recipe
 from cdd.result import DEPLOYED, Result
-from cdd.training.environment import Machine
-from cdd.training.observer import Observer
 from reproduce.storage.provenance import ROOT
 from tests.documents import PAGES, Block, blocks, name_of
 from tests.reproduce.fakes import FakeTraining
@@ -33,16 +32,8 @@ OUTPUT = "output"
 class OwnNetwork(FakeTraining):
     """Ends with a network of the recipe's own kind."""
 
-    def __call__(
-        self,
-        recipe: Recipe,
-        folder: Path,
-        *,
-        weights: Mapping[str, Path],
-        machine: Machine | None = None,
-        observer: Observer | None = None,
-    ) -> Result:
-        result = super().__call__(recipe, folder, weights=weights, machine=machine, observer=observer)
+    def __call__(self, recipe: Recipe, folder: Path, **named: Any) -> Result:
+        result = super().__call__(recipe, folder, **named)
         network = RetrievalNetwork(recipe.student, identities=8, folded=True)
         save_deployed(network, recipe.student, folder / DEPLOYED)
         return result
